@@ -1,0 +1,14 @@
+# What tests, examples and benchmarks are built with; nothing here reaches a consumer.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+add_library(sparsellm_development INTERFACE)
+target_link_libraries(sparsellm_development INTERFACE sparsellm::sparsellm)
+target_compile_options(sparsellm_development INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+if(SPARSELLM_SANITIZE)
+  target_compile_options(sparsellm_development INTERFACE
+    -fsanitize=${SPARSELLM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(sparsellm_development INTERFACE -fsanitize=${SPARSELLM_SANITIZE})
+endif()

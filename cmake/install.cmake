@@ -1,0 +1,21 @@
+# Headers, two export sets, and a package that can be moved after installation.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# The CUDA side is installed as headers always; what it links to is found by the consumer who asks
+# for COMPONENTS cuda (cmake/sparsellm-config.cmake.in).
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sparsellm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS sparsellm EXPORT sparsellm-targets)
+
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sparsellm)
+install(EXPORT sparsellm-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/sparsellm-config.cmake.in
+                              ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/sparsellm-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
+              ${PROJECT_BINARY_DIR}/sparsellm-config-version.cmake DESTINATION ${package_dir})
+
+configure_file(cmake/sparsellm.pc.in ${PROJECT_BINARY_DIR}/sparsellm.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/sparsellm.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

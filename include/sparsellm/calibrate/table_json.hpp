@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threshold tables as versioned JSON text; docs/formats.md describes every field. Numbers round
+// trip exactly.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "sparsellm/calibrate/json.hpp"
+#include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/replace_file.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+namespace table_json {
+
+inline constexpr std::string_view format_name = "sparsellm-thresholds";
+
+[[nodiscard]] inline const json::value& member(const json::value& object, std::string_view key,
+                                               json::value::kind type) {
+  const json::value* v = object.find(key);
+  require<format_error>(v != nullptr, "threshold table: '", key, "' is missing");
+  require<format_error>(v->type == type, "threshold table: '", key, "' has the wrong type");
+  return *v;
+}
+[[nodiscard]] inline const std::string& text(const json::value& object, std::string_view key) {
+  return member(object, key, json::value::kind::string).text;
+}
+[[nodiscard]] inline double real(const json::value& object, std::string_view key) {
+  return member(object, key, json::value::kind::number).number;
+}
+[[nodiscard]] inline std::size_t whole(const json::value& object, std::string_view key) {
+  const double n = real(object, key);
+  // 2^53: the largest range in which every integer is a double.
+  require<format_error>(n >= 0 && n <= 9007199254740992.0 && n == std::floor(n),
+                        "threshold table: '", key, "' must be a whole number, got ", n);
+  return static_cast<std::size_t>(n);
+}
+[[nodiscard]] inline std::uint64_t hash(const json::value& object, std::string_view key) {
+  const std::string& digits = text(object, key);
+  std::uint64_t h = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), h, 16);
+  require<format_error>(
+      digits.size() == 16 && error == std::errc{} && end == digits.data() + digits.size(),
+      "threshold table: '", key, "' must be 16 hexadecimal digits, got '", digits, "'");
+  return h;
+}
+[[nodiscard]] inline std::string hex(std::uint64_t h) {
+  std::string digits(16, '0');
+  for (int i = 15; i >= 0; --i, h >>= 4) digits[static_cast<std::size_t>(i)] = "0123456789abcdef"[h & 15];
+  return digits;
+}
+
+}  // namespace table_json
+
+[[nodiscard]] inline std::string to_json(const threshold_table& table) {
+  using json::number;
+  using json::quote;
+  std::string out = concat("{\n  \"format\": ", quote(table_json::format_name),
+                           ",\n  \"version\": ", threshold_table::format_version,
+                           ",\n  \"model\": ", quote(table.model.name),
+                           ",\n  \"weight_hash\": \"", table_json::hex(table.model.weight_hash),
+                           "\",\n  \"method\": ", quote(table.method),
+                           ",\n  \"tokens\": ", table.tokens,
+                           ",\n  \"target_sparsity\": ", number(table.target_sparsity),
+                           ",\n  \"sites\": [");
+  for (std::size_t i = 0; i < table.sites.size(); ++i) {
+    const site_threshold& s = table.sites[i];
+    out += concat(i == 0 ? "\n" : ",\n", "    {\"layer\": ", s.where.layer,
+                  ", \"projection\": ", quote(s.where.projection),
+                  ", \"outputs\": ", s.shape.outputs, ", \"inputs\": ", s.shape.inputs,
+                  ", \"sparsity\": ", number(s.sparsity), ", \"threshold\": ", number(s.threshold),
+                  "}");
+  }
+  return out + "\n  ]\n}\n";
+}
+
+// Throws format_error for text that is no table of this version, value_error for values outside
+// their range.
+[[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
+  namespace t = table_json;
+  const json::value root = json::parse(text);
+  require<format_error>(root.type == json::value::kind::object && root.find("format") != nullptr &&
+                            t::text(root, "format") == t::format_name,
+                        "threshold table: expected an object whose \"format\" is \"",
+                        t::format_name, "\"");
+  require<format_error>(t::whole(root, "version") == threshold_table::format_version,
+                        "threshold table: version ", threshold_table::format_version,
+                        " expected, got ", t::whole(root, "version"));
+  threshold_table table;
+  table.model = {t::text(root, "model"), t::hash(root, "weight_hash")};
+  table.method = t::text(root, "method");
+  table.tokens = t::whole(root, "tokens");
+  table.target_sparsity = t::real(root, "target_sparsity");
+  for (const json::value& s : t::member(root, "sites", json::value::kind::array).items) {
+    table.add({{t::whole(s, "layer"), t::text(s, "projection")},
+               {t::whole(s, "outputs"), t::whole(s, "inputs")},
+               t::real(s, "sparsity"),
+               static_cast<float>(t::real(s, "threshold"))});
+  }
+  return table;
+}
+
+// Whole or not at all. Throws file_error.
+inline void save(const threshold_table& table, const std::string& path) {
+  replace_file(path, to_json(table));
+}
+
+// Throws file_error when it cannot be read; otherwise as table_from_json, the file named.
+[[nodiscard]] inline threshold_table load_threshold_table(const std::string& path) {
+  const std::string text = read_file(path);
+#if SPARSELLM_HAS_EXCEPTIONS
+  try {
+    return table_from_json(text);
+  } catch (const error& e) {
+    raise<format_error>(concat("'", path, "': ", e.what()));
+  }
+#else
+  return table_from_json(text);
+#endif
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The result of calibration: one magnitude threshold per (layer, projection), together with what
+// it was made from. A table made for another model gives wrong thresholds in silence (TEAL's own
+// Llama-3-8B histograms are byte for byte those of Llama-2-7B), so it carries the model's name,
+// shapes and weight hash, and check() refuses any other. JSON text: calibrate/table_json.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// A projection of a layer: where one threshold applies.
+struct site {
+  std::size_t layer = 0;
+  std::string projection;  // "q", "k", "v", "o", "gate", "up", "down", or what the model calls it
+  friend bool operator==(const site&, const site&) = default;
+};
+
+struct site_threshold {
+  site where;
+  extents shape;         // of the weight
+  double sparsity = 0;   // the share of activations the threshold was asked to skip, in [0, 1)
+  float threshold = 0;   // channels with |x| <= threshold are skipped; 0 keeps every channel
+};
+
+// What a table must agree with.
+struct model_identity {
+  std::string name;
+  std::uint64_t weight_hash = 0;  // calibrate/weight_hash.hpp over the tensors' bytes
+};
+
+struct threshold_table {
+  static constexpr int format_version = 1;
+
+  model_identity model;
+  std::string method;           // "uniform", "uniform sequential", …
+  std::uint64_t tokens = 0;     // activations per channel the thresholds were computed from
+  double target_sparsity = 0;
+  std::vector<site_threshold> sites;
+
+  // Adds a site. Throws value_error for a sparsity outside [0, 1), a negative or non-finite
+  // threshold, or a site that is there already.
+  void add(site_threshold entry) {
+    require<value_error>(entry.sparsity >= 0.0 && entry.sparsity < 1.0, "threshold table: layer ",
+                         entry.where.layer, " ", entry.where.projection,
+                         ": the sparsity must be in [0, 1), got ", entry.sparsity);
+    require<value_error>(std::isfinite(entry.threshold) && entry.threshold >= 0.0f,
+                         "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
+                         ": the threshold must be finite and at least 0, got ", entry.threshold);
+    require<value_error>(find(entry.where) == nullptr, "threshold table: layer ", entry.where.layer,
+                         " ", entry.where.projection, " is there twice");
+    sites.push_back(std::move(entry));
+  }
+
+  // nullptr when the site is not in the table.
+  [[nodiscard]] const site_threshold* find(const site& where) const {
+    const auto at = std::find_if(sites.begin(), sites.end(),
+                                 [&](const site_threshold& s) { return s.where == where; });
+    return at == sites.end() ? nullptr : &*at;
+  }
+
+  // The threshold of a site. Throws format_error when the table does not have it or was made for
+  // a weight of another shape.
+  [[nodiscard]] float threshold(const site& where, extents shape) const {
+    const site_threshold* entry = find(where);
+    require<format_error>(entry != nullptr, "threshold table for '", model.name,
+                          "': no threshold for layer ", where.layer, " ", where.projection);
+    require<format_error>(entry->shape == shape, "threshold table for '", model.name, "': layer ",
+                          where.layer, " ", where.projection, " is ", entry->shape.outputs, "x",
+                          entry->shape.inputs, " there and ", shape.outputs, "x", shape.inputs,
+                          " in the model");
+    return entry->threshold;
+  }
+
+  // Throws format_error when the table was made for another model.
+  void check(const model_identity& expected) const {
+    require<format_error>(model.name == expected.name, "threshold table: made for the model '",
+                          model.name, "', this is '", expected.name, "'");
+    require<format_error>(model.weight_hash == expected.weight_hash,
+                          "threshold table: made for weights with hash ", std::hex,
+                          model.weight_hash, ", this '", expected.name, "' has ",
+                          expected.weight_hash);
+  }
+};
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

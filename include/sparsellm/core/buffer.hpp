@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Owning, aligned, move-only host memory. Elements start uninitialised: whoever asks for memory
+// fills it, and a gigabyte of weights is not zeroed first. Alignment is fixed, so the type is the
+// same whatever flags a file is built with.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// One AVX-512 vector, one cache line.
+inline constexpr std::size_t buffer_alignment = 64;
+
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+class buffer {
+ public:
+  using value_type = T;
+
+  buffer() noexcept = default;
+
+  // size in elements. Throws shape_error when the size in bytes does not fit, and whatever
+  // operator new throws.
+  explicit buffer(std::size_t size) : size_(size) {
+    require<shape_error>(size <= (static_cast<std::size_t>(-1) >> 1) / sizeof(T), "buffer: ", size,
+                         " elements of ", sizeof(T), " bytes do not fit the address space");
+    if (size != 0)
+      data_ = static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{buffer_alignment}));
+  }
+  buffer(std::size_t size, T fill) : buffer(size) {
+    for (T& element : *this) element = fill;
+  }
+  buffer(buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  buffer& operator=(buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  buffer(const buffer&) = delete;
+  buffer& operator=(const buffer&) = delete;
+  ~buffer() {
+    if (data_ != nullptr) ::operator delete(data_, std::align_val_t{buffer_alignment});
+  }
+
+  // The copy that the deleted constructor does not make behind your back.
+  [[nodiscard]] buffer clone() const {
+    buffer copy(size_);
+    for (std::size_t i = 0; i < size_; ++i) copy.data_[i] = data_[i];
+    return copy;
+  }
+
+  [[nodiscard]] T* data() noexcept { return data_; }
+  [[nodiscard]] const T* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] T* begin() noexcept { return data_; }
+  [[nodiscard]] T* end() noexcept { return data_ + size_; }
+  [[nodiscard]] const T* begin() const noexcept { return data_; }
+  [[nodiscard]] const T* end() const noexcept { return data_ + size_; }
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the library throws, and the one function that throws it. Messages say what was expected
+// and what came. Kernels never come here: they are noexcept and check nothing.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "sparsellm/core/config.hpp"
+#if !SPARSELLM_HAS_EXCEPTIONS
+#include <atomic>
+#include <exception>
+#endif
+
+namespace sparsellm::inline v0 {
+
+// Base of all the library's exceptions.
+struct error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// Extents that do not fit together, zero sizes, indices out of range.
+struct shape_error : error {
+  using error::error;
+};
+// A number outside its range: a sparsity outside [0, 1), NaN where none may be.
+struct value_error : error {
+  using error::error;
+};
+// Text or bytes that do not follow their format, or describe another model.
+struct format_error : error {
+  using error::error;
+};
+// A file that cannot be opened, read, written or renamed.
+struct file_error : error {
+  using error::error;
+};
+
+#if !SPARSELLM_HAS_EXCEPTIONS
+// With -fno-exceptions every error goes to this handler, which must not return.
+using error_handler = void (*)(const char* what);
+inline std::atomic<error_handler> on_error{nullptr};
+#endif
+
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+template <class Error>
+[[noreturn]] inline void raise(const std::string& what) {
+#if SPARSELLM_HAS_EXCEPTIONS
+  throw Error(what);
+#else
+  if (const error_handler handler = on_error.load()) handler(what.c_str());
+  std::terminate();
+#endif
+}
+
+template <class... Parts>
+[[nodiscard]] std::string concat(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+// Throws Error with the parts joined into one sentence unless `holds`. The sentence is only
+// built when it is needed.
+template <class Error, class... Parts>
+void require(bool holds, const Parts&... parts) {
+  if (!holds) raise<Error>(concat(parts...));
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compiles the kernels once for every instruction set the compiler knows, each in a namespace of
+// its own, and picks the table for the one that runs. A new instruction set is a file in simd/, a
+// block here and a line in cpu/isa.hpp.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/isa.hpp"
+#include "sparsellm/cpu/kernel_table.hpp"
+#include "sparsellm/cpu/target.hpp"
+#include "sparsellm/multiply/summation.hpp"
+#include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cpu {
+
+SPARSELLM_INLINE void prefetch_l2(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
+
+// Branch-free: the store always happens, the count says whether it stays.
+SPARSELLM_INLINE std::size_t compact_scalar(const float* x, const float* scale, float tau,
+                                            std::size_t first, std::size_t last,
+                                            std::uint32_t* index, float* value) noexcept {
+  std::size_t n = 0;
+  for (std::size_t c = first; c < last; ++c) {
+    const float score = std::fabs(x[c]) * (scale != nullptr ? scale[c] : 1.0f);
+    index[n] = static_cast<std::uint32_t>(c);
+    value[n] = x[c];
+    n += !(score <= tau) ? 1 : 0;
+  }
+  return n;
+}
+
+namespace scalar {
+#include "sparsellm/cpu/simd/scalar.inl"
+#include "sparsellm/cpu/kernels/gemv.inl"
+#include "sparsellm/cpu/kernels/gemm.inl"
+#include "sparsellm/cpu/kernels/row_dots.inl"
+#include "sparsellm/cpu/kernels/table.inl"
+}  // namespace scalar
+
+#if SPARSELLM_ARCH_ARM64
+namespace neon {
+#include "sparsellm/cpu/simd/neon.inl"
+#include "sparsellm/cpu/kernels/gemv.inl"
+#include "sparsellm/cpu/kernels/gemm.inl"
+#include "sparsellm/cpu/kernels/row_dots.inl"
+#include "sparsellm/cpu/kernels/table.inl"
+}  // namespace neon
+#endif
+
+#if SPARSELLM_ARCH_X86
+SPARSELLM_TARGET_BEGIN("avx2,fma,f16c")
+namespace avx2 {
+#include "sparsellm/cpu/simd/avx2.inl"
+#include "sparsellm/cpu/kernels/gemv.inl"
+#include "sparsellm/cpu/kernels/gemm.inl"
+#include "sparsellm/cpu/kernels/row_dots.inl"
+#include "sparsellm/cpu/kernels/table.inl"
+}  // namespace avx2
+SPARSELLM_TARGET_END
+
+SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")
+namespace avx512 {
+#include "sparsellm/cpu/simd/avx512.inl"
+#include "sparsellm/cpu/kernels/gemv.inl"
+#include "sparsellm/cpu/kernels/gemm.inl"
+#include "sparsellm/cpu/kernels/row_dots.inl"
+#include "sparsellm/cpu/kernels/table.inl"
+}  // namespace avx512
+SPARSELLM_TARGET_END
+
+SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+namespace avx512_bf16 {
+using avx512::every_lane;
+using avx512::gemm;
+using avx512::gemm_tokens;
+using avx512::high_half;
+using avx512::merge_outputs;
+using avx512::store;
+using avx512::zero;
+#include "sparsellm/cpu/kernels/gemm_bf16.inl"
+// One kernel differs from AVX-512's, for one type.
+template <class T>
+constexpr kernel_table<T> table() noexcept {
+  kernel_table<T> kernels = avx512::table<T>();
+  if constexpr (std::is_same_v<T, bfloat16>) kernels.gemm = &gemm_bf16;
+  return kernels;
+}
+}  // namespace avx512_bf16
+SPARSELLM_TARGET_END
+#endif
+
+// The kernels for T on an instruction set that supported() says is there.
+template <storage_scalar T>
+[[nodiscard]] const kernel_table<T>& kernels_for(isa i) noexcept {
+#if SPARSELLM_ARCH_X86
+  static constexpr kernel_table<T> tables[] = {scalar::table<T>(), scalar::table<T>(),
+                                           avx2::table<T>(), avx512::table<T>(),
+                                           avx512_bf16::table<T>()};
+#elif SPARSELLM_ARCH_ARM64
+  static constexpr kernel_table<T> tables[] = {scalar::table<T>(), neon::table<T>()};
+#else
+  static constexpr kernel_table<T> tables[] = {scalar::table<T>()};
+#endif
+  return tables[static_cast<std::size_t>(i)];
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cpu

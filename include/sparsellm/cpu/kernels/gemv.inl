@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One token. Included once per instruction set, inside its namespace and target region. Both
+// kernels follow the order of multiply/summation.hpp.
+
+// Copies the outputs of a group that exist.
+SPARSELLM_INLINE void store_outputs(const float* group, std::size_t outputs, std::size_t g,
+                                    float* y) noexcept {
+  const std::size_t first = g * group_outputs;
+  const std::size_t count = outputs - first < group_outputs ? outputs - first : group_outputs;
+  for (std::size_t o = 0; o < count; ++o) y[first + o] = group[o];
+}
+
+// `Groups` neighbouring groups, every channel, sums in registers.
+template <std::size_t Groups, class T>
+inline void dense_groups(const grouped_weight<T>& w, std::size_t g0, const float* x,
+                         float* y) noexcept {
+  constexpr std::size_t steps = 16 / lanes;
+  const summation_parts parts = summation_of(w.shape.inputs);
+  // Two pages ahead in the stream: past the boundary where hardware prefetchers stop.
+  constexpr std::size_t ahead = 8192 / (group_outputs * sizeof(T));
+  float total[Groups * group_outputs];
+  for (std::size_t part = 0; part < parts.count; ++part) {
+    vfloat low[Groups][steps], high[Groups][steps];
+    for (std::size_t g = 0; g < Groups; ++g)
+      for (std::size_t s = 0; s < steps; ++s) low[g][s] = high[g][s] = zero();
+    for (std::size_t c = parts.begin(part); c < parts.end(part); ++c) {
+      const vfloat xc = broadcast(x[c]);
+      for (std::size_t g = 0; g < Groups; ++g) {
+        const T* const brick = w.brick(g0 + g, c);
+        prefetch_l2(w.brick(g0 + g, c + ahead));
+        for (std::size_t s = 0; s < steps; ++s) {
+          vfloat wl, wh;
+          load_group(brick, s * lanes, wl, wh);
+          low[g][s] = mul_add(wl, xc, low[g][s]);
+          high[g][s] = mul_add(wh, xc, high[g][s]);
+        }
+      }
+    }
+    for (std::size_t g = 0; g < Groups; ++g)
+      for (std::size_t s = 0; s < steps; ++s) {
+        float* const a = total + g * group_outputs + s * lanes;
+        store(a, part == 0 ? low[g][s] : add(load(a), low[g][s]));
+        store(a + 16, part == 0 ? high[g][s] : add(load(a + 16), high[g][s]));
+      }
+  }
+  for (std::size_t g = 0; g < Groups; ++g)
+    store_outputs(total + g * group_outputs, w.shape.outputs, g0 + g, y);
+}
+
+template <class T>
+inline void dense_gemv(const grouped_weight<T>& w, group_range groups, const float* x,
+                       float* y) noexcept {
+  std::size_t g = groups.first;
+  for (; g + gemv_groups <= groups.last; g += gemv_groups) dense_groups<gemv_groups>(w, g, x, y);
+  for (; g < groups.last; ++g) dense_groups<1>(w, g, x, y);
+}
+
+// Adds `Channels` channels to y in one pass. While it works on a place of these rows it prefetches
+// the same place of the rows that come next, to L2: the lever that decides (a prefetch to L1
+// queues on the few miss buffers). 8 channels a pass amortise the traffic of y.
+template <std::size_t Channels, bool First, class T>
+inline void add_channels(const grouped_weight<T>& w, group_range groups, const std::uint32_t* index,
+                         const float* value, std::size_t ahead, float* y) noexcept {
+  const T* row[Channels];
+  const T* next[Channels];
+  vfloat x[Channels];
+  for (std::size_t k = 0; k < Channels; ++k) {
+    row[k] = w.brick(groups.first, index[k]);
+    next[k] = k + Channels < ahead ? w.brick(groups.first, index[k + Channels]) : row[k];
+    x[k] = broadcast(value[k]);
+  }
+  for (std::size_t g = groups.first; g < groups.last; ++g, y += group_outputs) {
+    for (std::size_t s = 0; s < 16; s += lanes) {
+      vfloat low = First ? zero() : load(y + s);
+      vfloat high = First ? zero() : load(y + 16 + s);
+      for (std::size_t k = 0; k < Channels; ++k) {
+        vfloat wl, wh;
+        load_group(row[k], s, wl, wh);
+        low = mul_add(wl, x[k], low);
+        high = mul_add(wh, x[k], high);
+      }
+      store(y + s, low);
+      store(y + 16 + s, high);
+    }
+    for (std::size_t k = 0; k < Channels; ++k) {
+      for (std::size_t line = 0; line < group_outputs * sizeof(T); line += 64)
+        prefetch_l2(reinterpret_cast<const char*>(next[k]) + line);
+      row[k] += w.group_stride;
+      next[k] += w.group_stride;
+    }
+  }
+}
+
+template <bool First, class T>
+SPARSELLM_INLINE std::size_t add_some(const grouped_weight<T>& w, group_range groups,
+                                      const active_view& a, std::size_t i, std::size_t ahead,
+                                      float* y) noexcept {
+  const std::size_t left = a.count - i;
+  const std::size_t n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+  if (n == 8)
+    add_channels<8, First>(w, groups, a.index + i, a.value + i, ahead - i, y);
+  else if (n == 4)
+    add_channels<4, First>(w, groups, a.index + i, a.value + i, ahead - i, y);
+  else if (n == 2)
+    add_channels<2, First>(w, groups, a.index + i, a.value + i, ahead - i, y);
+  else
+    add_channels<1, First>(w, groups, a.index + i, a.value + i, ahead - i, y);
+  return n;
+}
+
+template <class T>
+inline void channel_gemv(const grouped_weight<T>& w, group_range groups, active_view active,
+                         std::size_t ahead, float* y) noexcept {
+  if (active.count == 0) {
+    for (std::size_t o = 0; o < (groups.last - groups.first) * group_outputs; ++o) y[o] = 0.0f;
+    return;
+  }
+  std::size_t i = add_some<true>(w, groups, active, 0, ahead, y);
+  while (i < active.count) i += add_some<false>(w, groups, active, i, ahead, y);
+}
+
+inline void add_parts(const float* parts, std::size_t stride, std::size_t count, std::size_t n,
+                      float* y) noexcept {
+  std::size_t o = 0;
+  for (; o + lanes <= n; o += lanes) {
+    vfloat sum = load(parts + o);
+    for (std::size_t p = 1; p < count; ++p) sum = add(sum, load(parts + p * stride + o));
+    store(y + o, sum);
+  }
+  for (; o < n; ++o) {
+    float sum = parts[o];
+    for (std::size_t p = 1; p < count; ++p) sum += parts[p * stride + o];
+    y[o] = sum;
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which of the two grouped formats a weight should be packed in: panel reads everything at full
+// speed, channel_major reads the live channels at a share of it that depends on how long a channel's
+// contiguous run is.
+#pragma once
+
+#include <cstddef>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/output_group.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+enum class layout { panel, channel_major };
+
+// Bytes a second that channel_major reads of live channels, relative to a panel's stream, by the
+// length of a channel's run. Measured on Zen 4 with 2 threads, bf16, 50 % skipped at random
+// (docs/kernels.md); the lowest of several runs, so that a wrong choice is the dense one.
+[[nodiscard]] inline double channel_efficiency(std::size_t run_bytes) noexcept {
+  struct point {
+    double bytes, efficiency;
+  };
+  constexpr point measured[] = {{0, 0.0},       {384, 0.56},  {768, 0.60},  {1152, 0.62},
+                                {2048, 0.68},   {4096, 0.74}, {8192, 0.76}};
+  const auto x = static_cast<double>(run_bytes);
+  for (std::size_t i = 1; i < sizeof measured / sizeof measured[0]; ++i) {
+    const point a = measured[i - 1], b = measured[i];
+    if (x <= b.bytes)
+      return a.efficiency + (b.efficiency - a.efficiency) * (x - a.bytes) / (b.bytes - a.bytes);
+  }
+  return measured[sizeof measured / sizeof measured[0] - 1].efficiency;
+}
+
+// `scalar_bytes`: size of the storage type; `sparsity`: the share of channels expected to be
+// skipped. Throws value_error for a sparsity outside [0, 1).
+[[nodiscard]] inline layout choose_layout(extents shape, std::size_t scalar_bytes,
+                                          double sparsity) {
+  require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
+                       "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
+  const std::size_t run = groups_of(shape.outputs) * group_outputs * scalar_bytes;
+  return 1.0 - sparsity < channel_efficiency(run) ? layout::channel_major : layout::panel;
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

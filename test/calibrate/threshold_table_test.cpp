@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "sparsellm/calibrate/threshold_table.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "catch2_any.hpp"
+#include "sparsellm/calibrate/table_json.hpp"
+
+using namespace sparsellm;
+
+namespace {
+
+threshold_table example() {
+  threshold_table t;
+  t.model = {"a \"model\"", 0x0123456789abcdefu};
+  t.method = "uniform";
+  t.tokens = 16384;
+  t.target_sparsity = 0.4;
+  t.add({{0, "q"}, {576, 576}, 0.4, 0.1f});
+  t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f});
+  return t;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("threshold_table: JSON round trips every field exactly") {
+  const threshold_table t = table_from_json(to_json(example()));
+  CHECK(t.model.name == "a \"model\"");
+  CHECK(t.model.weight_hash == 0x0123456789abcdefu);
+  CHECK(t.method == "uniform");
+  CHECK(t.tokens == 16384);
+  CHECK(t.target_sparsity == 0.4);
+  REQUIRE(t.sites.size() == 2);
+  CHECK(t.threshold({1, "down"}, {576, 1536}) == 3.14159274f);
+  CHECK(to_json(t) == to_json(example()));
+}
+
+TEST_CASE("threshold_table: is refused for another model, weight, shape or site") {
+  const threshold_table t = example();
+  CHECK_NOTHROW(t.check({"a \"model\"", 0x0123456789abcdefu}));
+  CHECK_SAYS(t.check({"another", 0x0123456789abcdefu}), format_error, "this is 'another'");
+  CHECK_SAYS(t.check({"a \"model\"", 1}), format_error, "hash 123456789abcdef");
+  CHECK_SAYS(t.threshold({0, "q"}, {576, 575}), format_error, "576x576 there and 576x575");
+  CHECK_SAYS(t.threshold({0, "up"}, {576, 576}), format_error, "no threshold for layer 0 up");
+}
+
+TEST_CASE("threshold_table: refuses values outside their range and sites twice") {
+  threshold_table t = example();
+  CHECK_SAYS(t.add({{0, "q"}, {1, 1}, 0.5, 1}), value_error, "layer 0 q is there twice");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 1.0, 1}), value_error, "must be in [0, 1), got 1");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, -1}), value_error, "at least 0, got -1");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, std::numeric_limits<float>::infinity()}), value_error,
+             "must be finite");
+}
+
+TEST_CASE("threshold_table: refuses malformed JSON, naming the field") {
+  const std::string good = to_json(example());
+  CHECK_SAYS(table_from_json("[]"), format_error, "expected an object whose \"format\"");
+  CHECK_SAYS(table_from_json("{}"), format_error, "expected an object whose \"format\"");
+  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 1", "\"version\": 2")), format_error,
+             "version 1 expected, got 2");
+  CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384", "\"tokens\": -1")), format_error,
+             "'tokens' must be a whole number, got -1");
+  CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384,", "")), format_error,
+             "'tokens' is missing");
+  CHECK_SAYS(table_from_json(replaced(good, "0123456789abcdef", "xyz")), format_error,
+             "16 hexadecimal digits");
+  CHECK_SAYS(table_from_json(replaced(good, "\"method\": \"uniform\"", "\"method\": 3")),
+             format_error, "'method' has the wrong type");
+  CHECK_SAYS(table_from_json(replaced(good, "\"threshold\": 0.1", "\"threshold\": 1e300")),
+             value_error, "must be finite");
+}
+
+TEST_CASE("threshold_table: files are replaced whole or not at all") {
+  const auto path = std::filesystem::temp_directory_path() / "sparsellm-table-test.json";
+  save(example(), path.string());
+  CHECK(to_json(load_threshold_table(path.string())) == to_json(example()));
+  CHECK_FALSE(std::filesystem::exists(path.string() + ".partial"));
+  CHECK_SAYS(save(example(), "/no/such/folder/t.json"), file_error, "cannot write");
+  CHECK_SAYS(load_threshold_table("/no/such/file"), file_error, "cannot open '/no/such/file'");
+  std::ofstream(path) << "{";
+  CHECK_SAYS(load_threshold_table(path.string()), format_error, "sparsellm-table-test.json'");
+  std::filesystem::remove(path);
+}

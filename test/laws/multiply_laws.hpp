@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Laws that every pair of executor and format keeps: results lie within the bound of
+// docs/numerics.md of the double-precision reference; the active-set route, the fused route and a
+// batch give the same bits; NaN in x reaches y; a skipped channel contributes exactly nothing.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/multiply/reference.hpp"
+#include "sparsellm/multiply/summation.hpp"
+
+// |y - reference| <= bound · |W| |x|: n rounding errors of a float each (docs/numerics.md), and
+// where activations are rounded to bfloat16, one of that on top.
+inline double error_bound(std::size_t inputs, bool rounded) {
+  const sparsellm::summation_parts parts = sparsellm::summation_of(inputs);
+  const double u = 0x1p-24, n = static_cast<double>(parts.length + parts.count);
+  return n * u / (1 - n * u) + (rounded ? 0x1p-8 + 0x1p-16 : 0.0);
+}
+
+// rounded_batch: the smallest batch whose activations are rounded, 0 for none.
+template <sparsellm::packed_format F, class E>
+void multiply_laws(E& exec, std::size_t rounded_batch) {
+  using namespace sparsellm;
+  static_assert(multiplies<E, F>);
+  std::mt19937 random(29);
+  std::normal_distribution<float> normal;
+  cpu::executor packer(1);
+  for (const extents e : {extents{1, 1}, {3, 15}, {31, 16}, {32, 33}, {65, 255}, {96, 256},
+                          {70, 1025}, {33, 2050}}) {
+    INFO(F::name << " " << e.outputs << "x" << e.inputs);
+    std::vector<float> w(e.outputs * e.inputs), x(e.inputs), y(e.outputs), again(e.outputs);
+    for (float& v : w) v = normal(random);
+    for (float& v : x) v = normal(random);
+    const auto packed = pack<F>(packer, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    std::vector<double> expected(e.outputs), magnitude_sum(e.outputs);
+    const auto within = [&](const float* got, bool rounded) {
+      std::size_t wrong = 0;
+      for (std::size_t o = 0; o < e.outputs; ++o)
+        wrong += !(std::fabs(got[o] - expected[o]) <=
+                   error_bound(e.inputs, rounded) * magnitude_sum[o]);
+      CHECK(wrong == 0);
+    };
+
+    reference_multiply(packed, keep_all{}, x, expected, magnitude_sum);
+    multiply(exec, packed, x, y);
+    within(y.data(), false);
+
+    for (const float tau : {0.0f, 0.25f, 0.6745f, 1.5f, 100.0f}) {
+      const sparsifier s{magnitude{}, above{tau}};
+      reference_multiply(packed, s, x, expected, magnitude_sum);
+      multiply(exec, packed, s, x, y);
+      within(y.data(), false);
+      active_set active(e.inputs);
+      multiply(exec, packed, s, x, again, active);
+      CHECK(y == again);
+
+      for (const std::size_t tokens : {1, 2, 5, 13, 20}) {
+        std::vector<float> xs(tokens * e.inputs), ys(tokens * e.outputs, 7.0f);
+        for (std::size_t t = 0; t < tokens; ++t)
+          for (std::size_t c = 0; c < e.inputs; ++c)
+            xs[t * e.inputs + c] = t % 2 == 0 ? x[c] : -x[c];
+        multiply(exec, packed, s, matrix_view<const float>(xs.data(), tokens, e.inputs),
+                 matrix_view<float>(ys.data(), tokens, e.outputs));
+        const bool rounded = rounded_batch != 0 && tokens >= rounded_batch;
+        within(ys.data() + (tokens - 1) / 2 * 2 * e.outputs, rounded);
+        if (!rounded)
+          CHECK(std::memcmp(ys.data(), y.data(), e.outputs * sizeof(float)) == 0);
+      }
+    }
+
+    std::vector<float> poisoned = x;
+    poisoned[e.inputs / 2] = std::numeric_limits<float>::quiet_NaN();
+    multiply(exec, packed, sparsifier{magnitude{}, above{0.5f}}, poisoned, y);
+    CHECK(std::isnan(y[0]));
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "sparsellm/pack/choose.hpp"
+
+#include <limits>
+
+#include "catch2_any.hpp"
+
+using namespace sparsellm;
+
+TEST_CASE("choose_layout: dense weights are panels, long rows that skip much are channel_major") {
+  CHECK(choose_layout({4096, 4096}, 2, 0.0) == layout::panel);
+  CHECK(choose_layout({4096, 4096}, 2, 0.1) == layout::panel);
+  CHECK(choose_layout({4096, 4096}, 2, 0.5) == layout::channel_major);
+  CHECK(choose_layout({192, 576}, 2, 0.4) == layout::panel);
+  CHECK(choose_layout({576, 1536}, 2, 0.5) == layout::channel_major);
+}
+
+TEST_CASE("choose_layout: more sparsity or longer rows never argue for the panel") {
+  bool last = false;
+  for (double s = 0; s < 1; s += 0.01) {
+    const bool sparse = choose_layout({1024, 64}, 2, s) == layout::channel_major;
+    CHECK((sparse || !last));
+    last = sparse;
+  }
+  double efficiency = 0;
+  for (std::size_t bytes = 0; bytes < 20000; bytes += 64) {
+    CHECK(channel_efficiency(bytes) >= efficiency);
+    efficiency = channel_efficiency(bytes);
+  }
+  CHECK(efficiency < 1);
+}
+
+TEST_CASE("choose_layout: refuses sparsities outside [0, 1)") {
+  CHECK_SAYS(choose_layout({1, 1}, 2, 1.0), value_error, "must be in [0, 1), got 1");
+  CHECK_THROWS_AS(choose_layout({1, 1}, 2, std::numeric_limits<double>::quiet_NaN()), value_error);
+}
