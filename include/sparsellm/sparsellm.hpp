@@ -16,6 +16,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/model/sparse_linear.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/multiply/reference.hpp"
 #include "sparsellm/observe/channel_stats.hpp"

@@ -104,7 +104,7 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
               std::type_identity_t<output_vector<E>> y) {
   checks::runs<E, typename W::format>();
   checks::vector_shapes<E>(w, x, y);
-  run_multiply(exec, w, s, x, y);
+  if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, s, x, y);
 }
 
 // One token, any sparsifier, by way of an active set that the caller owns.
@@ -114,7 +114,7 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
   checks::runs<E, typename W::format>();
   checks::vector_shapes<E>(w, x, y);
   sparsify(s, x, active);
-  run_multiply(exec, w, active.view(), y);
+  if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, active.view(), y);
 }
 
 // One token, dense.
@@ -134,7 +134,8 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix
                 "above); multiply token by token with an active_set for any other");
   checks::runs<E, typename W::format>();
   checks::matrix_shapes<E>(w, x, y);
-  run_multiply(exec, w, s, x, y);
+  if constexpr (pointwise_sparsifier<S> && multiplies<E, typename W::format>)
+    run_multiply(exec, w, s, x, y);
 }
 
 // A batch, dense.

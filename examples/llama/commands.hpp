@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The subcommands of sparsellm-llama. Each fills the JSON that --json writes, prints a summary for a
+// person, and throws sparsellm::error for anything that is wrong.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "sparsellm/core/error.hpp"
+
+namespace llama {
+
+// The person pressed Ctrl-C; nothing was written.
+struct interrupted : sparsellm::error {
+  using error::error;
+};
+
+struct options {
+  std::string model;
+  std::size_t threads = 0;  // 0: all
+  std::string weights = "bf16";
+  // Thresholds: a table, or a sparsity that is calibrated for first.
+  double sparsity = 0.0;
+  std::string thresholds;
+  std::string calibration_text;  // empty: text that the model writes itself
+  std::size_t calibration_tokens = 16384;
+  bool sequential = false;
+  std::int64_t dense_prefix = -1;  // -1: the command's own default
+  // generate
+  std::string prompt;
+  std::size_t tokens = 0;
+  double temperature = 0.0;
+  std::uint64_t seed = 1;
+  // perplexity, calibrate
+  std::string text;
+  std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
+  std::string output;
+  // bench
+  std::vector<double> sparsities;
+  std::size_t rounds = 5;
+};
+
+void run_inspect(const options& o, nlohmann::ordered_json& result);
+void run_generate(const options& o, nlohmann::ordered_json& result);
+void run_perplexity(const options& o, nlohmann::ordered_json& result);
+void run_calibrate(const options& o, nlohmann::ordered_json& result);
+void run_bench(const options& o, nlohmann::ordered_json& result);
+
+}  // namespace llama

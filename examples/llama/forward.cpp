@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads top to bottom as the architecture does. Shapes are at every function in forward.hpp.
+#include "forward.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+
+namespace llama {
+
+using sparsellm::matrix_view;
+using sparsellm::require;
+using sparsellm::shape_error;
+using sparsellm::sparse_linear;
+using sparsellm::vector_view;
+
+namespace {
+
+// Rows of queries that attention takes at once: scores of 64 rows and a few hundred positions stay
+// in L2.
+constexpr std::size_t query_rows = 64;
+
+rows top(rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
+const_rows top(const_rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
+template <class M>
+M below(M m, std::size_t n) {
+  return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
+}
+
+float silu(float x) { return x / (1.0f + std::exp(-x)); }
+
+// scores [n] become probabilities.
+void softmax(float* scores, std::size_t n) {
+  const float largest = *std::max_element(scores, scores + n);
+  float sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += scores[i] = std::exp(scores[i] - largest);
+  for (std::size_t i = 0; i < n; ++i) scores[i] /= sum;
+}
+
+}  // namespace
+
+forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+                 std::size_t positions)
+    : exec_(exec), model_(m), positions_(positions) {
+  const config& c = m.shape();
+  rotary_.reserve(positions * c.rotary_size);
+  for (std::size_t p = 0; p < positions; ++p)
+    for (const double frequency : m.rotary_frequencies()) {
+      rotary_.push_back(static_cast<float>(std::cos(static_cast<double>(p) * frequency)));
+      rotary_.push_back(static_cast<float>(std::sin(static_cast<double>(p) * frequency)));
+    }
+  for (std::size_t w = 0; w < exec.concurrency(); ++w) {
+    workers_.push_back(std::make_unique<sparsellm::cpu::executor>(1));
+    workers_.back()->use(exec.instruction_set());
+    scores_.emplace_back(std::min(max_tokens, query_rows) * positions);
+  }
+}
+
+rows forward::scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width) {
+  if (b.size() < n * width) b = sparsellm::buffer<float>(n * width);
+  return {b.data(), n, width};
+}
+
+void forward::product(const sparse_linear& w, const_rows x, std::size_t dense_rows, rows y) {
+  const std::size_t dense = std::min(dense_rows, x.rows());
+  if (x.rows() == 1) {
+    if (dense != 0)
+      w.dense(exec_, x.row(0), y.row(0));
+    else
+      w.sparse(exec_, x.row(0), y.row(0));
+    return;
+  }
+  if (dense != 0) w.dense(exec_, top(x, dense), top(y, dense));
+  if (dense < x.rows()) w.sparse(exec_, below(x, dense), below(y, dense));
+}
+
+void forward::normalise(const_rows x, const std::vector<float>& weight, rows out) {
+  exec_.parallel_for(x.rows(), [&](std::size_t t) {
+    float squares[16] = {};  // partial sums, so that the loop vectorises without reordering flags
+    for (std::size_t i = 0; i < x.cols(); ++i) squares[i % 16] += x(t, i) * x(t, i);
+    double mean = 0;
+    for (const float s : squares) mean += s;
+    mean /= static_cast<double>(x.cols());
+    const auto scale =
+        static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(model_.shape().norm_epsilon)));
+    for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = x(t, i) * scale * weight[i];
+  });
+}
+
+// Pairs are neighbours, as in GGUF files of the Llama architecture.
+void forward::rotate(float* head, std::size_t position) const noexcept {
+  const std::size_t size = model_.shape().rotary_size;
+  const float* table = rotary_.data() + position * size;
+  for (std::size_t i = 0; i < size; i += 2) {
+    const float a = head[i], b = head[i + 1], cos = table[i], sin = table[i + 1];
+    head[i] = a * cos - b * sin;
+    head[i + 1] = a * sin + b * cos;
+  }
+}
+
+void forward::attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
+                     kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const std::size_t n = h.rows(), size = c.head_size;
+  const rows qkv = scratch(qkv_, n, c.query_width() + 2 * c.kv_width());
+  product(b.qkv, h, dense_rows, qkv);
+  exec_.parallel_for(n, [&](std::size_t t) {
+    float* const q = &qkv(t, 0);
+    float* const k = q + c.query_width();
+    const float* const v = k + c.kv_width();
+    for (std::size_t head = 0; head < c.heads; ++head) rotate(q + head * size, first + t);
+    for (std::size_t head = 0; head < c.kv_heads; ++head) {
+      rotate(k + head * size, first + t);
+      cache.store(head, first + t, k + head * size, v + head * size);
+    }
+  });
+  // Later rows see more positions: deal blocks of rows to the workers in turn.
+  const std::size_t blocks = (n + query_rows - 1) / query_rows, items = blocks * c.heads;
+  exec_.parallel_for(workers_.size(), [&](std::size_t w) {
+    for (std::size_t i = w; i < items; i += workers_.size()) {
+      const std::size_t row = i / c.heads * query_rows;
+      attend_head(w, i % c.heads, row, std::min(query_rows, n - row), first, cache, out);
+    }
+  });
+}
+
+// One query head, rows [row, row + count) of the batch.
+void forward::attend_head(std::size_t worker, std::size_t head, std::size_t row, std::size_t count,
+                          std::size_t first, const kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const std::size_t size = c.head_size, kv_head = head / (c.heads / c.kv_heads);
+  const std::size_t width = c.query_width() + 2 * c.kv_width();
+  const std::size_t positions = first + row + count;  // what the last row sees
+  sparsellm::cpu::executor& exec = *workers_[worker];
+  const matrix_view<float> q(qkv_.data() + row * width + head * size, count, size, width);
+  const rows scores(scores_[worker].data(), count, positions);
+  const rows result(&out(row, head * size), count, size, out.stride());
+
+  if (count == 1)
+    multiply(exec, cache.keys(kv_head, positions), q.row(0), scores.row(0));
+  else
+    multiply(exec, cache.keys(kv_head, positions), q, scores);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
+  for (std::size_t t = 0; t < count; ++t) {
+    const std::size_t visible = positions - count + t + 1;
+    for (std::size_t p = 0; p < visible; ++p) scores(t, p) *= scale;
+    softmax(&scores(t, 0), visible);
+    std::fill(&scores(t, 0) + visible, &scores(t, 0) + positions, 0.0f);
+  }
+  if (count == 1)
+    multiply(exec, cache.values(kv_head, positions), scores.row(0), result.row(0));
+  else
+    multiply(exec, cache.values(kv_head, positions), scores, result);
+}
+
+void forward::add_product(const sparse_linear& w, const_rows in, std::size_t dense_rows, rows x) {
+  const rows y = scratch(product_, x.rows(), x.cols());
+  product(w, in, dense_rows, y);
+  for (std::size_t t = 0; t < x.rows(); ++t)
+    for (std::size_t i = 0; i < x.cols(); ++i) x(t, i) += y(t, i);
+}
+
+void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
+  const std::size_t hidden = model_.shape().hidden;
+  const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
+  product(b.gate_up, h, dense_rows, both);
+  const std::size_t tasks = exec_.concurrency();
+  exec_.parallel_for(tasks, [&](std::size_t task) {
+    for (std::size_t t = 0; t < h.rows(); ++t)
+      for (std::size_t i = hidden * task / tasks; i < hidden * (task + 1) / tasks; ++i)
+        out(t, i) = silu(both(t, i)) * both(t, hidden + i);
+  });
+}
+
+void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
+                        kv_cache& cache, const input_observer* observe) {
+  const block& b = model_.blocks()[layer];
+  const config& c = model_.shape();
+  const auto saw = [&](input where, const_rows in) {
+    if (observe != nullptr) (*observe)(layer, where, in);
+  };
+  const rows h = scratch(h_, x.rows(), c.width);
+  normalise(x, b.attention_norm, h);
+  saw(input::attention, h);
+  const rows a = scratch(attention_, x.rows(), c.query_width());
+  attend(b, h, first, dense_rows, cache, a);
+  saw(input::output, a);
+  add_product(b.out, a, dense_rows, x);
+
+  normalise(x, b.mlp_norm, h);
+  saw(input::mlp, h);
+  const rows g = scratch(hidden_, x.rows(), c.hidden);
+  gate(b, h, dense_rows, g);
+  saw(input::down, g);
+  add_product(b.down, g, dense_rows, x);
+}
+
+void forward::logits(const_rows x, rows out) {
+  const rows h = scratch(h_, x.rows(), x.cols());
+  normalise(x, model_.final_norm(), h);
+  product(model_.head(), h, x.rows(), out);
+}
+
+session::session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+                 std::size_t positions)
+    : model_(m),
+      forward_(exec, m, max_tokens, positions),
+      x_(max_tokens * m.shape().width),
+      max_tokens_(max_tokens),
+      positions_(positions) {
+  require<shape_error>(positions <= m.shape().context, "model: at most ", m.shape().context,
+                       " positions, got ", positions);
+  caches_.reserve(m.shape().layers);
+  for (std::size_t l = 0; l < m.shape().layers; ++l) caches_.emplace_back(m.shape(), positions);
+}
+
+std::size_t session::cache_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const kv_cache& cache : caches_) bytes += cache.bytes();
+  return bytes;
+}
+
+const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+                            const input_observer* observe) {
+  require<shape_error>(!tokens.empty() && tokens.size() <= max_tokens_ &&
+                           position_ + tokens.size() <= positions_,
+                       "session: ", tokens.size(), " tokens at position ", position_,
+                       ", 1 to ", max_tokens_, " expected and ", positions_, " positions in all");
+  const rows x(x_.data(), tokens.size(), model_.shape().width);
+  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
+  const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
+  for (std::size_t l = 0; l < caches_.size(); ++l)
+    forward_.run_block(l, x, position_, dense_rows, caches_[l], observe);
+  position_ += tokens.size();
+  return x;
+}
+
+}  // namespace llama

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The forward pass, one step of a block a function, for one token (decode) or many (prefill). The
+// rows [0, dense_rows) of a batch use every channel, the others skip below the thresholds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kv_cache.hpp"
+#include "model.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/executor.hpp"
+
+namespace llama {
+
+using rows = sparsellm::matrix_view<float>;
+using const_rows = sparsellm::matrix_view<const float>;
+
+// Sees what enters each of a block's four inputs, before it is multiplied: x [tokens, channels].
+using input_observer = std::function<void(std::size_t layer, input where, const_rows x)>;
+
+class forward {
+ public:
+  // For batches of up to max_tokens and positions below `positions`.
+  forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+          std::size_t positions);
+
+  // out [tokens, width] = x normalised to a root mean square of 1, times weight [width]
+  void normalise(const_rows x, const std::vector<float>& weight, rows out);
+
+  // out [tokens, heads · head_size] = attention of h [tokens, width], whose first row stands at
+  // position `first`; stores keys and values in the cache.
+  void attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
+              kv_cache& cache, rows out);
+
+  // x [tokens, width] += W · in
+  void add_product(const sparsellm::sparse_linear& w, const_rows in, std::size_t dense_rows, rows x);
+
+  // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
+  void gate(const block& b, const_rows h, std::size_t dense_rows, rows out);
+
+  // A whole block: x [tokens, width] in and out.
+  void run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
+                 kv_cache& cache, const input_observer* observe);
+
+  // out [tokens, vocabulary] from the residual stream x after the last block
+  void logits(const_rows x, rows out);
+
+  [[nodiscard]] sparsellm::cpu::executor& executor() noexcept { return exec_; }
+
+ private:
+  void product(const sparsellm::sparse_linear& w, const_rows x, std::size_t dense_rows, rows y);
+  void rotate(float* head, std::size_t position) const noexcept;
+  void attend_head(std::size_t worker, std::size_t head, std::size_t row, std::size_t count,
+                   std::size_t first, const kv_cache& cache, rows out);
+  [[nodiscard]] rows scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width);
+
+  sparsellm::cpu::executor& exec_;
+  const model& model_;
+  std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
+  sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
+  // Heads are independent: each worker multiplies on its own, one-threaded.
+  std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
+  std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
+  std::size_t positions_;
+};
+
+// A sequence in the making: the forward pass and the caches of all blocks.
+class session {
+ public:
+  session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+          std::size_t positions);
+
+  // Appends tokens and returns the residual stream [tokens, width] after the last block, valid
+  // until the next call. Positions below dense_prefix use every channel. Throws shape_error when
+  // the tokens do not fit.
+  [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+                                   const input_observer* observe = nullptr);
+  void rewind() noexcept { position_ = 0; }
+  [[nodiscard]] std::size_t position() const noexcept { return position_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return positions_; }
+  [[nodiscard]] std::size_t cache_bytes() const noexcept;
+  [[nodiscard]] std::size_t vocabulary() const noexcept { return model_.shape().vocabulary; }
+  [[nodiscard]] forward& steps() noexcept { return forward_; }
+
+ private:
+  const model& model_;
+  forward forward_;
+  std::vector<kv_cache> caches_;
+  sparsellm::buffer<float> x_;
+  std::size_t max_tokens_, positions_, position_ = 0;
+};
+
+}  // namespace llama

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// sparsellm-llama: the command line. docs/llama.md describes every option and JSON field.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "commands.hpp"
+#include "sparsellm/core/replace_file.hpp"
+#include "sparsellm/version.hpp"
+#include "terminal.hpp"
+
+namespace {
+
+using command = std::function<void(const llama::options&, nlohmann::ordered_json&)>;
+
+struct program {
+  CLI::App app{"Llama-architecture models from GGUF files, decoded with sparse activations"};
+  llama::options options;
+  std::string json;
+  command chosen;
+
+  program() {
+    options.model = SPARSELLM_DEMO_MODEL;
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::to_string(SPARSELLM_VERSION_MAJOR) + "." +
+                                          std::to_string(SPARSELLM_VERSION_MINOR) + "." +
+                                          std::to_string(SPARSELLM_VERSION_PATCH));
+    CLI::App* inspect = add("inspect", "Show what is in a model file", llama::run_inspect);
+    (void)inspect;
+
+    CLI::App* generate = add("generate", "Continue a prompt", llama::run_generate);
+    generate->add_option("--prompt", options.prompt, "The text to continue")->required();
+    generate->add_option("--tokens", options.tokens, "How many tokens to write at most")->required();
+    generate->add_option("--temperature", options.temperature, "0 takes the likeliest token");
+    generate->add_option("--seed", options.seed, "Of the random draws");
+    add_thresholds(generate);
+
+    CLI::App* perplexity = add("perplexity", "Score a text", llama::run_perplexity);
+    perplexity->add_option("--text", options.text, "The text's file")->required();
+    perplexity->add_option("--window", options.window, "Tokens a window");
+    perplexity->add_option("--windows", options.windows, "How many windows");
+    perplexity->add_option("--stride", options.stride, "Tokens from one window to the next");
+    add_thresholds(perplexity);
+
+    CLI::App* calibrate = add("calibrate", "Make a threshold table", llama::run_calibrate);
+    calibrate->add_option("--text", options.text, "The text's file")->required();
+    calibrate->add_option("--tokens", options.tokens, "How many tokens of it")->required();
+    calibrate->add_option("--window", options.window, "Tokens a window");
+    calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
+    calibrate->add_flag("--sequential", options.sequential,
+                        "Calibrate each layer on already sparsified inputs");
+    calibrate->add_option("--output", options.output, "The table's file")->required();
+
+    CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);
+    bench->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
+        ->delimiter(',')
+        ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
+    options.tokens = 0;
+    bench->add_option("--tokens", bench_tokens, "Decode steps a round");
+    bench->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
+    add_calibration(bench);
+  }
+
+  std::size_t bench_tokens = 48;
+
+ private:
+  CLI::App* add(const char* name, const char* what, command run) {
+    CLI::App* sub = app.add_subcommand(name, what);
+    sub->add_option("--model", options.model, "A GGUF file; without it the demo's model");
+    sub->add_option("--threads", options.threads, "Threads; without it all")
+        ->check(CLI::PositiveNumber);
+    sub->add_option("--weights", options.weights, "f32, bf16 or f16: what weights are packed as");
+    sub->add_option("--json", json, "Also write the result to a file as JSON");
+    sub->callback([this, run] { chosen = run; });
+    return sub;
+  }
+  void add_calibration(CLI::App* sub) {
+    sub->add_option("--calibration-text", options.calibration_text,
+                    "Calibrate on this file; without it on text the model writes");
+    sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it");
+    sub->add_flag("--sequential", options.sequential,
+                  "Calibrate each layer on already sparsified inputs");
+  }
+  void add_thresholds(CLI::App* sub) {
+    CLI::Option* sparsity =
+        sub->add_option("--sparsity", options.sparsity, "Share of activations to skip, in [0, 1)");
+    sub->add_option("--thresholds", options.thresholds, "A table that calibrate wrote")
+        ->excludes(sparsity);
+    sub->add_option("--dense-prefix", options.dense_prefix,
+                    "Positions left dense: by default the prompt in generate, none in perplexity")
+        ->check(CLI::NonNegativeNumber);
+    add_calibration(sub);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  program p;
+  try {
+    p.app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return p.app.exit(e) == 0 ? 0 : 2;
+  }
+  llama::watch_for_interrupts();
+  try {
+    if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
+    nlohmann::ordered_json result;
+    p.chosen(p.options, result);
+    if (!p.json.empty()) sparsellm::replace_file(p.json, result.dump(1) + "\n");
+    return 0;
+  } catch (const llama::interrupted& e) {
+    std::cerr << "\nsparsellm-llama: " << e.what() << "\n";
+    return 130;
+  } catch (const std::exception& e) {
+    std::cerr << "sparsellm-llama: " << e.what() << "\n";
+    return 1;
+  }
+}

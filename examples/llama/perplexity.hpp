@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Perplexity of a text, window by window.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "calibration.hpp"
+#include "forward.hpp"
+#include "sparsity_meter.hpp"
+
+namespace llama {
+
+struct perplexity_result {
+  double nll = 0, nll_half2 = 0;  // nats a token
+  std::size_t tokens_scored = 0;
+};
+
+// Scores tokens 1… of each window, all windows of one length; half2 is the tokens from the middle
+// on. Positions below dense_prefix use every channel. meter may be null.
+[[nodiscard]] perplexity_result measure_perplexity(session& s, const std::vector<window>& windows,
+                                                   std::size_t dense_prefix, sparsity_meter* meter,
+                                                   const progress& report);
+
+}  // namespace llama

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the commands begin with: an executor, the model, its tokenizer, and thresholds from a table or
+// from a calibration.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "calibration.hpp"
+#include "commands.hpp"
+#include "model.hpp"
+#include "sparsellm/cpu/executor.hpp"
+#include "tokenizer.hpp"
+
+namespace llama {
+
+struct setup {
+  // `sparsity` decides the layouts; o.thresholds, when given, does instead.
+  setup(const options& o, double sparsity);
+
+  sparsellm::cpu::executor exec;
+  std::optional<sparsellm::threshold_table> table;  // from o.thresholds
+  llama::model model;
+  llama::tokenizer tokenizer;
+};
+
+// Throws value_error for 0, or more than the machine has.
+[[nodiscard]] std::size_t checked_threads(std::size_t wanted);
+// "f32", "bf16" or "f16"; throws value_error for anything else.
+[[nodiscard]] sparsellm::storage parse_weights(const std::string& name);
+// Throws value_error outside [0, 1).
+void check_sparsity(double sparsity);
+
+// A file's text as ids. Throws file_error, and value_error when it holds no tokens.
+[[nodiscard]] std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path);
+
+// Windows to calibrate on: from o.calibration_text, or written by the model itself.
+[[nodiscard]] std::vector<window> calibration_windows(setup& s, const options& o);
+
+// Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
+bool use_thresholds(setup& s, const options& o, double sparsity);
+
+// What every command says of its run.
+[[nodiscard]] nlohmann::ordered_json describe(const setup& s, const options& o);
+
+}  // namespace llama
