@@ -71,7 +71,7 @@ void run_bench(const options& o, ordered_json& result) {
     c.sparsity = sparsity;
     c.model = at->second;
     if (sparsity != 0.0)
-      c.table = calibrate_model(s.exec, s.model, windows, {sparsity}, o.sequential,
+      c.table = calibrate_model(s.exec, s.model, windows, {sparsity}, o.sequential, 0,
                                 show_progress("calibrating"));
     candidates.push_back(std::move(c));
   }

@@ -21,10 +21,11 @@ using sparsellm::threshold_table;
 
 namespace {
 
-void observe_rows(sparsellm::cpu::executor& exec, const_rows x, histogram& into) {
+void observe_rows(sparsellm::cpu::executor& exec, const_rows x, std::size_t first,
+                  histogram& into) {
   std::vector<histogram> parts(exec.concurrency());
   exec.parallel_for(parts.size(), [&](std::size_t p) {
-    for (std::size_t r = p; r < x.rows(); r += parts.size()) parts[p].observe(x.row(r));
+    for (std::size_t r = first + p; r < x.rows(); r += parts.size()) parts[p].observe(x.row(r));
   });
   for (const histogram& part : parts) into.merge(part);
 }
@@ -47,10 +48,16 @@ std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_
 
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                 const std::vector<window>& windows, const sparsellm::uniform& how,
-                                bool sequential, const progress& report) {
+                                bool sequential, std::size_t dense_prefix,
+                                const progress& report) {
   const config& c = m.shape();
   const std::size_t length = windows.front().size();
-  const std::size_t dense_rows = sequential ? 0 : length;
+  const std::size_t dense_rows = sequential ? dense_prefix : length;
+  // A dense forward pass stands for every position; a sparsified one shows what thresholds will meet.
+  const std::size_t observed = sequential ? dense_prefix : 0;
+  sparsellm::require<sparsellm::value_error>(
+      observed < length, "calibration: windows of ", length,
+      " tokens leave nothing to observe after a dense prefix of ", dense_prefix);
   forward steps(exec, m, length, length);
   kv_cache cache(c, length);
   buffer<float> stream(windows.size() * length * c.width);
@@ -91,7 +98,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       histogram seen;
       for (std::size_t w = 0; w < windows.size(); ++w) {
         steps.normalise(stream_of(w), b.attention_norm, h);
-        observe_rows(exec, h, seen);
+        observe_rows(exec, h, observed, seen);
       }
       b.qkv.set_thresholds(decide(input::attention, seen));
     }
@@ -100,7 +107,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       for (std::size_t w = 0; w < windows.size(); ++w) {
         steps.normalise(stream_of(w), b.attention_norm, h);
         steps.attend(b, h, 0, dense_rows, cache, inside_of(w, c.query_width()));
-        observe_rows(exec, inside_of(w, c.query_width()), seen);
+        observe_rows(exec, inside_of(w, c.query_width()), observed, seen);
       }
       b.out.set_thresholds(decide(input::output, seen));
     }
@@ -109,7 +116,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       for (std::size_t w = 0; w < windows.size(); ++w) {
         steps.add_product(b.out, inside_of(w, c.query_width()), dense_rows, stream_of(w));
         steps.normalise(stream_of(w), b.mlp_norm, h);
-        observe_rows(exec, h, seen);
+        observe_rows(exec, h, observed, seen);
       }
       b.gate_up.set_thresholds(decide(input::mlp, seen));
     }
@@ -118,7 +125,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       for (std::size_t w = 0; w < windows.size(); ++w) {
         steps.normalise(stream_of(w), b.mlp_norm, h);
         steps.gate(b, h, dense_rows, inside_of(w, c.hidden));
-        observe_rows(exec, inside_of(w, c.hidden), seen);
+        observe_rows(exec, inside_of(w, c.hidden), observed, seen);
       }
       b.down.set_thresholds(decide(input::down, seen));
     }

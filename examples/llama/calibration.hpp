@@ -24,10 +24,12 @@ using window = std::vector<std::int32_t>;
 
 // Observes |x| at the four inputs of every block and sets the thresholds of the seven projections.
 // sequential: each input is observed with everything before it already sparsified, so that the
-// thresholds fit the activations they will meet. The model leaves with the thresholds in use.
+// thresholds fit the activations they will meet; positions below dense_prefix stay dense there, as
+// they will in use. The model leaves with the thresholds in use.
 [[nodiscard]] sparsellm::threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                                          const std::vector<window>& windows,
                                                          const sparsellm::uniform& how,
-                                                         bool sequential, const progress& report);
+                                                         bool sequential, std::size_t dense_prefix,
+                                                         const progress& report);
 
 }  // namespace llama

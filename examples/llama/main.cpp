@@ -55,6 +55,9 @@ struct program {
     calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
     calibrate->add_flag("--sequential", options.sequential,
                         "Calibrate each layer on already sparsified inputs");
+    calibrate->add_option("--dense-prefix", options.dense_prefix,
+                          "With --sequential: positions left dense in each window")
+        ->check(CLI::NonNegativeNumber);
     calibrate->add_option("--output", options.output, "The table's file")->required();
 
     CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);

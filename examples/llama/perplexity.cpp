@@ -51,7 +51,7 @@ perplexity_result measure_perplexity(session& s, const std::vector<window>& wind
     }
     for (std::size_t i = 0; i < nll.size(); ++i) {
       result.nll += nll[i];
-      if (i + 1 >= ids.size() / 2) {
+      if (i + 1 > ids.size() / 2) {
         result.nll_half2 += nll[i];
         ++scored_half2;
       }

@@ -95,6 +95,10 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
   return windows;
 }
 
+std::size_t calibration_prefix(const options& o) {
+  return o.dense_prefix < 0 ? 0 : static_cast<std::size_t>(o.dense_prefix);
+}
+
 bool use_thresholds(setup& s, const options& o, double sparsity) {
   if (s.table.has_value()) {
     s.model.use(*s.table, s.model.identity());
@@ -102,7 +106,7 @@ bool use_thresholds(setup& s, const options& o, double sparsity) {
   }
   if (sparsity == 0.0) return false;
   (void)calibrate_model(s.exec, s.model, calibration_windows(s, o), {sparsity}, o.sequential,
-                        show_progress("calibrating"));
+                        calibration_prefix(o), show_progress("calibrating"));
   return true;
 }
 

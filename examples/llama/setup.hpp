@@ -43,6 +43,9 @@ void check_sparsity(double sparsity);
 // Windows to calibrate on: from o.calibration_text, or written by the model itself.
 [[nodiscard]] std::vector<window> calibration_windows(setup& s, const options& o);
 
+// Positions that a sequential calibration leaves dense: those that --dense-prefix names.
+[[nodiscard]] std::size_t calibration_prefix(const options& o);
+
 // Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
 bool use_thresholds(setup& s, const options& o, double sparsity);
 

@@ -164,7 +164,8 @@ void run_calibrate(const options& o, ordered_json& result) {
   const std::vector<window> windows =
       cut_windows(read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
   const sparsellm::threshold_table table = calibrate_model(
-      s.exec, s.model, windows, {o.sparsity}, o.sequential, show_progress("calibrating"));
+      s.exec, s.model, windows, {o.sparsity}, o.sequential, calibration_prefix(o),
+      show_progress("calibrating"));
   save(table, o.output);
   result = describe(s, o);
   result["output"] = o.output;
