@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes small GGUF files: what the tests read and the fuzzers start from.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+class gguf_builder {
+ public:
+  void text(const std::string& key, const std::string& value) {
+    entry(key, 8);
+    put_string(values_, value);
+  }
+  void whole(const std::string& key, std::uint32_t value) {
+    entry(key, 4);
+    put(values_, value);
+  }
+  void real(const std::string& key, float value) {
+    entry(key, 6);
+    put(values_, value);
+  }
+  void flag(const std::string& key, bool value) {
+    entry(key, 7);
+    put(values_, static_cast<std::uint8_t>(value));
+  }
+  void texts(const std::string& key, const std::vector<std::string>& items) {
+    array(key, 8, items.size());
+    for (const std::string& s : items) put_string(values_, s);
+  }
+  void wholes(const std::string& key, const std::vector<std::int32_t>& items) {
+    array(key, 5, items.size());
+    for (const std::int32_t v : items) put(values_, v);
+  }
+  void reals(const std::string& key, const std::vector<float>& items) {
+    array(key, 6, items.size());
+    for (const float v : items) put(values_, v);
+  }
+  // shape: fastest first, as GGUF has it
+  void tensor(const std::string& name, const std::vector<std::uint64_t>& shape, std::uint32_t type,
+              const std::string& bytes) {
+    data_.resize((data_.size() + 31) / 32 * 32);
+    put_string(tensors_, name);
+    put(tensors_, static_cast<std::uint32_t>(shape.size()));
+    for (const std::uint64_t n : shape) put(tensors_, n);
+    put(tensors_, type);
+    put(tensors_, static_cast<std::uint64_t>(data_.size()));
+    data_ += bytes;
+    ++tensor_count_;
+  }
+  void floats(const std::string& name, const std::vector<std::uint64_t>& shape,
+              const std::vector<float>& values) {
+    tensor(name, shape, 0,
+           {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+  }
+
+  [[nodiscard]] std::string bytes(std::uint32_t version = 3) const {
+    std::string out = "GGUF";
+    put(out, version);
+    put(out, tensor_count_);
+    put(out, value_count_);
+    out += values_ + tensors_;
+    out.resize((out.size() + 31) / 32 * 32);
+    return out + data_;
+  }
+
+ private:
+  template <class T>
+  static void put(std::string& to, T value) {
+    to.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  static void put_string(std::string& to, const std::string& s) {
+    put(to, static_cast<std::uint64_t>(s.size()));
+    to += s;
+  }
+  void entry(const std::string& key, std::uint32_t type) {
+    put_string(values_, key);
+    put(values_, type);
+    ++value_count_;
+  }
+  void array(const std::string& key, std::uint32_t type, std::size_t n) {
+    entry(key, 9);
+    put(values_, type);
+    put(values_, static_cast<std::uint64_t>(n));
+  }
+  std::string values_, tensors_, data_;
+  std::uint64_t value_count_ = 0, tensor_count_ = 0;
+};
+
+struct tiny_options {
+  bool separate_head = false;
+  bool llama3_scaling = false;  // all frequencies divided by 2
+  bool linear_scaling = false;  // positions divided by 2
+};
+
+// A whole Llama model of two layers with random weights: width 64, 4 heads of 16 sharing 2
+// key-value heads, hidden 96, a byte-level vocabulary of 256 + 4.
+inline gguf_builder tiny_model(const tiny_options& o = {}) {
+  gguf_builder b;
+  b.text("general.architecture", "llama");
+  b.text("general.name", "tiny");
+  b.whole("llama.block_count", 2);
+  b.whole("llama.embedding_length", 64);
+  b.whole("llama.feed_forward_length", 96);
+  b.whole("llama.attention.head_count", 4);
+  b.whole("llama.attention.head_count_kv", 2);
+  b.whole("llama.context_length", 128);
+  b.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  b.real("llama.rope.freq_base", 10000.0f);
+  if (o.linear_scaling) {
+    b.text("llama.rope.scaling.type", "linear");
+    b.real("llama.rope.scaling.factor", 2.0f);
+  }
+  b.text("tokenizer.ggml.model", "gpt2");
+  b.text("tokenizer.ggml.pre", "smollm");
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> types;
+  unsigned next = 256;
+  for (unsigned c = 0; c < 256; ++c) {  // GPT-2's byte characters
+    const bool printable = (c >= '!' && c <= '~') || (c >= 0xa1 && c <= 0xac) || c >= 0xae;
+    const unsigned point = printable ? c : next++;
+    std::string s;
+    if (point < 0x80) {
+      s += static_cast<char>(point);
+    } else {
+      s += static_cast<char>(0xc0 | (point >> 6));
+      s += static_cast<char>(0x80 | (point & 0x3f));
+    }
+    tokens.push_back(s);
+    types.push_back(1);
+  }
+  for (const char* s : {"th", "the", "<|end|>", "<|start|>"}) {
+    tokens.emplace_back(s);
+    types.push_back(s[0] == '<' ? 3 : 1);
+  }
+  b.texts("tokenizer.ggml.tokens", tokens);
+  b.wholes("tokenizer.ggml.token_type", types);
+  b.texts("tokenizer.ggml.merges", {"t h", "th e"});
+  b.whole("tokenizer.ggml.eos_token_id", 258);
+  b.whole("tokenizer.ggml.bos_token_id", 259);
+
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t cols) {
+    std::vector<float> v(rows * cols);
+    for (float& x : v) x = rows == 1 ? 1.0f + 0.1f * normal(random)
+                                     : normal(random) / std::sqrt(static_cast<float>(cols));
+    b.floats(name, rows == 1 ? std::vector<std::uint64_t>{cols} : std::vector<std::uint64_t>{cols, rows}, v);
+  };
+  add("token_embd.weight", 260, 64);
+  add("output_norm.weight", 1, 64);
+  for (const char* l : {"blk.0.", "blk.1."}) {
+    const std::string prefix = l;
+    add(prefix + "attn_norm.weight", 1, 64);
+    add(prefix + "ffn_norm.weight", 1, 64);
+    add(prefix + "attn_q.weight", 64, 64);
+    add(prefix + "attn_k.weight", 32, 64);
+    add(prefix + "attn_v.weight", 32, 64);
+    add(prefix + "attn_output.weight", 64, 64);
+    add(prefix + "ffn_gate.weight", 96, 64);
+    add(prefix + "ffn_up.weight", 96, 64);
+    add(prefix + "ffn_down.weight", 64, 96);
+  }
+  if (o.separate_head) add("output.weight", 260, 64);
+  if (o.llama3_scaling) b.floats("rope_freqs.weight", {8}, std::vector<float>(8, 2.0f));
+  return b;
+}
+
+// A file that is gone when the test is.
+class temporary_file {
+ public:
+  explicit temporary_file(const std::string& bytes)
+      : path_("/tmp/sparsellm-test-" + std::to_string(::getpid()) + "-" + std::to_string(count()++)) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
+  ~temporary_file() { std::remove(path_.c_str()); }
+  temporary_file(const temporary_file&) = delete;
+  temporary_file& operator=(const temporary_file&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  static int& count() {
+    static int n = 0;
+    return n;
+  }
+  std::string path_;
+};
