@@ -3,10 +3,10 @@
 //
 // Storage types for weights: float, half (IEEE binary16) and bfloat16. They store, they do not
 // compute: arithmetic is done in float after widen(). narrow() rounds to nearest, ties to even;
-// overflow becomes infinity and NaN stays NaN.
+// overflow becomes infinity and NaN stays NaN. (__builtin_bit_cast, for std::bit_cast may not be called
+// in device code.)
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <string_view>
@@ -29,33 +29,33 @@ struct bfloat16 {
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(float x) noexcept { return x; }
 
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(bfloat16 x) noexcept {
-  return std::bit_cast<float>(std::uint32_t{x.bits} << 16);
+  return __builtin_bit_cast(float, std::uint32_t{x.bits} << 16);
 }
 
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(half x) noexcept {
   const std::uint32_t sign = std::uint32_t{x.bits & 0x8000u} << 16;
   const std::uint32_t magnitude = x.bits & 0x7fffu;
   if (magnitude >= 0x7c00u)  // infinity and NaN: exponent all ones, payload kept, NaN made quiet
-    return std::bit_cast<float>(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13) |
+    return __builtin_bit_cast(float, sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13) |
                                 ((magnitude & 0x3ffu) != 0 ? 0x400000u : 0u));
   if (magnitude >= 0x0400u)  // normal: rebias the exponent from 15 to 127
-    return std::bit_cast<float>(sign | ((magnitude << 13) + (112u << 23)));
+    return __builtin_bit_cast(float, sign | ((magnitude << 13) + (112u << 23)));
   // Subnormal or zero: magnitude · 2^-24 is exact in float.
   const float value = static_cast<float>(magnitude) * 0x1p-24f;
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(value));
+  return __builtin_bit_cast(float, sign | __builtin_bit_cast(std::uint32_t, value));
 }
 
 namespace rounding {
 
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::uint16_t to_bfloat16(float x) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
   if ((bits & 0x7fffffffu) > 0x7f800000u)  // NaN: keep the top of the payload, never round to inf
     return static_cast<std::uint16_t>((bits >> 16) | 0x0040u);
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::uint16_t to_half(float x) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
   const std::uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u)  // NaN
@@ -64,8 +64,8 @@ namespace rounding {
     return static_cast<std::uint16_t>(sign | 0x7c00u);
   if (magnitude < 0x38800000u) {  // below 2^-14: the result is subnormal
     // Adding 0.5 puts the last place of the sum at 2^-24, so the addition does the rounding.
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
+    const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
+    return static_cast<std::uint16_t>(sign | (__builtin_bit_cast(std::uint32_t, shifted) - 0x3f000000u));
   }
   const std::uint32_t rebiased = magnitude - (112u << 23);
   return static_cast<std::uint16_t>(sign |

@@ -48,8 +48,8 @@ namespace cpuid {
 // Whether the operating system saves the registers named in `mask` (bits of XCR0).
 [[nodiscard]] inline bool saved(unsigned mask) noexcept {
   if (!bit(1, 0, 2, 27)) return false;  // OSXSAVE
-  unsigned low = 0, high = 0;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  unsigned low = 0;
+  __asm__ volatile("xgetbv" : "=a"(low) : "c"(0) : "edx");
   return (low & mask) == mask;
 }
 

@@ -1,0 +1,2 @@
+#include "product.hpp"
+DEFINE_PRODUCT(wide)
