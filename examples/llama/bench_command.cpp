@@ -26,7 +26,7 @@ using sparsellm::value_error;
 
 namespace {
 
-constexpr std::size_t prompt_tokens = 64, prefill_tokens = 512;
+constexpr std::size_t prompt_tokens = 64, longest_prefill = 512;
 
 struct candidate {
   double sparsity = 0;
@@ -75,11 +75,13 @@ void run_bench(const options& o, ordered_json& result) {
                                 show_progress("calibrating"));
     candidates.push_back(std::move(c));
   }
+  const std::size_t prefill_tokens =
+      std::min(longest_prefill, setups.front()->model.shape().context);
   std::vector<std::int32_t> text;
   for (const window& w : windows) text.insert(text.end(), w.begin(), w.end());
   const std::vector<std::int32_t> prompt(
       text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(prompt_tokens, text.size())));
-  while (text.size() < prefill_tokens) text.insert(text.end(), text.begin(), text.begin() + static_cast<std::ptrdiff_t>(text.size()));
+  for (std::size_t i = 0; text.size() < prefill_tokens; ++i) text.push_back(text[i]);
   text.resize(prefill_tokens);
 
   std::vector<std::unique_ptr<session>> sessions;

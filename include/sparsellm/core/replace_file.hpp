@@ -5,9 +5,9 @@
 // it when it is complete.
 #pragma once
 
+#include <cstddef>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -39,10 +39,14 @@ inline void replace_file(const std::string& path, std::string_view text) {
 [[nodiscard]] inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   require<file_error>(in.is_open(), "cannot open '", path, "'");
-  std::ostringstream text;
-  text << in.rdbuf();
-  require<file_error>(!in.bad() && !text.fail(), "cannot read '", path, "'");
-  return text.str();
+  std::string text;
+  char block[1 << 16];
+  do {
+    in.read(block, sizeof block);
+    text.append(block, static_cast<std::size_t>(in.gcount()));
+  } while (in);
+  require<file_error>(in.eof() && !in.bad(), "cannot read '", path, "'");
+  return text;
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

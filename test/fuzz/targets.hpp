@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What the fuzzers run and the corpus test replays: a parser, and everything that trusts it. Any
+// sparsellm::error is a right answer; a crash, a leak or a sanitizer's report is not.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// A GGUF file: metadata, configuration, tokenizer, the first and last row of every tensor.
+void fuzz_gguf(const std::uint8_t* data, std::size_t size);
+
+// A threshold table: what is read must be written and read the same.
+void fuzz_table(const std::uint8_t* data, std::size_t size);

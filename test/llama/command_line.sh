@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Every subcommand on a small model: results, JSON fields, and what wrong input says.
+#   command_line.sh SPARSELLM_LLAMA MAKE_TINY_MODEL
+set -euo pipefail
+program=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+"$2" "$folder/tiny.gguf"
+for _ in $(seq 60); do echo "the cat and the dog, then the other things"; done > "$folder/text"
+: > "$folder/empty"
+head -c 100000 /dev/urandom > "$folder/noise.gguf"
+failures=0
+
+run() { "$program" "$1" --model "$folder/tiny.gguf" --weights f32 "${@:2}"; }
+
+fields() {  # fields FILE NAME...: the JSON has them
+  python3 - "$@" <<'PY' || failures=$((failures + 1))
+import json, sys
+found = json.load(open(sys.argv[1]))
+missing = [f for f in sys.argv[2:] if f not in found]
+if missing: sys.exit(f"{sys.argv[1]}: no {missing}")
+PY
+}
+
+refuses() {  # refuses TEXT COMMAND...: exits with an error that contains TEXT
+  local text=$1 output status=0
+  shift
+  output=$("$@" 2>&1) || status=$?
+  if [ "$status" -eq 0 ] || [ "$status" -ge 128 ] || ! grep -qF -- "$text" <<<"$output"; then
+    echo "FAILED (status $status): $*"
+    echo "  expected: $text"
+    echo "  got: $output"
+    failures=$((failures + 1))
+  fi
+}
+
+run inspect --json "$folder/inspect.json" > /dev/null
+fields "$folder/inspect.json" model layers width heads kv_heads vocabulary tensors
+run generate --prompt "the cat" --tokens 8 --json "$folder/generate.json" > /dev/null
+fields "$folder/generate.json" prompt_ids token_ids text prefill_tokens_per_second \
+  decode_tokens_per_second sparsity weight_bytes kv_cache_bytes
+run generate --prompt "the cat" --tokens 8 --sparsity 0.5 --temperature 0.7 --seed 3 \
+  --json "$folder/sparse.json" > /dev/null
+python3 -c "import json,sys; s=json.load(open(sys.argv[1]))['sparsity']['model']; sys.exit(not 0.3<s<0.7)" \
+  "$folder/sparse.json"
+run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.4 --sequential \
+  --output "$folder/table.json" > /dev/null
+fields "$folder/table.json" format version model weight_hash method tokens sites
+run perplexity --text "$folder/text" --window 64 --windows 3 --stride 32 --dense-prefix 8 \
+  --thresholds "$folder/table.json" --json "$folder/perplexity.json" > /dev/null
+fields "$folder/perplexity.json" perplexity nll perplexity_half2 nll_half2 tokens_scored sparsity
+run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --calibration-text "$folder/text" --json \
+  "$folder/bench.json" > /dev/null
+fields "$folder/bench.json" results rounds prefill_tokens decode_tokens
+
+long() { run generate --prompt a --tokens 4 "$@"; }
+refuses "a number in [0, 1) expected, got 1" long --sparsity 1
+refuses "a number in [0, 1) expected, got -0.5" long --sparsity -0.5
+refuses "a number in [0, 1) expected, got nan" long --sparsity nan
+refuses "this machine runs at once; got 100000" long --threads 100000
+refuses "--threads" long --threads 0
+refuses "f32, bf16 or f16 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
+  --weights int3 --prompt a --tokens 1
+refuses "at least 1 expected, got 0" run generate --prompt a --tokens 0
+refuses "the text gives no tokens" run generate --prompt "" --tokens 4
+refuses "at least 0, got -1" long --temperature -1
+refuses "cannot open '/no/such/table'" long --thresholds /no/such/table
+refuses "excludes" long --thresholds "$folder/table.json" --sparsity 0.5
+refuses "cannot open '/no/such/model'" "$program" inspect --model /no/such/model
+refuses "does not begin with 'GGUF'" "$program" inspect --model "$folder/noise.gguf"
+refuses "is empty or not a file" "$program" inspect --model "$folder/empty"
+refuses "holds 0 tokens" run perplexity --text "$folder/empty"
+refuses "enough for" run perplexity --text "$folder/text" --window 64 --windows 1000
+refuses "at least 4 tokens" run perplexity --text "$folder/text" --window 1
+refuses "holds 0 tokens" run calibrate --text "$folder/empty" --tokens 64 --sparsity 0.5 --output "$folder/x"
+refuses "cannot write" run calibrate --text "$folder/text" --tokens 64 --sparsity 0.5 \
+  --output /no/such/folder/table.json
+refuses "positions" run generate --prompt a --tokens 5000
+sed 's/"model": "tiny"/"model": "other"/' "$folder/table.json" > "$folder/other.json"
+refuses "made for the model 'other'" long --thresholds "$folder/other.json"
+sed 's/"weight_hash": "./"weight_hash": "x/' "$folder/table.json" > "$folder/hash.json"
+refuses "16 hexadecimal digits" long --thresholds "$folder/hash.json"
+head -c 500 "$folder/table.json" > "$folder/cut.json"
+refuses "cut.json': JSON, line" long --thresholds "$folder/cut.json"
+SPARSELLM_ISA=avx9 refuses "got 'avx9'" long
+[ ! -e "$folder/x" ] || { echo "FAILED: a refused calibration left a file"; failures=$((failures + 1)); }
+
+# Ctrl-C while it works: status 130, and no file.
+"$program" calibrate --model "$folder/tiny.gguf" --text "$folder/text" --tokens 100000 --window 2 \
+  --sparsity 0.5 --output "$folder/interrupted.json" > /dev/null 2>&1 &
+child=$!
+sleep 0.05
+kill -INT "$child" 2> /dev/null || true
+wait "$child" || true
+ls "$folder"/*.partial 2> /dev/null && { echo "FAILED: half a file"; failures=$((failures + 1)); }
+
+[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }
+echo "the command line does what docs/llama.md says"
