@@ -22,6 +22,12 @@
 #define SPARSELLM_RESTRICT __restrict__
 #endif
 
+#if defined(__linux__)
+#define SPARSELLM_HAS_MADVISE 1
+#else
+#define SPARSELLM_HAS_MADVISE 0
+#endif
+
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define SPARSELLM_HAS_EXCEPTIONS 1
 #else

@@ -57,39 +57,82 @@ inline void dense_gemv(const grouped_weight<T>& w, group_range groups, const flo
   for (; g < groups.last; ++g) dense_groups<1>(w, g, x, y);
 }
 
-// Adds `Channels` channels to y in one pass. While it works on a place of these rows it prefetches
-// the same place of the rows that come next, to L2: the lever that decides (a prefetch to L1
-// queues on the few miss buffers). 8 channels a pass amortise the traffic of y.
+// Walks the cache lines of the rows that come next, one whole row after the other, and asks for them
+// in L2 (a prefetch to L1 queues on the few miss buffers). In this order memory sees one stream; the
+// same place of eight rows at once is eight, and 5 to 8 % slower.
+template <class T>
+class next_rows {
+ public:
+  // The `count` rows named by index; with none, the lines of `instead` again, which cost nothing.
+  SPARSELLM_INLINE next_rows(const grouped_weight<T>& w, group_range groups,
+                             const std::uint32_t* index, std::size_t count, const T* instead) noexcept
+      : w_(w),
+        group_(groups.first),
+        index_(index),
+        end_(index + count),
+        instead_(instead),
+        row_lines_((groups.last - groups.first) * (group_outputs * sizeof(T) / 64)) {
+    next_row();
+  }
+
+  template <std::size_t Lines>
+  SPARSELLM_INLINE void prefetch() noexcept {
+    if (Lines <= left_) {  // nearly always: one address, constant offsets
+      for (std::size_t l = 0; l < Lines; ++l) prefetch_l2(line_ + 64 * l);
+      line_ += 64 * Lines;
+      left_ -= Lines;
+      return;
+    }
+    for (std::size_t l = 0; l < Lines; ++l) {
+      if (left_ == 0) next_row();
+      prefetch_l2(line_);
+      line_ += 64;
+      --left_;
+    }
+  }
+
+ private:
+  SPARSELLM_INLINE void next_row() noexcept {
+    line_ = reinterpret_cast<const char*>(index_ != end_ ? w_.brick(group_, *index_) : instead_);
+    if (index_ != end_) ++index_;
+    left_ = row_lines_;
+  }
+
+  const grouped_weight<T>& w_;
+  std::size_t group_;
+  const std::uint32_t *index_, *end_;
+  const T* instead_;
+  std::size_t row_lines_, left_ = 0;
+  const char* line_ = nullptr;
+};
+
+// Adds `Channels` channels to y in one pass; 8 a pass amortise the traffic of y.
 template <std::size_t Channels, bool First, class T>
 inline void add_channels(const grouped_weight<T>& w, group_range groups, const std::uint32_t* index,
                          const float* value, std::size_t ahead, float* y) noexcept {
   const T* row[Channels];
-  const T* next[Channels];
   vfloat x[Channels];
   for (std::size_t k = 0; k < Channels; ++k) {
     row[k] = w.brick(groups.first, index[k]);
-    next[k] = k + Channels < ahead ? w.brick(groups.first, index[k + Channels]) : row[k];
     x[k] = broadcast(value[k]);
   }
-  for (std::size_t g = groups.first; g < groups.last; ++g, y += group_outputs) {
+  const std::size_t behind = ahead - Channels;
+  next_rows<T> next(w, groups, index + Channels, behind < Channels ? behind : Channels, row[0]);
+  const std::size_t end = (groups.last - groups.first) * w.group_stride;
+  for (std::size_t at = 0; at != end; at += w.group_stride, y += group_outputs) {
     for (std::size_t s = 0; s < 16; s += lanes) {
       vfloat low = First ? zero() : load(y + s);
       vfloat high = First ? zero() : load(y + 16 + s);
       for (std::size_t k = 0; k < Channels; ++k) {
         vfloat wl, wh;
-        load_group(row[k], s, wl, wh);
+        load_group(row[k] + at, s, wl, wh);
         low = mul_add(wl, x[k], low);
         high = mul_add(wh, x[k], high);
       }
       store(y + s, low);
       store(y + 16 + s, high);
     }
-    for (std::size_t k = 0; k < Channels; ++k) {
-      for (std::size_t line = 0; line < group_outputs * sizeof(T); line += 64)
-        prefetch_l2(reinterpret_cast<const char*>(next[k]) + line);
-      row[k] += w.group_stride;
-      next[k] += w.group_stride;
-    }
+    next.template prefetch<Channels*(group_outputs * sizeof(T) / 64)>();
   }
 }
 
