@@ -15,7 +15,8 @@ configure_package_config_file(cmake/sparsellm-config.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/sparsellm-config-version.cmake
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
-              ${PROJECT_BINARY_DIR}/sparsellm-config-version.cmake DESTINATION ${package_dir})
+              ${PROJECT_BINARY_DIR}/sparsellm-config-version.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/cuda.cmake DESTINATION ${package_dir})
 
 configure_file(cmake/sparsellm.pc.in ${PROJECT_BINARY_DIR}/sparsellm.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/sparsellm.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

@@ -103,7 +103,7 @@ void run_bench(const options& o, ordered_json& result) {
       run.rewind();
       const generation g = generate(run, prompt, o.tokens + 1, prefix, -1, greedy,
                                     sparse && round == 0 ? &meter : nullptr,
-                                    [](std::int32_t) { stop_if_interrupted(); });
+                                    [](double) {}, [](std::int32_t) { stop_if_interrupted(); });
       run.rewind();
       const auto start = std::chrono::steady_clock::now();
       (void)run.advance(text, sparse ? 0 : prefill_tokens);

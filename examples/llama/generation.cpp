@@ -43,7 +43,8 @@ std::int32_t sampler::pick(sparsellm::vector_view<const float> logits) {
 
 generation generate(session& s, const std::vector<std::int32_t>& prompt, std::size_t count,
                     std::size_t dense_prefix, std::int32_t stop, sampler& pick,
-                    sparsity_meter* meter, const std::function<void(std::int32_t)>& wrote) {
+                    sparsity_meter* meter, const progress& read,
+                    const std::function<void(std::int32_t)>& wrote) {
   const input_observer observe = [&](std::size_t layer, input where, const_rows x) {
     const std::size_t dense = dense_prefix > s.position() ? dense_prefix - s.position() : 0;
     meter->count(layer, where, x, std::min(dense, x.rows()));
@@ -58,6 +59,7 @@ generation generate(session& s, const std::vector<std::int32_t>& prompt, std::si
     const std::size_t n = std::min(prefill_batch, prompt.size() - at);
     const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(at);
     const const_rows x = s.advance({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
+    read(static_cast<double>(at + n) / static_cast<double>(prompt.size()));
     if (at + n == prompt.size()) s.steps().logits({&x(n - 1, 0), 1, x.cols()}, out);
   }
   result.prefill_seconds = seconds_since(start);

@@ -34,10 +34,11 @@ struct generation {
 };
 
 // Writes up to `count` tokens after the prompt, stopping after `stop` (-1: never). Positions below
-// dense_prefix use every channel. `meter` may be null; `wrote` sees each token.
+// dense_prefix use every channel. `meter` may be null; `read` hears how much of the prompt is done,
+// `wrote` sees each token.
 [[nodiscard]] generation generate(session& s, const std::vector<std::int32_t>& prompt,
                                   std::size_t count, std::size_t dense_prefix, std::int32_t stop,
-                                  sampler& pick, sparsity_meter* meter,
+                                  sampler& pick, sparsity_meter* meter, const progress& read,
                                   const std::function<void(std::int32_t)>& wrote);
 
 }  // namespace llama

@@ -85,7 +85,7 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
     window ids{first};
     const generation g =
         generate(writer, {first}, writer.capacity() - 1, writer.capacity(), -1, pick, nullptr,
-                 [&](std::int32_t) {
+                 [](double) {}, [&](std::int32_t) {
                    report(static_cast<double>(w) / static_cast<double>(own_windows));
                  });
     ids.insert(ids.end(), g.ids.begin(), g.ids.end());

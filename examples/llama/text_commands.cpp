@@ -95,7 +95,8 @@ void run_generate(const options& o, ordered_json& result) {
   std::vector<std::int32_t> written;
   std::size_t shown = 0;
   const generation g = generate(run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick,
-                                sparse ? &meter : nullptr, [&](std::int32_t id) {
+                                sparse ? &meter : nullptr, show_progress("reading the prompt"),
+                                [&](std::int32_t id) {
                                   stop_if_interrupted();
                                   written.push_back(id);
                                   const std::string text = s.tokenizer.decode(written);

@@ -122,7 +122,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   const auto continuation = [&](std::size_t prefix) {
     session s(r.exec, r.m, prompt.size(), prompt.size() + 32);
     sampler greedy(0.0, 0);
-    return generate(s, prompt, 32, prefix, -1, greedy, nullptr, [](std::int32_t) {}).ids;
+    return generate(s, prompt, 32, prefix, -1, greedy, nullptr, quiet, [](std::int32_t) {}).ids;
   };
   check_continuation(continuation(1000), golden["generation_dense"]);
 

@@ -43,6 +43,9 @@ if(OUTPUT MATCHES "no cuda: ([^\n]+)")
   endif()
   message(STATUS "cuda: not built: ${why}")
 else()
+  run("cuda, add_subdirectory: configure" ${CMAKE_COMMAND} -S ${test}/add_subdirectory
+      -B ${WORK}/cuda_subdirectory -DSPARSELLM_SOURCE=${ROOT} -DSPARSELLM_CUDA=ON -DLINK=sparsellm::cuda
+      -DCMAKE_CXX_COMPILER=${COMPILER})
   run("cuda: build" ${CMAKE_COMMAND} --build ${WORK}/cuda)
   run("cuda: run" ${WORK}/cuda/consumer)
 endif()
