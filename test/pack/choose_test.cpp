@@ -32,7 +32,7 @@ TEST_CASE("choose_layout: more sparsity or longer rows never argue for the panel
   CHECK(efficiency < 1);
 }
 
-TEST_CASE("choose_layout: refuses sparsities outside [0, 1)") {
+TEST_CASE("choose_layout: refuses sparsities below 0, and 1 or more") {
   CHECK_SAYS(choose_layout({1, 1}, 2, 1.0), value_error, "must be in [0, 1), got 1");
   CHECK_THROWS_AS(choose_layout({1, 1}, 2, std::numeric_limits<double>::quiet_NaN()), value_error);
 }
