@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One token against one weight: our formats, sparsities, and the peers that are installed, in one
-// process and interleaved (script/bench passes --benchmark_enable_random_interleaving). The first two
-// entries say what the machine shows: its read bandwidth and the time of a fork and join.
+// process and interleaved (script/bench passes --benchmark_enable_random_interleaving). The first
+// two entries say what the machine shows: its read bandwidth and the time of a fork and join.
 //
-//   gemv/channel_major/bf16/4096x4096/s=0.50    counters: bytes_per_second of weights that must be read
+//   gemv/channel_major/bf16/4096x4096/s=0.50    counters: bytes_per_second of weights that must be
+//   read
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -45,7 +46,8 @@ float threshold_for(std::vector<float> x, double sparsity) {
 }
 
 void set_bytes(benchmark::State& state, double bytes) {
-  state.SetBytesProcessed(static_cast<std::int64_t>(bytes * static_cast<double>(state.iterations())));
+  state.SetBytesProcessed(
+      static_cast<std::int64_t>(bytes * static_cast<double>(state.iterations())));
 }
 
 void read_bandwidth(benchmark::State& state) {
@@ -138,9 +140,10 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(("gemv/" + p->name() + "/" + bench::name(shape)).c_str(), peer, p,
                                  shape)
         ->UseRealTime();
-  argc = static_cast<int>(std::remove_if(argv, argv + argc, [](const char* a) {
-                            return std::string(a).rfind("--shape=", 0) == 0;
-                          }) - argv);
+  argc = static_cast<int>(
+      std::remove_if(argv, argv + argc,
+                     [](const char* a) { return std::string(a).rfind("--shape=", 0) == 0; }) -
+      argv);
   benchmark::AddCustomContext("instruction_set", std::string(cpu::name(pool().instruction_set())));
   benchmark::AddCustomContext("threads", std::to_string(pool().concurrency()));
   for (const auto& p : bench::peers()) benchmark::AddCustomContext(p->name(), p->version());

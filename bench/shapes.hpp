@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Layer shapes that kernels are tuned and measured on, and the rule that keeps weights out of caches.
+// Layer shapes that kernels are tuned and measured on, and the rule that keeps weights out of
+// caches.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +23,8 @@ inline std::string name(extents e) {
   return std::to_string(e.outputs) + "x" + std::to_string(e.inputs);
 }
 
-// How many copies of a weight a loop rotates over: eight times a last-level cache of 32 MiB, for with
-// less the reuse shows as speed.
+// How many copies of a weight a loop rotates over: eight times a last-level cache of 32 MiB, for
+// with less the reuse shows as speed.
 inline std::size_t rotation(std::size_t bytes) {
   return std::max<std::size_t>(4, (std::size_t{8} * 32 << 20) / bytes);
 }

@@ -11,7 +11,8 @@ int main() {
   constexpr std::size_t outputs = 512, inputs = 2048, tokens = 200;
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
-  std::vector<float> samples(tokens * inputs), w_dense(outputs * inputs), x(inputs), y(outputs), dense(outputs);
+  std::vector<float> samples(tokens * inputs), w_dense(outputs * inputs), x(inputs), y(outputs),
+      dense(outputs);
   for (std::vector<float>* v : {&samples, &w_dense, &x})
     for (float& e : *v) e = normal(random);
   const matrix_view<const float> rows(samples.data(), tokens, inputs);
@@ -31,8 +32,9 @@ int main() {
     error += (y[o] - dense[o]) * (y[o] - dense[o]);
     norm += dense[o] * dense[o];
   }
-  std::printf("threshold %.3f, channel 0 has rms %.2f, %zu of %zu channels read, relative error %.2f\n",
-              table.sites[0].threshold, stats.root_mean_square(0), active.size(), inputs,
-              std::sqrt(error / norm));
+  std::printf(
+      "threshold %.3f, channel 0 has rms %.2f, %zu of %zu channels read, relative error %.2f\n",
+      table.sites[0].threshold, stats.root_mean_square(0), active.size(), inputs,
+      std::sqrt(error / norm));
   return active.size() > 900 && active.size() < 1150 && error < 0.15 * norm ? 0 : 1;
 }

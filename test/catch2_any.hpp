@@ -23,14 +23,14 @@ using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 
 // The expression throws Error, and its message contains part.
-#define CHECK_SAYS(expression, Error, part)        \
-  do {                                             \
-    bool thrown = false;                           \
-    try {                                          \
-      (void)(expression);                          \
-    } catch (const Error& e) {                     \
-      thrown = true;                               \
-      SPARSELLM_CHECK_CONTAINS(e.what(), part);    \
-    }                                              \
-    if (!thrown) FAIL_CHECK("expected " #Error);   \
+#define CHECK_SAYS(expression, Error, part)      \
+  do {                                           \
+    bool thrown = false;                         \
+    try {                                        \
+      (void)(expression);                        \
+    } catch (const Error& e) {                   \
+      thrown = true;                             \
+      SPARSELLM_CHECK_CONTAINS(e.what(), part);  \
+    }                                            \
+    if (!thrown) FAIL_CHECK("expected " #Error); \
   } while (false)

@@ -21,9 +21,9 @@ inline std::filesystem::path shared_data(const std::string& name) {
 #if defined(SKIP)  // Catch2 3
 #define SKIP_BY_NAME(why) SKIP(why)
 #else
-#define SKIP_BY_NAME(why)        \
-  do {                           \
-    WARN("skipped: " << why);    \
-    return;                      \
+#define SKIP_BY_NAME(why)     \
+  do {                        \
+    WARN("skipped: " << why); \
+    return;                   \
   } while (false)
 #endif

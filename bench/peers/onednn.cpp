@@ -19,7 +19,8 @@ class onednn_bf16 final : public peer_gemv {
   [[nodiscard]] std::string name() const override { return "onednn/bf16"; }
   [[nodiscard]] std::string version() const override {
     const dnnl_version_t* v = dnnl_version();
-    return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+    return std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+           std::to_string(v->patch);
   }
   [[nodiscard]] std::size_t scalar_bytes() const override { return 2; }
 
@@ -54,7 +55,8 @@ class onednn_bf16 final : public peer_gemv {
     for (std::size_t c = 0; c < shape_.inputs; ++c)
       rounded[c] = sparsellm::narrow<sparsellm::bfloat16>(x[c]);
     y_.set_data_handle(y);
-    matmul_.execute(stream_, {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, weights_[at_]}, {DNNL_ARG_DST, y_}});
+    matmul_.execute(stream_,
+                    {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, weights_[at_]}, {DNNL_ARG_DST, y_}});
     stream_.wait();
     at_ = (at_ + 1) % weights_.size();
   }

@@ -15,7 +15,7 @@ namespace bench {
 
 struct peer_gemv {
   virtual ~peer_gemv() = default;
-  [[nodiscard]] virtual std::string name() const = 0;     // "onednn/bf16"
+  [[nodiscard]] virtual std::string name() const = 0;  // "onednn/bf16"
   [[nodiscard]] virtual std::string version() const = 0;
   [[nodiscard]] virtual std::size_t scalar_bytes() const = 0;
   // Makes the rotating weights, in the layout the library likes best, and sets its threads.

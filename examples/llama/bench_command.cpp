@@ -54,7 +54,8 @@ std::string layouts_of(const model& m) {
 
 void run_bench(const options& o, ordered_json& result) {
   require<value_error>(!o.sparsities.empty(), "--sparsity: at least one number expected");
-  require<value_error>(o.rounds >= 1 && o.tokens >= 1, "--rounds and --tokens: at least 1 expected");
+  require<value_error>(o.rounds >= 1 && o.tokens >= 1,
+                       "--rounds and --tokens: at least 1 expected");
   for (const double s : o.sparsities) check_sparsity(s);
 
   std::vector<std::unique_ptr<setup>> setups;
@@ -80,7 +81,8 @@ void run_bench(const options& o, ordered_json& result) {
   std::vector<std::int32_t> text;
   for (const window& w : windows) text.insert(text.end(), w.begin(), w.end());
   const std::vector<std::int32_t> prompt(
-      text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(prompt_tokens, text.size())));
+      text.begin(),
+      text.begin() + static_cast<std::ptrdiff_t>(std::min(prompt_tokens, text.size())));
   for (std::size_t i = 0; text.size() < prefill_tokens; ++i) text.push_back(text[i]);
   text.resize(prefill_tokens);
 
@@ -101,9 +103,9 @@ void run_bench(const options& o, ordered_json& result) {
       sparsity_meter meter(s.model);
       const std::size_t prefix = sparse ? prompt.size() : prompt.size() + o.tokens;
       run.rewind();
-      const generation g = generate(run, prompt, o.tokens + 1, prefix, -1, greedy,
-                                    sparse && round == 0 ? &meter : nullptr,
-                                    [](double) {}, [](std::int32_t) { stop_if_interrupted(); });
+      const generation g = generate(
+          run, prompt, o.tokens + 1, prefix, -1, greedy, sparse && round == 0 ? &meter : nullptr,
+          [](double) {}, [](std::int32_t) { stop_if_interrupted(); });
       run.rewind();
       const auto start = std::chrono::steady_clock::now();
       (void)run.advance(text, sparse ? 0 : prefill_tokens);

@@ -48,12 +48,12 @@ std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_
 
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                 const std::vector<window>& windows, const sparsellm::uniform& how,
-                                bool sequential, std::size_t dense_prefix,
-                                const progress& report) {
+                                bool sequential, std::size_t dense_prefix, const progress& report) {
   const config& c = m.shape();
   const std::size_t length = windows.front().size();
   const std::size_t dense_rows = sequential ? dense_prefix : length;
-  // A dense forward pass stands for every position; a sparsified one shows what thresholds will meet.
+  // A dense forward pass stands for every position; a sparsified one shows what thresholds will
+  // meet.
   const std::size_t observed = sequential ? dense_prefix : 0;
   sparsellm::require<sparsellm::value_error>(
       observed < length, "calibration: windows of ", length,

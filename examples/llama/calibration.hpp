@@ -17,8 +17,8 @@ namespace llama {
 
 using window = std::vector<std::int32_t>;
 
-// Cuts ids into windows of `length` tokens, at most max_tokens in all; a text shorter than one window
-// is one short window. Throws value_error when there are fewer than two tokens.
+// Cuts ids into windows of `length` tokens, at most max_tokens in all; a text shorter than one
+// window is one short window. Throws value_error when there are fewer than two tokens.
 [[nodiscard]] std::vector<window> cut_windows(const std::vector<std::int32_t>& ids,
                                               std::size_t length, std::size_t max_tokens);
 

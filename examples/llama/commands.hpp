@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The subcommands of sparsellm-llama. Each fills the JSON that --json writes, prints a summary for a
-// person, and throws sparsellm::error for anything that is wrong.
+// The subcommands of sparsellm-llama. Each fills the JSON that --json writes, prints a summary for
+// a person, and throws sparsellm::error for anything that is wrong.
 #pragma once
 
 #include <cstddef>

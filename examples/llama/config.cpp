@@ -35,9 +35,8 @@ config read_config(const gguf& file) {
                                                                     : c.width / c.heads;
   require<format_error>(c.head_size != 0 && c.head_size % 2 == 0,
                         "model: heads of an even size expected, got ", c.head_size);
-  c.rotary_size = file.value("llama.rope.dimension_count") != nullptr
-                      ? size("rope.dimension_count")
-                      : c.head_size;
+  c.rotary_size = file.value("llama.rope.dimension_count") != nullptr ? size("rope.dimension_count")
+                                                                      : c.head_size;
   require<format_error>(c.rotary_size % 2 == 0 && c.rotary_size <= c.head_size,
                         "model: rotary embedding over ", c.rotary_size, " of ", c.head_size);
   c.rotary_base = file.real("llama.rope.freq_base", 10000.0);

@@ -17,7 +17,7 @@ struct config {
   std::size_t heads, kv_heads, head_size;  // heads is a multiple of kv_heads
   std::size_t rotary_size;                 // of each head, even
   std::size_t vocabulary, context;
-  double rotary_base, rotary_scale;        // positions are divided by rotary_scale
+  double rotary_base, rotary_scale;  // positions are divided by rotary_scale
   float norm_epsilon;
 
   [[nodiscard]] std::size_t query_width() const noexcept { return heads * head_size; }

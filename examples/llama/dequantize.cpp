@@ -121,8 +121,7 @@ void q6_k(const std::uint8_t* b, float* out) {
         const std::uint8_t byte = low[64 * half_block + 32 * (quarter % 2) + i];
         const int nibble = quarter < 2 ? byte & 15 : byte >> 4;
         const int top = (high[32 * half_block + i] >> (2 * quarter)) & 3;
-        const auto scale = static_cast<std::int8_t>(
-            scales[8 * half_block + 2 * quarter + i / 16]);
+        const auto scale = static_cast<std::int8_t>(scales[8 * half_block + 2 * quarter + i / 16]);
         out[128 * half_block + 32 * quarter + i] =
             d * static_cast<float>(scale) * static_cast<float>((nibble | (top << 4)) - 32);
       }
@@ -132,12 +131,10 @@ void q6_k(const std::uint8_t* b, float* out) {
 
 void dequantize_row(const tensor& t, std::size_t r, sparsellm::vector_view<float> out) noexcept {
   const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(t.type));
-  const auto* row = reinterpret_cast<const std::uint8_t*>(t.data) +
-                    r * (t.cols / info.block) * info.bytes;
+  const auto* row =
+      reinterpret_cast<const std::uint8_t*>(t.data) + r * (t.cols / info.block) * info.bytes;
   switch (t.type) {
-    case tensor_type::f32:
-      std::memcpy(out.data(), row, t.cols * sizeof(float));
-      return;
+    case tensor_type::f32: std::memcpy(out.data(), row, t.cols * sizeof(float)); return;
     case tensor_type::f16:
       for (std::size_t c = 0; c < t.cols; ++c) out[c] = read_half(row + 2 * c);
       return;
@@ -145,8 +142,7 @@ void dequantize_row(const tensor& t, std::size_t r, sparsellm::vector_view<float
       for (std::size_t c = 0; c < t.cols; ++c)
         out[c] = widen(bfloat16{static_cast<std::uint16_t>(row[2 * c] | (row[2 * c + 1] << 8))});
       return;
-    default:
-      break;
+    default: break;
   }
   for (std::size_t c = 0; c < t.cols; c += info.block, row += info.bytes) {
     float* const to = out.data() + c;

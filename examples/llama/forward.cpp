@@ -87,8 +87,8 @@ void forward::normalise(const_rows x, const std::vector<float>& weight, rows out
     double mean = 0;
     for (const float s : squares) mean += s;
     mean /= static_cast<double>(x.cols());
-    const auto scale =
-        static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(model_.shape().norm_epsilon)));
+    const auto scale = static_cast<float>(
+        1.0 / std::sqrt(mean + static_cast<double>(model_.shape().norm_epsilon)));
     for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = x(t, i) * scale * weight[i];
   });
 }
@@ -228,10 +228,10 @@ std::size_t session::cache_bytes() const noexcept {
 
 const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
                             const input_observer* observe) {
-  require<shape_error>(!tokens.empty() && tokens.size() <= max_tokens_ &&
-                           position_ + tokens.size() <= positions_,
-                       "session: ", tokens.size(), " tokens at position ", position_,
-                       ", 1 to ", max_tokens_, " expected and ", positions_, " positions in all");
+  require<shape_error>(
+      !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
+      "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,
+      " expected and ", positions_, " positions in all");
   const rows x(x_.data(), tokens.size(), model_.shape().width);
   for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
   const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;

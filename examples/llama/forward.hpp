@@ -39,7 +39,8 @@ class forward {
               kv_cache& cache, rows out);
 
   // x [tokens, width] += W · in
-  void add_product(const sparsellm::sparse_linear& w, const_rows in, std::size_t dense_rows, rows x);
+  void add_product(const sparsellm::sparse_linear& w, const_rows in, std::size_t dense_rows,
+                   rows x);
 
   // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
   void gate(const block& b, const_rows h, std::size_t dense_rows, rows out);
@@ -79,7 +80,8 @@ class session {
   // Appends tokens and returns the residual stream [tokens, width] after the last block, valid
   // until the next call. Positions below dense_prefix use every channel. Throws shape_error when
   // the tokens do not fit.
-  [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+  [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens,
+                                   std::size_t dense_prefix,
                                    const input_observer* observe = nullptr);
   void rewind() noexcept { position_ = 0; }
   [[nodiscard]] std::size_t position() const noexcept { return position_; }

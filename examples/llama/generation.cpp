@@ -22,9 +22,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-sampler::sampler(double temperature, std::uint64_t seed) : temperature_(temperature), random_(seed) {
+sampler::sampler(double temperature, std::uint64_t seed)
+    : temperature_(temperature), random_(seed) {
   sparsellm::require<sparsellm::value_error>(std::isfinite(temperature) && temperature >= 0.0,
-                                             "the temperature must be at least 0, got ", temperature);
+                                             "the temperature must be at least 0, got ",
+                                             temperature);
 }
 
 std::int32_t sampler::pick(sparsellm::vector_view<const float> logits) {
@@ -58,7 +60,8 @@ generation generate(session& s, const std::vector<std::int32_t>& prompt, std::si
   for (std::size_t at = 0; at < prompt.size(); at += prefill_batch) {
     const std::size_t n = std::min(prefill_batch, prompt.size() - at);
     const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(at);
-    const const_rows x = s.advance({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
+    const const_rows x =
+        s.advance({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
     read(static_cast<double>(at + n) / static_cast<double>(prompt.size()));
     if (at + n == prompt.size()) s.steps().logits({&x(n - 1, 0), 1, x.cols()}, out);
   }

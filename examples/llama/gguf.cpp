@@ -63,7 +63,19 @@ class cursor {
 };
 
 enum value_type : std::uint32_t {
-  u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  f32,
+  boolean,
+  string,
+  array,
+  u64,
+  i64,
+  f64
 };
 
 constexpr bool is_signed(std::uint32_t type) {
@@ -114,8 +126,8 @@ gguf_value read_array(cursor& in) {
     return items;
   }
   if (!is_signed(type) && !is_unsigned(type) && type != boolean)
-    raise<format_error>(concat("GGUF: arrays of type ", type, " are not known, at byte ",
-                               in.position()));
+    raise<format_error>(
+        concat("GGUF: arrays of type ", type, " are not known, at byte ", in.position()));
   constexpr std::size_t sizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 8, 8, 8, 8};
   std::vector<std::int64_t> items(in.read_count(sizes[type], "array items"));
   for (std::int64_t& v : items) {
@@ -159,7 +171,8 @@ tensor_entry read_tensor(cursor& in) {
   t.name = in.read_string("a tensor's name");
   const auto rank = in.read<std::uint32_t>("a tensor's rank");
   if (rank == 0 || rank > 4)
-    raise<format_error>(concat("GGUF: tensor '", t.name, "' has ", rank, " dimensions, 1 to 4 expected"));
+    raise<format_error>(
+        concat("GGUF: tensor '", t.name, "' has ", rank, " dimensions, 1 to 4 expected"));
   t.rows = 1;
   for (std::uint32_t d = 0; d < rank; ++d) {
     const auto extent = in.read<std::uint64_t>("a tensor's shape");
@@ -189,10 +202,10 @@ tensor_entry read_tensor(cursor& in) {
 
 const tensor_type_info* info_of(std::uint32_t type) noexcept {
   static const std::pair<tensor_type, tensor_type_info> known[] = {
-      {tensor_type::f32, {"F32", 1, 4}},      {tensor_type::f16, {"F16", 1, 2}},
-      {tensor_type::bf16, {"BF16", 1, 2}},    {tensor_type::q4_0, {"Q4_0", 32, 18}},
-      {tensor_type::q4_1, {"Q4_1", 32, 20}},  {tensor_type::q5_0, {"Q5_0", 32, 22}},
-      {tensor_type::q5_1, {"Q5_1", 32, 24}},  {tensor_type::q8_0, {"Q8_0", 32, 34}},
+      {tensor_type::f32, {"F32", 1, 4}},       {tensor_type::f16, {"F16", 1, 2}},
+      {tensor_type::bf16, {"BF16", 1, 2}},     {tensor_type::q4_0, {"Q4_0", 32, 18}},
+      {tensor_type::q4_1, {"Q4_1", 32, 20}},   {tensor_type::q5_0, {"Q5_0", 32, 22}},
+      {tensor_type::q5_1, {"Q5_1", 32, 24}},   {tensor_type::q8_0, {"Q8_0", 32, 34}},
       {tensor_type::q4_k, {"Q4_K", 256, 144}}, {tensor_type::q5_k, {"Q5_K", 256, 176}},
       {tensor_type::q6_k, {"Q6_K", 256, 210}}};
   for (const auto& [t, info] : known)
@@ -245,8 +258,8 @@ const tensor& gguf::require(const std::string& name, std::size_t rows, std::size
   const tensor* t = find(name);
   if (t == nullptr) raise<format_error>(concat("GGUF: the tensor '", name, "' is missing"));
   if (t->rows != rows || t->cols != cols)
-    raise<format_error>(concat("GGUF: the tensor '", name, "' must be ", rows, "x", cols,
-                               ", got ", t->rows, "x", t->cols));
+    raise<format_error>(concat("GGUF: the tensor '", name, "' must be ", rows, "x", cols, ", got ",
+                               t->rows, "x", t->cols));
   return *t;
 }
 
@@ -283,9 +296,7 @@ double gguf::real(const std::string& key, double otherwise) const {
 bool gguf::flag(const std::string& key, bool otherwise) const {
   return value(key) == nullptr ? otherwise : as<bool>(key, "true or false");
 }
-const std::string& gguf::text(const std::string& key) const {
-  return as<std::string>(key, "text");
-}
+const std::string& gguf::text(const std::string& key) const { return as<std::string>(key, "text"); }
 std::string gguf::text(const std::string& key, const std::string& otherwise) const {
   return value(key) == nullptr ? otherwise : text(key);
 }

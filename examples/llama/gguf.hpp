@@ -17,8 +17,17 @@ namespace llama {
 
 // ggml's numbers for the tensor types that are read.
 enum class tensor_type : std::uint32_t {
-  f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q5_0 = 6, q5_1 = 7, q8_0 = 8,
-  q4_k = 12, q5_k = 13, q6_k = 14, bf16 = 30,
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
+  q8_0 = 8,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
+  bf16 = 30,
 };
 
 struct tensor_type_info {
@@ -38,9 +47,9 @@ struct tensor {
   std::size_t bytes;
 };
 
-using gguf_value = std::variant<std::int64_t, std::uint64_t, double, bool, std::string,
-                                std::vector<std::string>, std::vector<std::int64_t>,
-                                std::vector<double>>;
+using gguf_value =
+    std::variant<std::int64_t, std::uint64_t, double, bool, std::string, std::vector<std::string>,
+                 std::vector<std::int64_t>, std::vector<double>>;
 
 class gguf {
  public:

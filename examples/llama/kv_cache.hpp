@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keys and values of one block, kept in the library's own formats so that attention is two products:
-// scores = K q with K [positions, head] a panel, output = Vᵀ p with V [positions, head] channel-major.
+// Keys and values of one block, kept in the library's own formats so that attention is two
+// products: scores = K q with K [positions, head] a panel, output = Vᵀ p with V [positions, head]
+// channel-major.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +35,8 @@ class kv_cache {
   void store(std::size_t kv_head, std::size_t position, const float* key,
              const float* value) noexcept {
     constexpr std::size_t lanes = sparsellm::group_outputs;
-    float* const k = keys_.data() + kv_head * key_stride_ +
-                     position / lanes * lanes * head_size_ + position % lanes;
+    float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
+                     position % lanes;
     float* const v = values_.data() + kv_head * value_stride_ +
                      position * sparsellm::groups_of(head_size_) * lanes;
     for (std::size_t i = 0; i < head_size_; ++i) {

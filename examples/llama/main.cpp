@@ -36,7 +36,8 @@ struct program {
 
     CLI::App* generate = add("generate", "Continue a prompt", llama::run_generate);
     generate->add_option("--prompt", options.prompt, "The text to continue")->required();
-    generate->add_option("--tokens", options.tokens, "How many tokens to write at most")->required();
+    generate->add_option("--tokens", options.tokens, "How many tokens to write at most")
+        ->required();
     generate->add_option("--temperature", options.temperature, "0 takes the likeliest token");
     generate->add_option("--seed", options.seed, "Of the random draws");
     add_thresholds(generate);
@@ -55,8 +56,9 @@ struct program {
     calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
     calibrate->add_flag("--sequential", options.sequential,
                         "Calibrate each layer on already sparsified inputs");
-    calibrate->add_option("--dense-prefix", options.dense_prefix,
-                          "With --sequential: positions left dense in each window")
+    calibrate
+        ->add_option("--dense-prefix", options.dense_prefix,
+                     "With --sequential: positions left dense in each window")
         ->check(CLI::NonNegativeNumber);
     calibrate->add_option("--output", options.output, "The table's file")->required();
 

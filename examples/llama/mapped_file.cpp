@@ -33,7 +33,8 @@ mapped_file::mapped_file(const std::string& path) {
   size_ = static_cast<std::size_t>(info.st_size);
   void* const at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   ::close(file);
-  if (at == MAP_FAILED) raise<file_error>(concat("cannot map '", path, "': ", std::strerror(errno)));
+  if (at == MAP_FAILED)
+    raise<file_error>(concat("cannot map '", path, "': ", std::strerror(errno)));
   data_ = static_cast<const std::byte*>(at);
 }
 

@@ -13,7 +13,8 @@
 
 namespace llama {
 
-// pieces: consecutive views into one text. rank(left, right) -> lower merges earlier, nullopt never.
+// pieces: consecutive views into one text. rank(left, right) -> lower merges earlier, nullopt
+// never.
 template <class Rank>
 [[nodiscard]] std::vector<std::string_view> merge_pairs(std::vector<std::string_view> pieces,
                                                         const Rank& rank) {

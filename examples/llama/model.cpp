@@ -50,8 +50,8 @@ sparse_linear stack(sparsellm::cpu::executor& exec, const mapped_file& mapping,
 std::vector<double> make_frequencies(const gguf& file, const config& c) {
   std::vector<double> frequencies(c.rotary_size / 2);
   for (std::size_t i = 0; i < frequencies.size(); ++i)
-    frequencies[i] = std::pow(c.rotary_base, -2.0 * static_cast<double>(i) /
-                                                 static_cast<double>(c.rotary_size)) /
+    frequencies[i] = std::pow(c.rotary_base,
+                              -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary_size)) /
                      c.rotary_scale;
   // Llama 3.1's scaling comes as one divisor a frequency.
   if (file.find("rope_freqs.weight") != nullptr) {
@@ -105,12 +105,13 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
                             const std::vector<const tensor*>& tensors) {
       return stack(exec, mapping_, options.weights, choose(l, stacked), tensors);
     };
-    blocks_.push_back({read_vector(file_, prefix + "attn_norm.weight", c.width),
-                       read_vector(file_, prefix + "ffn_norm.weight", c.width),
-                       packed({0, 1, 2}, {weight("attn_q", 0), weight("attn_k", 1), weight("attn_v", 2)}),
-                       packed({3}, {weight("attn_output", 3)}),
-                       packed({4, 5}, {weight("ffn_gate", 4), weight("ffn_up", 5)}),
-                       packed({6}, {weight("ffn_down", 6)})});
+    blocks_.push_back(
+        {read_vector(file_, prefix + "attn_norm.weight", c.width),
+         read_vector(file_, prefix + "ffn_norm.weight", c.width),
+         packed({0, 1, 2}, {weight("attn_q", 0), weight("attn_k", 1), weight("attn_v", 2)}),
+         packed({3}, {weight("attn_output", 3)}),
+         packed({4, 5}, {weight("ffn_gate", 4), weight("ffn_up", 5)}),
+         packed({6}, {weight("ffn_down", 6)})});
     report(static_cast<double>(l + 1) / static_cast<double>(c.layers + 1));
   }
   final_norm_ = read_vector(file_, "output_norm.weight", c.width);

@@ -26,10 +26,11 @@ namespace llama {
 
 // TEAL's four inputs of a block, and the seven projections that read them.
 enum class input { attention, output, mlp, down };
-inline constexpr std::array<std::string_view, 7> projections{"q", "k", "v", "o", "gate", "up", "down"};
-inline constexpr std::array<input, 7> input_of{input::attention, input::attention,
-                                               input::attention, input::output, input::mlp,
-                                               input::mlp, input::down};
+inline constexpr std::array<std::string_view, 7> projections{"q",    "k",  "v",   "o",
+                                                             "gate", "up", "down"};
+inline constexpr std::array<input, 7> input_of{input::attention, input::attention, input::attention,
+                                               input::output,    input::mlp,       input::mlp,
+                                               input::down};
 
 struct block {
   std::vector<float> attention_norm, mlp_norm;  // [width]
@@ -43,7 +44,7 @@ using progress = std::function<void(double share)>;
 
 struct load_options {
   sparsellm::storage weights = sparsellm::storage::bf16;
-  double sparsity = 0.0;  // expected; decides the layouts
+  double sparsity = 0.0;                                   // expected; decides the layouts
   const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
 };
 

@@ -77,17 +77,15 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
   session writer(s.exec, s.model, own_tokens, std::min(own_tokens, s.model.shape().context));
   const progress report = show_progress("the model writes its calibration text");
   sampler pick(1.0, o.seed);
-  const std::int32_t first = s.tokenizer.bos() >= 0 ? s.tokenizer.bos()
-                                                    : std::max(s.tokenizer.eos(), 0);
+  const std::int32_t first =
+      s.tokenizer.bos() >= 0 ? s.tokenizer.bos() : std::max(s.tokenizer.eos(), 0);
   std::vector<window> windows;
   for (std::size_t w = 0; w < own_windows; ++w) {
     writer.rewind();
     window ids{first};
-    const generation g =
-        generate(writer, {first}, writer.capacity() - 1, writer.capacity(), -1, pick, nullptr,
-                 [](double) {}, [&](std::int32_t) {
-                   report(static_cast<double>(w) / static_cast<double>(own_windows));
-                 });
+    const generation g = generate(
+        writer, {first}, writer.capacity() - 1, writer.capacity(), -1, pick, nullptr, [](double) {},
+        [&](std::int32_t) { report(static_cast<double>(w) / static_cast<double>(own_windows)); });
     ids.insert(ids.end(), g.ids.begin(), g.ids.end());
     windows.push_back(std::move(ids));
   }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the commands begin with: an executor, the model, its tokenizer, and thresholds from a table or
-// from a calibration.
+// What the commands begin with: an executor, the model, its tokenizer, and thresholds from a table
+// or from a calibration.
 #pragma once
 
 #include <memory>

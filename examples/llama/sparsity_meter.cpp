@@ -32,8 +32,7 @@ void sparsity_meter::count(std::size_t layer, input where, const_rows x, std::si
 }
 
 double sparsity_meter::projection(std::size_t p) const noexcept {
-  return seen_[p] == 0 ? 0.0
-                       : static_cast<double>(skipped_[p]) / static_cast<double>(seen_[p]);
+  return seen_[p] == 0 ? 0.0 : static_cast<double>(skipped_[p]) / static_cast<double>(seen_[p]);
 }
 
 double sparsity_meter::total() const noexcept {

@@ -73,8 +73,8 @@ void run_inspect(const options& o, ordered_json& result) {
             {"weights", weights},
             {"bytes", bytes}};
   for (const auto& [key, value] : result.items())
-    std::printf("%-16s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str()
-                                                             : value.dump().c_str());
+    std::printf("%-16s %s\n", key.c_str(),
+                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
 }
 
 void run_generate(const options& o, ordered_json& result) {
@@ -86,7 +86,7 @@ void run_generate(const options& o, ordered_json& result) {
   require<value_error>(!prompt.empty(), "--prompt: the text gives no tokens");
   const bool sparse = use_thresholds(s, o, o.sparsity);
   // As TEAL runs it: the prompt dense, then every step sparse.
-  const std::size_t prefix = !sparse            ? prompt.size() + o.tokens
+  const std::size_t prefix = !sparse              ? prompt.size() + o.tokens
                              : o.dense_prefix < 0 ? prompt.size()
                                                   : static_cast<std::size_t>(o.dense_prefix);
   session run(s.exec, s.model, std::min<std::size_t>(prompt.size(), 512), prompt.size() + o.tokens);
@@ -94,20 +94,20 @@ void run_generate(const options& o, ordered_json& result) {
   std::printf("%s", o.prompt.c_str());
   std::vector<std::int32_t> written;
   std::size_t shown = 0;
-  const generation g = generate(run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick,
-                                sparse ? &meter : nullptr, show_progress("reading the prompt"),
-                                [&](std::int32_t id) {
-                                  stop_if_interrupted();
-                                  written.push_back(id);
-                                  const std::string text = s.tokenizer.decode(written);
-                                  // Hold back bytes until their character is whole.
-                                  std::size_t whole = text.size();
-                                  while (whole > shown && (text[whole - 1] & 0x80) != 0) --whole;
-                                  if (text.size() - whole > 3) whole = text.size();
-                                  std::fwrite(text.data() + shown, 1, whole - shown, stdout);
-                                  std::fflush(stdout);
-                                  shown = whole;
-                                });
+  const generation g =
+      generate(run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick, sparse ? &meter : nullptr,
+               show_progress("reading the prompt"), [&](std::int32_t id) {
+                 stop_if_interrupted();
+                 written.push_back(id);
+                 const std::string text = s.tokenizer.decode(written);
+                 // Hold back bytes until their character is whole.
+                 std::size_t whole = text.size();
+                 while (whole > shown && (text[whole - 1] & 0x80) != 0) --whole;
+                 if (text.size() - whole > 3) whole = text.size();
+                 std::fwrite(text.data() + shown, 1, whole - shown, stdout);
+                 std::fflush(stdout);
+                 shown = whole;
+               });
   result = describe(s, o);
   result["kv_cache_bytes"] = run.cache_bytes();
   result["prompt_ids"] = prompt;
@@ -132,11 +132,11 @@ void run_perplexity(const options& o, ordered_json& result) {
     windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
                          ids.begin() + static_cast<std::ptrdiff_t>(at + o.window));
   require<value_error>(windows.size() == o.windows, "--windows: '", o.text, "' has ", ids.size(),
-                       " tokens, enough for ", windows.size(), " windows of ", o.window,
-                       " every ", stride, ", not ", o.windows);
+                       " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
+                       stride, ", not ", o.windows);
   const bool sparse = use_thresholds(s, o, o.sparsity);
-  const std::size_t prefix = !sparse ? o.window
-                                     : static_cast<std::size_t>(std::max<std::int64_t>(o.dense_prefix, 0));
+  const std::size_t prefix =
+      !sparse ? o.window : static_cast<std::size_t>(std::max<std::int64_t>(o.dense_prefix, 0));
   session run(s.exec, s.model, o.window, o.window);
   sparsity_meter meter(s.model);
   const perplexity_result r = measure_perplexity(run, windows, prefix, sparse ? &meter : nullptr,
@@ -153,8 +153,9 @@ void run_perplexity(const options& o, ordered_json& result) {
   result["nll_half2"] = r.nll_half2;
   result["tokens_scored"] = r.tokens_scored;
   result["sparsity"] = sparsity_of(meter);
-  std::printf("perplexity %.4f (second half of each window %.4f) over %zu tokens, %.1f %% skipped\n",
-              std::exp(r.nll), std::exp(r.nll_half2), r.tokens_scored, 100 * meter.total());
+  std::printf(
+      "perplexity %.4f (second half of each window %.4f) over %zu tokens, %.1f %% skipped\n",
+      std::exp(r.nll), std::exp(r.nll_half2), r.tokens_scored, 100 * meter.total());
 }
 
 void run_calibrate(const options& o, ordered_json& result) {
@@ -162,11 +163,11 @@ void run_calibrate(const options& o, ordered_json& result) {
   require<value_error>(o.window >= 2, "--window: at least 2 tokens expected, got ", o.window);
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
   setup s(o, o.sparsity);
-  const std::vector<window> windows =
-      cut_windows(read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
-  const sparsellm::threshold_table table = calibrate_model(
-      s.exec, s.model, windows, {o.sparsity}, o.sequential, calibration_prefix(o),
-      show_progress("calibrating"));
+  const std::vector<window> windows = cut_windows(
+      read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
+  const sparsellm::threshold_table table =
+      calibrate_model(s.exec, s.model, windows, {o.sparsity}, o.sequential, calibration_prefix(o),
+                      show_progress("calibrating"));
   save(table, o.output);
   result = describe(s, o);
   result["output"] = o.output;
@@ -175,7 +176,8 @@ void run_calibrate(const options& o, ordered_json& result) {
   result["target_sparsity"] = table.target_sparsity;
   result["sites"] = table.sites.size();
   std::printf("%zu thresholds for %.0f %% from %zu tokens: %s\n", table.sites.size(),
-              100 * table.target_sparsity, static_cast<std::size_t>(table.tokens), o.output.c_str());
+              100 * table.target_sparsity, static_cast<std::size_t>(table.tokens),
+              o.output.c_str());
 }
 
 }  // namespace llama

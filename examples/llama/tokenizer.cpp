@@ -85,7 +85,8 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
 tokenizer::tokenizer(const gguf& file) {
   const std::string& model = file.text("tokenizer.ggml.model");
   if (model != "gpt2" && model != "llama")
-    raise<format_error>(concat("tokenizer: the model '", model, "' is not known; gpt2 and llama are"));
+    raise<format_error>(
+        concat("tokenizer: the model '", model, "' is not known; gpt2 and llama are"));
   sentencepiece_ = model == "llama";
 
   const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
@@ -187,7 +188,8 @@ void tokenizer::encode_gpt2(std::string_view text, std::vector<token_id>& out) c
         out.push_back(whole);
         continue;
       }
-    const auto rank = [this](std::string_view left, std::string_view right) -> std::optional<double> {
+    const auto rank = [this](std::string_view left,
+                             std::string_view right) -> std::optional<double> {
       std::string key(left);
       key += ' ';
       key += right;

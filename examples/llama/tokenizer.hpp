@@ -39,7 +39,13 @@ class tokenizer {
   [[nodiscard]] token_id eos() const noexcept { return eos_; }
 
  private:
-  enum class kind : std::int8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
+  enum class kind : std::int8_t {
+    normal = 1,
+    unknown = 2,
+    control = 3,
+    user_defined = 4,
+    byte = 6
+  };
   struct token {
     std::string text;
     float score = 0;

@@ -40,7 +40,8 @@ TEST_CASE("calibrate: uniform gives every site the quantile of its own histogram
   const histogram a = ramp();
   histogram b;
   for (int i = 1; i <= 1000; ++i) b.add(static_cast<float>(-i) / 100, 1);
-  const threshold_table t = calibrate(uniform{0.5}, {{{0, "q"}, {4, 4}, &a}, {{0, "o"}, {4, 4}, &b}});
+  const threshold_table t =
+      calibrate(uniform{0.5}, {{{0, "q"}, {4, 4}, &a}, {{0, "o"}, {4, 4}, &b}});
   CHECK(t.method == "uniform");
   CHECK(t.target_sparsity == 0.5);
   CHECK_THAT(t.threshold({0, "q"}, {4, 4}), WithinAbs(0.5f, 0.002f));
@@ -81,7 +82,8 @@ TEST_CASE("calibrate: TEAL's Llama-2-7B histograms give the reference thresholds
     std::getline(fields, tensor, ',');
     std::getline(fields, target, ',');
     std::getline(fields, expected, ',');
-    const std::string name = "layer-" + std::string(layer.size() == 1 ? "0" : "") + layer + "." + tensor;
+    const std::string name =
+        "layer-" + std::string(layer.size() == 1 ? "0" : "") + layer + "." + tensor;
     std::ifstream file(folder / (name + ".f32"), std::ios::binary);
     std::vector<float> raw(20000);
     file.read(reinterpret_cast<char*>(raw.data()), 80000);

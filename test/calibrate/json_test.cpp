@@ -10,8 +10,8 @@
 using namespace sparsellm;
 
 TEST_CASE("json: reads every kind of value") {
-  const json::value v =
-      json::parse(R"( {"a": [1, -2.5e3, true, false, null], "b": {"c": "x\n\u00e9\ud83d\ude42\/"}} )");
+  const json::value v = json::parse(
+      R"( {"a": [1, -2.5e3, true, false, null], "b": {"c": "x\n\u00e9\ud83d\ude42\/"}} )");
   REQUIRE(v.find("a") != nullptr);
   CHECK(v.find("a")->items.size() == 5);
   CHECK(v.find("a")->items[1].number == -2500);
@@ -29,9 +29,29 @@ TEST_CASE("json: quote and parse are inverse") {
 }
 
 TEST_CASE("json: refuses everything else, with the place") {
-  for (const char* text : {"", "{", "[1,]", "{\"a\" 1}", "{\"a\":1,}", "01", "1.", "-", "1e", "+1",
-                           "nul", "\"", "\"\\x\"", "\"\\ud800\"", "\"\\u12\"", "\"a\nb\"", "[1] 2",
-                           "{\"a\":1,\"a\":2}", "1e999", "{1:2}", "[1 2]", "NaN", "\"\\ud800\\u0041\""}) {
+  for (const char* text : {"",
+                           "{",
+                           "[1,]",
+                           "{\"a\" 1}",
+                           "{\"a\":1,}",
+                           "01",
+                           "1.",
+                           "-",
+                           "1e",
+                           "+1",
+                           "nul",
+                           "\"",
+                           "\"\\x\"",
+                           "\"\\ud800\"",
+                           "\"\\u12\"",
+                           "\"a\nb\"",
+                           "[1] 2",
+                           "{\"a\":1,\"a\":2}",
+                           "1e999",
+                           "{1:2}",
+                           "[1 2]",
+                           "NaN",
+                           "\"\\ud800\\u0041\""}) {
     INFO(text);
     CHECK_THROWS_AS(json::parse(text), format_error);
   }

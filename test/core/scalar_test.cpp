@@ -24,8 +24,8 @@ double meaning(unsigned bits, int exponent_bits, int mantissa_bits) {
     return mantissa != 0 ? std::numeric_limits<double>::quiet_NaN()
                          : sign * std::numeric_limits<double>::infinity();
   if (exponent == 0) return sign * std::ldexp(mantissa, 1 - bias - mantissa_bits);
-  return sign * std::ldexp(1.0 + std::ldexp(mantissa, -mantissa_bits),
-                           static_cast<int>(exponent) - bias);
+  return sign *
+         std::ldexp(1.0 + std::ldexp(mantissa, -mantissa_bits), static_cast<int>(exponent) - bias);
 }
 
 template <class T>
@@ -60,8 +60,8 @@ TEMPLATE_TEST_CASE("scalar: narrowing rounds to nearest, ties to even, for every
   for (unsigned bits = 0; bits < infinity; ++bits) {
     const float low = widen(TestType{static_cast<std::uint16_t>(bits)});
     // The gap above the largest finite value ends where the next exponent would begin.
-    const double high = bits + 1 == infinity ? std::ldexp(1.0, 1 << (e - 1))
-                                             : meaning(bits + 1, e, m);
+    const double high =
+        bits + 1 == infinity ? std::ldexp(1.0, 1 << (e - 1)) : meaning(bits + 1, e, m);
     const auto tie = static_cast<float>((static_cast<double>(low) + high) / 2);
     const unsigned even = (bits & 1) == 0 ? bits : bits + 1;
     wrong += narrow<TestType>(tie).bits != even;

@@ -23,7 +23,8 @@ void adaptor_laws(E& exec) {
   for (float& v : w) v = normal(random);
   for (float& v : x) v = normal(random);
   cpu::executor pool(1);
-  const auto packed = pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 300, 500));
+  const auto packed =
+      pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 300, 500));
   const sparsifier s{magnitude{}, above{0.5f}};
   multiply(exec, packed, s, x, a);
   multiply(pool, packed, s, x, b);

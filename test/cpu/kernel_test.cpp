@@ -40,7 +40,8 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
     std::vector<float> w(e.outputs * e.inputs), x(e.inputs);
     for (float& v : w) v = normal(random);
     for (float& v : x) v = normal(random);
-    const auto packed = pack<TestType>(packer, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    const auto packed =
+        pack<TestType>(packer, matrix_view<const float>(w.data(), e.outputs, e.inputs));
     const sparsifier s{magnitude{}, above{0.6745f}};
     std::vector<float> first;
     for (const cpu::isa i : cpu::all_isas) {
@@ -95,8 +96,10 @@ TEST_CASE("kernels: compaction agrees with the sparsifier on every instruction s
         CHECK(std::memcmp(index.data(), e.indices().data(), count * 4) == 0);
         CHECK(std::memcmp(value.data(), e.values().data(), count * 4) == 0);
       };
-      same(expected, kernels.compact_above(x.data(), nullptr, 0.5f, 0, n, index.data(), value.data()));
-      same(scaled, kernels.compact_above(x.data(), scale.data(), 0.5f, 0, n, index.data(), value.data()));
+      same(expected,
+           kernels.compact_above(x.data(), nullptr, 0.5f, 0, n, index.data(), value.data()));
+      same(scaled,
+           kernels.compact_above(x.data(), scale.data(), 0.5f, 0, n, index.data(), value.data()));
     }
   }
 }

@@ -40,7 +40,8 @@ std::string three(const std::string& name) {
 TEST_CASE("docs: the support matrix is true") {
   const std::string table =
       "# Which pairs run\n\n"
-      "On every CPU executor (`cpu::executor`, `openmp_executor`, `tbb_executor`, `borrowed_executor`), one\n"
+      "On every CPU executor (`cpu::executor`, `openmp_executor`, `tbb_executor`, "
+      "`borrowed_executor`), one\n"
       "token and batches, every instruction set of `cpu/isa.hpp`. Written by\n"
       "`test/docs/support_matrix_test.cpp`.\n\n"
       "| format | float | half | bfloat16 |\n|---|---|---|---|\n" +

@@ -16,8 +16,8 @@ using seed = std::pair<std::string, std::string>;  // name, bytes
 inline std::vector<seed> gguf_seeds() {
   gguf_builder types;
   types.text("general.name", "types");
-  const std::pair<std::uint32_t, std::size_t> blocks[] = {{0, 128}, {1, 64}, {30, 64}, {2, 18},
-                                                          {3, 20},  {6, 22}, {7, 24},  {8, 34},
+  const std::pair<std::uint32_t, std::size_t> blocks[] = {{0, 128},  {1, 64},   {30, 64}, {2, 18},
+                                                          {3, 20},   {6, 22},   {7, 24},  {8, 34},
                                                           {12, 144}, {13, 176}, {14, 210}};
   for (const auto& [type, bytes] : blocks)
     types.tensor("t" + std::to_string(type), {type >= 12 && type <= 14 ? 256u : 32u}, type,
@@ -49,7 +49,9 @@ inline std::vector<seed> gguf_seeds() {
   spm.wholes("tokenizer.ggml.token_type", {2, 3, 3, 6, 1, 1});
   spm.reals("tokenizer.ggml.scores", {0, 0, 0, 0, -1, -2});
   spm.flag("tokenizer.ggml.add_bos_token", true);
-  return {{"types", types.bytes(3)}, {"types_v2", types.bytes(2)}, {"bpe", bpe.bytes()},
+  return {{"types", types.bytes(3)},
+          {"types_v2", types.bytes(2)},
+          {"bpe", bpe.bytes()},
           {"sentencepiece", spm.bytes()}};
 }
 
@@ -61,6 +63,8 @@ inline std::vector<seed> table_seeds() {
   full.target_sparsity = 0.5;
   full.add({{0, "q"}, {576, 576}, 0.5, 0.1f});
   full.add({{29, "down"}, {576, 1536}, 0.25, 1e-30f});
-  return {{"empty.json", to_json(empty)}, {"full.json", to_json(full)},
-          {"escapes.json", R"({"format": "\u0073\ud83d\ude42", "a": [1e-3, true, null, {"b": []}]})"}};
+  return {
+      {"empty.json", to_json(empty)},
+      {"full.json", to_json(full)},
+      {"escapes.json", R"({"format": "\u0073\ud83d\ude42", "a": [1e-3, true, null, {"b": []}]})"}};
 }

@@ -35,8 +35,7 @@ void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
 
 void fuzz_table(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto table =
-        sparsellm::table_from_json({reinterpret_cast<const char*>(data), size});
+    const auto table = sparsellm::table_from_json({reinterpret_cast<const char*>(data), size});
     const std::string text = to_json(table);
     if (to_json(sparsellm::table_from_json(text)) != text) std::abort();
   } catch (const sparsellm::error&) {

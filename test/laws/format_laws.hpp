@@ -21,7 +21,8 @@ void format_laws() {
   std::mt19937 random(13);
   std::normal_distribution<float> normal;
   cpu::executor one(1), three(3);
-  for (const extents e : {extents{1, 1}, {1, 33}, {31, 2}, {32, 16}, {33, 17}, {65, 300}, {576, 64}}) {
+  for (const extents e :
+       {extents{1, 1}, {1, 33}, {31, 2}, {32, 16}, {33, 17}, {65, 300}, {576, 64}}) {
     if (!F::admits(e)) continue;
     INFO(F::name << " " << e.outputs << "x" << e.inputs);
     std::vector<float> w(e.outputs * e.inputs), back(w.size());

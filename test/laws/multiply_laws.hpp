@@ -35,8 +35,8 @@ void multiply_laws(E& exec, std::size_t rounded_batch) {
   std::mt19937 random(29);
   std::normal_distribution<float> normal;
   cpu::executor packer(1);
-  for (const extents e : {extents{1, 1}, {3, 15}, {31, 16}, {32, 33}, {65, 255}, {96, 256},
-                          {70, 1025}, {33, 2050}}) {
+  for (const extents e :
+       {extents{1, 1}, {3, 15}, {31, 16}, {32, 33}, {65, 255}, {96, 256}, {70, 1025}, {33, 2050}}) {
     INFO(F::name << " " << e.outputs << "x" << e.inputs);
     std::vector<float> w(e.outputs * e.inputs), x(e.inputs), y(e.outputs), again(e.outputs);
     for (float& v : w) v = normal(random);
@@ -46,8 +46,8 @@ void multiply_laws(E& exec, std::size_t rounded_batch) {
     const auto within = [&](const float* got, bool rounded) {
       std::size_t wrong = 0;
       for (std::size_t o = 0; o < e.outputs; ++o)
-        wrong += !(std::fabs(got[o] - expected[o]) <=
-                   error_bound(e.inputs, rounded) * magnitude_sum[o]);
+        wrong +=
+            !(std::fabs(got[o] - expected[o]) <= error_bound(e.inputs, rounded) * magnitude_sum[o]);
       CHECK(wrong == 0);
     };
 
@@ -73,8 +73,7 @@ void multiply_laws(E& exec, std::size_t rounded_batch) {
                  matrix_view<float>(ys.data(), tokens, e.outputs));
         const bool rounded = rounded_batch != 0 && tokens >= rounded_batch;
         within(ys.data() + (tokens - 1) / 2 * 2 * e.outputs, rounded);
-        if (!rounded)
-          CHECK(std::memcmp(ys.data(), y.data(), e.outputs * sizeof(float)) == 0);
+        if (!rounded) CHECK(std::memcmp(ys.data(), y.data(), e.outputs * sizeof(float)) == 0);
       }
     }
 

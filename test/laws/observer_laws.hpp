@@ -22,8 +22,7 @@ void observer_laws(const Make& make, std::size_t channels, const Results& result
   for (float& x : rows) x = normal(random);
   const auto seen = [&](std::size_t first, std::size_t last) {
     auto o = make();
-    for (std::size_t r = first; r < last; ++r)
-      o.observe({rows.data() + r * channels, channels});
+    for (std::size_t r = first; r < last; ++r) o.observe({rows.data() + r * channels, channels});
     return o;
   };
   const auto same = [&](const auto& a, const auto& b) {

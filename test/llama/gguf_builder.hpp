@@ -153,9 +153,12 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   std::normal_distribution<float> normal;
   const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t cols) {
     std::vector<float> v(rows * cols);
-    for (float& x : v) x = rows == 1 ? 1.0f + 0.1f * normal(random)
-                                     : normal(random) / std::sqrt(static_cast<float>(cols));
-    b.floats(name, rows == 1 ? std::vector<std::uint64_t>{cols} : std::vector<std::uint64_t>{cols, rows}, v);
+    for (float& x : v)
+      x = rows == 1 ? 1.0f + 0.1f * normal(random)
+                    : normal(random) / std::sqrt(static_cast<float>(cols));
+    b.floats(name,
+             rows == 1 ? std::vector<std::uint64_t>{cols} : std::vector<std::uint64_t>{cols, rows},
+             v);
   };
   add("token_embd.weight", 260, 64);
   add("output_norm.weight", 1, 64);
@@ -180,7 +183,8 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
 class temporary_file {
  public:
   explicit temporary_file(const std::string& bytes)
-      : path_("/tmp/sparsellm-test-" + std::to_string(::getpid()) + "-" + std::to_string(count()++)) {
+      : path_("/tmp/sparsellm-test-" + std::to_string(::getpid()) + "-" +
+              std::to_string(count()++)) {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
   ~temporary_file() { std::remove(path_.c_str()); }

@@ -151,7 +151,8 @@ TEST_CASE("gguf: every block type decodes to its definition") {
     CHECK(q5_1[at] == 0.5f * static_cast<float>(q + fifth) - 1.0f);
     CHECK(q8_0[at] == 0.5f * static_cast<float>(i * 8 - 128));
   }
-  const auto halves = row_of(1, d + m, 2), brains = row_of(30, std::string("\x80\x3f\x00\xc0", 4), 2);
+  const auto halves = row_of(1, d + m, 2),
+             brains = row_of(30, std::string("\x80\x3f\x00\xc0", 4), 2);
   CHECK(halves == std::vector<float>{0.5f, -1.0f});
   CHECK(brains == std::vector<float>{1.0f, -2.0f});
 
@@ -168,7 +169,8 @@ TEST_CASE("gguf: every block type decodes to its definition") {
       s[j] = static_cast<unsigned char>(s[j] | ((min >> 4) << 6));
     }
   };
-  for (int j = 0; j < 8; ++j) pack_scale(j, static_cast<unsigned>(j * 8 + 1), static_cast<unsigned>(j * 7));
+  for (int j = 0; j < 8; ++j)
+    pack_scale(j, static_cast<unsigned>(j * 8 + 1), static_cast<unsigned>(j * 7));
   std::string q(128, '\0');
   for (int i = 0; i < 128; ++i) q[static_cast<std::size_t>(i)] = static_cast<char>(i * 37);
   std::string high(32, '\0');
@@ -181,13 +183,15 @@ TEST_CASE("gguf: every block type decodes to its definition") {
     const int nibble = j % 2 == 0 ? byte & 15 : byte >> 4;
     const int fifth = ((i * 11) >> j & 1) * 16;
     const auto at = static_cast<std::size_t>(e);
-    const float scale = 0.5f * static_cast<float>(j * 8 + 1), min = -1.0f * static_cast<float>(j * 7);
+    const float scale = 0.5f * static_cast<float>(j * 8 + 1),
+                min = -1.0f * static_cast<float>(j * 7);
     CHECK(q4_k[at] == scale * static_cast<float>(nibble) - min);
     CHECK(q5_k[at] == scale * static_cast<float>(nibble + fifth) - min);
   }
   std::string high6(64, '\0'), scales6(16, '\0');
   for (int i = 0; i < 64; ++i) high6[static_cast<std::size_t>(i)] = static_cast<char>(i * 29);
-  for (int i = 0; i < 16; ++i) scales6[static_cast<std::size_t>(i)] = static_cast<char>(i * 15 - 120);
+  for (int i = 0; i < 16; ++i)
+    scales6[static_cast<std::size_t>(i)] = static_cast<char>(i * 15 - 120);
   const auto q6_k = row_of(14, q + high6 + scales6 + d, 256);
   for (int e = 0; e < 256; ++e) {
     // Element e = 128 h + 32 k + i: nibble from byte 64 h + 32 (k mod 2) + i, bits from 32 h + i.

@@ -86,7 +86,8 @@ TEST_CASE("model: so it is with sparse activations, and the dense prefix ends wh
 
 TEST_CASE("model: skipping channels and zeroing activations are the same thing, in every layout") {
   tiny panels;
-  const auto table = calibrate_model(panels.exec, panels.m, {some_tokens(64)}, {0.6}, false, 0, quiet);
+  const auto table =
+      calibrate_model(panels.exec, panels.m, {some_tokens(64)}, {0.6}, false, 0, quiet);
   tiny channels({}, {storage::f32, 0.9, nullptr});
   REQUIRE(channels.m.blocks()[0].gate_up.where() == sparsellm::layout::channel_major);
   REQUIRE(panels.m.blocks()[0].gate_up.where() == sparsellm::layout::panel);

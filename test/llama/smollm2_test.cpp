@@ -64,12 +64,12 @@ json read_json(const std::string& name) {
   return json::parse(sparsellm::read_file((shared_data("smollm2") / name).string()));
 }
 
-#define NEEDS_MODEL_AND_DATA()                                                    \
-  do {                                                                            \
-    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))                           \
-      SKIP_BY_NAME("the model is not there; script/get-model");                   \
-    if (shared_data("smollm2").empty() || shared_data("wikitext-2").empty())      \
-      SKIP_BY_NAME("../shared/data/smollm2 and wikitext-2 are not there");        \
+#define NEEDS_MODEL_AND_DATA()                                               \
+  do {                                                                       \
+    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))                      \
+      SKIP_BY_NAME("the model is not there; script/get-model");              \
+    if (shared_data("smollm2").empty() || shared_data("wikitext-2").empty()) \
+      SKIP_BY_NAME("../shared/data/smollm2 and wikitext-2 are not there");   \
   } while (false)
 
 // The generated tokens agree up to the first step that rounding may decide.
@@ -130,13 +130,13 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   const auto table = r.calibrate(0.5, false, 0);
   check_continuation(continuation(prompt.size()), golden["generation_teal50_dense_prefill"]);
   // With every position sparse, single logits cannot be compared: moving all thresholds by one part
-  // in 100,000 moves them by about 1, for an activation more or less is skipped (docs/perplexity.md).
-  // How much is skipped can be.
+  // in 100,000 moves them by about 1, for an activation more or less is skipped
+  // (docs/perplexity.md). How much is skipped can be.
   std::map<std::pair<std::size_t, input>, double> skipped;
   const input_observer count = [&](std::size_t l, input where, const_rows x) {
     std::size_t n = 0;
-    const auto p = static_cast<std::size_t>(
-        std::find(input_of.begin(), input_of.end(), where) - input_of.begin());
+    const auto p = static_cast<std::size_t>(std::find(input_of.begin(), input_of.end(), where) -
+                                            input_of.begin());
     const float tau = table.find({l, std::string(projections[p])})->threshold;
     for (std::size_t t = 0; t < x.rows(); ++t)
       for (const float v : x.row(t)) n += std::fabs(v) <= tau ? 1 : 0;
@@ -165,7 +165,8 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
       const auto* found = table.find({l, projection});
       REQUIRE(found != nullptr);
       off.push_back(std::fabs(static_cast<double>(found->threshold) /
-                                  golden["thresholds_50"][tensor_name][l].get<double>() - 1));
+                                  golden["thresholds_50"][tensor_name][l].get<double>() -
+                              1));
     }
     std::nth_element(off.begin(), off.begin() + 15, off.end());
     INFO(tensor_name);
@@ -180,11 +181,13 @@ TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   const auto subset = r.windows(16, 1536);
   const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
   CHECK(f32.tokens_scored == 16 * 511);
-  CHECK_THAT(std::exp(f32.nll), WithinRel(reference["dense_w512_subset"]["ppl_all"].get<double>(), 0.003));
+  CHECK_THAT(std::exp(f32.nll),
+             WithinRel(reference["dense_w512_subset"]["ppl_all"].get<double>(), 0.003));
   CHECK_THAT(std::exp(f32.nll_half2),
              WithinRel(reference["dense_w512_subset"]["ppl_half2"].get<double>(), 0.003));
   const perplexity_result region = r.perplexity(r.windows(48, 512), 512, nullptr);
-  CHECK_THAT(std::exp(region.nll), WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
+  CHECK_THAT(std::exp(region.nll),
+             WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
 
   real_model brain(storage::bf16, 0.0);
   const perplexity_result bf16 = brain.perplexity(subset, 512, nullptr);
@@ -204,9 +207,10 @@ void check_sparse(double sparsity, bool sequential, std::size_t prefix, const ch
   CHECK_THAT(std::exp(result.nll), WithinRel(reference["ppl_all"].get<double>(), 0.02));
   CHECK_THAT(meter.total(), WithinAbs(reference["achieved_sparsity"].get<double>(), 0.01));
   for (std::size_t p = 0; p < projections.size(); ++p)
-    CHECK_THAT(meter.projection(p),
-               WithinAbs(reference["achieved_per_projection"][std::string(projections[p])].get<double>(),
-                         0.01));
+    CHECK_THAT(
+        meter.projection(p),
+        WithinAbs(reference["achieved_per_projection"][std::string(projections[p])].get<double>(),
+                  0.01));
 }
 
 }  // namespace

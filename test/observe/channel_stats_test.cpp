@@ -25,17 +25,18 @@ TEST_CASE("channel_stats: norms, extremes and firing rates of known rows") {
 }
 
 TEST_CASE("channel_stats: satisfies the observer's laws") {
-  observer_laws([] { return channel_stats(5); }, 5, [](const channel_stats& s) {
-    std::vector<double> all;
-    for (std::size_t c = 0; c < s.channels(); ++c) {
-      all.push_back(s.l2_norm(c));
-      all.push_back(s.l1_norm(c));
-      all.push_back(s.min(c));
-      all.push_back(s.max(c));
-      all.push_back(s.firing_rate(c));
-    }
-    return all;
-  });
+  observer_laws([] { return channel_stats(5); }, 5,
+                [](const channel_stats& s) {
+                  std::vector<double> all;
+                  for (std::size_t c = 0; c < s.channels(); ++c) {
+                    all.push_back(s.l2_norm(c));
+                    all.push_back(s.l1_norm(c));
+                    all.push_back(s.min(c));
+                    all.push_back(s.max(c));
+                    all.push_back(s.firing_rate(c));
+                  }
+                  return all;
+                });
 }
 
 TEST_CASE("channel_stats: refuses what does not fit") {

@@ -22,10 +22,10 @@ namespace {
 // P(|x| <= t)] is the whole interval when t sits on a spike.
 double rank_error(const std::vector<float>& sorted, float t, double q) {
   const auto n = static_cast<double>(sorted.size());
-  const double below = static_cast<double>(std::lower_bound(sorted.begin(), sorted.end(), t) -
-                                           sorted.begin()) / n;
-  const double up_to = static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), t) -
-                                           sorted.begin()) / n;
+  const double below =
+      static_cast<double>(std::lower_bound(sorted.begin(), sorted.end(), t) - sorted.begin()) / n;
+  const double up_to =
+      static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), t) - sorted.begin()) / n;
   return q < below ? below - q : q > up_to ? q - up_to : 0.0;
 }
 
@@ -43,10 +43,10 @@ TEST_CASE("histogram: quantiles are right to 0.1 percentage point on every kind 
       {"Laplace", [&] { return exponential(random) * (uniform(random) < 0.5 ? -1 : 1); }},
       {"Student-t(3)", [&] { return student(random); }},
       // As Mistral's first layer: a fifth of the mass in a spike near zero, and far tails.
-      {"narrow spike", [&] { return uniform(random) < 0.21 ? 1e-5 * normal(random)
-                                                           : 0.1 * student(random); }},
-      {"one outlier in 1,000", [&] { return uniform(random) < 0.001 ? 744.0
-                                                                    : 0.01 * normal(random); }},
+      {"narrow spike",
+       [&] { return uniform(random) < 0.21 ? 1e-5 * normal(random) : 0.1 * student(random); }},
+      {"one outlier in 1,000",
+       [&] { return uniform(random) < 0.001 ? 744.0 : 0.01 * normal(random); }},
       {"zeros, as after ReLU", [&] { return std::max(0.0, normal(random)); }},
   };
   for (const auto& [name, draw] : kinds) {
@@ -72,8 +72,9 @@ TEST_CASE("histogram: a spike at one value is found to within a bin, and its nei
     values[i] = i % 10 < 3 ? 0.5f : std::fabs(normal(random));  // 30 % are exactly 0.5
   h.observe(values);
   std::sort(values.begin(), values.end());
-  const double below = static_cast<double>(std::lower_bound(values.begin(), values.end(), 0.5f) -
-                                           values.begin()) / 200000.0;
+  const double below =
+      static_cast<double>(std::lower_bound(values.begin(), values.end(), 0.5f) - values.begin()) /
+      200000.0;
   for (double q = 0.01; q < 0.995; q += 0.01) {
     const float t = h.quantile(q);
     INFO("q = " << q << ", t = " << t);
@@ -85,12 +86,13 @@ TEST_CASE("histogram: a spike at one value is found to within a bin, and its nei
 }
 
 TEST_CASE("histogram: satisfies the observer's laws, counts exactly") {
-  observer_laws([] { return histogram(); }, 100, [](const histogram& h) {
-    std::vector<double> all{static_cast<double>(h.count()), h.max()};
-    if (h.count() != 0)
-      for (double q = 0; q <= 1; q += 0.125) all.push_back(h.quantile(q));
-    return all;
-  });
+  observer_laws([] { return histogram(); }, 100,
+                [](const histogram& h) {
+                  std::vector<double> all{static_cast<double>(h.count()), h.max()};
+                  if (h.count() != 0)
+                    for (double q = 0; q <= 1; q += 0.125) all.push_back(h.quantile(q));
+                  return all;
+                });
 }
 
 TEST_CASE("histogram: zeros, the smallest and the largest floats have a place") {
@@ -112,7 +114,8 @@ TEST_CASE("histogram: refuses quantiles it cannot give") {
   CHECK_SAYS(h.quantile(0.5), value_error, "no values were observed");
   h.add(1.0f, 1);
   CHECK_SAYS(h.quantile(1.5), value_error, "must be in [0, 1], got 1.5");
-  CHECK_SAYS(h.quantile(std::numeric_limits<double>::quiet_NaN()), value_error, "must be in [0, 1]");
+  CHECK_SAYS(h.quantile(std::numeric_limits<double>::quiet_NaN()), value_error,
+             "must be in [0, 1]");
   h.observe(std::vector<float>{std::numeric_limits<float>::quiet_NaN(),
                                -std::numeric_limits<float>::infinity()});
   CHECK(h.count() == 1);

@@ -10,7 +10,8 @@ int main() {
   std::vector<float> w(96 * 300), x(300), y(96);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 13) - 6.0f;
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) - 3.0f;
-  const auto packed = pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 96, 300));
+  const auto packed =
+      pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 96, 300));
   const sparsifier s{magnitude{}, above{1.5f}};
   multiply(exec, packed, s, x, y);
   std::vector<double> expected(96);

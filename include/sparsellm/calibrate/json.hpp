@@ -62,8 +62,8 @@ class parser {
     raise<format_error>(concat("JSON, line ", line, ", column ", column, ": expected ", expected));
   }
   void skip_space() noexcept {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' ||
-                                  text_[at_] == '\r'))
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
       ++at_;
   }
   [[nodiscard]] char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -78,12 +78,8 @@ class parser {
     skip_space();
     value v;
     switch (peek()) {
-      case '{':
-        parse_object(v, depth);
-        break;
-      case '[':
-        parse_array(v, depth);
-        break;
+      case '{': parse_object(v, depth); break;
+      case '[': parse_array(v, depth); break;
       case '"':
         v.type = value::kind::string;
         v.text = parse_string();
@@ -97,8 +93,7 @@ class parser {
       case 'n':
         if (!take("null")) fail("null");
         break;
-      default:
-        parse_number(v);
+      default: parse_number(v);
     }
     return v;
   }
@@ -148,8 +143,7 @@ class parser {
       digits();
     }
     v.type = value::kind::number;
-    const auto [end, error] =
-        std::from_chars(text_.data() + begin, text_.data() + at_, v.number);
+    const auto [end, error] = std::from_chars(text_.data() + begin, text_.data() + at_, v.number);
     if (error != std::errc{} || end != text_.data() + at_) fail("a number that fits a double");
   }
   [[nodiscard]] static bool digit(char c) noexcept { return c >= '0' && c <= '9'; }

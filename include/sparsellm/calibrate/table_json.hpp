@@ -54,7 +54,8 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
 }
 [[nodiscard]] inline std::string hex(std::uint64_t h) {
   std::string digits(16, '0');
-  for (int i = 15; i >= 0; --i, h >>= 4) digits[static_cast<std::size_t>(i)] = "0123456789abcdef"[h & 15];
+  for (int i = 15; i >= 0; --i, h >>= 4)
+    digits[static_cast<std::size_t>(i)] = "0123456789abcdef"[h & 15];
   return digits;
 }
 
@@ -63,21 +64,20 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
 [[nodiscard]] inline std::string to_json(const threshold_table& table) {
   using json::number;
   using json::quote;
-  std::string out = concat("{\n  \"format\": ", quote(table_json::format_name),
-                           ",\n  \"version\": ", threshold_table::format_version,
-                           ",\n  \"model\": ", quote(table.model.name),
-                           ",\n  \"weight_hash\": \"", table_json::hex(table.model.weight_hash),
-                           "\",\n  \"method\": ", quote(table.method),
-                           ",\n  \"tokens\": ", table.tokens,
-                           ",\n  \"target_sparsity\": ", number(table.target_sparsity),
-                           ",\n  \"sites\": [");
+  std::string out =
+      concat("{\n  \"format\": ", quote(table_json::format_name),
+             ",\n  \"version\": ", threshold_table::format_version,
+             ",\n  \"model\": ", quote(table.model.name), ",\n  \"weight_hash\": \"",
+             table_json::hex(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
+             ",\n  \"tokens\": ", table.tokens,
+             ",\n  \"target_sparsity\": ", number(table.target_sparsity), ",\n  \"sites\": [");
   for (std::size_t i = 0; i < table.sites.size(); ++i) {
     const site_threshold& s = table.sites[i];
-    out += concat(i == 0 ? "\n" : ",\n", "    {\"layer\": ", s.where.layer,
-                  ", \"projection\": ", quote(s.where.projection),
-                  ", \"outputs\": ", s.shape.outputs, ", \"inputs\": ", s.shape.inputs,
-                  ", \"sparsity\": ", number(s.sparsity), ", \"threshold\": ", number(s.threshold),
-                  "}");
+    out +=
+        concat(i == 0 ? "\n" : ",\n", "    {\"layer\": ", s.where.layer,
+               ", \"projection\": ", quote(s.where.projection), ", \"outputs\": ", s.shape.outputs,
+               ", \"inputs\": ", s.shape.inputs, ", \"sparsity\": ", number(s.sparsity),
+               ", \"threshold\": ", number(s.threshold), "}");
   }
   return out + "\n  ]\n}\n";
 }

@@ -29,9 +29,9 @@ struct site {
 
 struct site_threshold {
   site where;
-  extents shape;         // of the weight
-  double sparsity = 0;   // the share of activations the threshold was asked to skip, in [0, 1)
-  float threshold = 0;   // channels with |x| <= threshold are skipped; 0 keeps every channel
+  extents shape;        // of the weight
+  double sparsity = 0;  // the share of activations the threshold was asked to skip, in [0, 1)
+  float threshold = 0;  // channels with |x| <= threshold are skipped; 0 keeps every channel
 };
 
 // What a table must agree with.
@@ -44,8 +44,8 @@ struct threshold_table {
   static constexpr int format_version = 1;
 
   model_identity model;
-  std::string method;           // "uniform", "uniform sequential", …
-  std::uint64_t tokens = 0;     // activations per channel the thresholds were computed from
+  std::string method;        // "uniform", "uniform sequential", …
+  std::uint64_t tokens = 0;  // activations per channel the thresholds were computed from
   double target_sparsity = 0;
   std::vector<site_threshold> sites;
 
@@ -87,10 +87,9 @@ struct threshold_table {
   void check(const model_identity& expected) const {
     require<format_error>(model.name == expected.name, "threshold table: made for the model '",
                           model.name, "', this is '", expected.name, "'");
-    require<format_error>(model.weight_hash == expected.weight_hash,
-                          "threshold table: made for weights with hash ", std::hex,
-                          model.weight_hash, ", this '", expected.name, "' has ",
-                          expected.weight_hash);
+    require<format_error>(
+        model.weight_hash == expected.weight_hash, "threshold table: made for weights with hash ",
+        std::hex, model.weight_hash, ", this '", expected.name, "' has ", expected.weight_hash);
   }
 };
 

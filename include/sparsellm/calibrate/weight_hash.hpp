@@ -21,7 +21,8 @@ class weight_hash {
     const auto* p = static_cast<const unsigned char*>(data);
     std::size_t i = 0;
     for (; i + 32 <= bytes; i += 32)
-      for (int lane = 0; lane < 4; ++lane) lanes[lane] = mix(lanes[lane], word(p + i + 8 * lane, 8));
+      for (int lane = 0; lane < 4; ++lane)
+        lanes[lane] = mix(lanes[lane], word(p + i + 8 * lane, 8));
     for (; i < bytes; i += 8) lanes[0] = mix(lanes[0], word(p + i, bytes - i < 8 ? bytes - i : 8));
     for (const std::uint64_t lane : lanes) state_ = mix(state_, lane);
     state_ = mix(state_, bytes);

@@ -22,11 +22,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // One AVX-512 vector, one cache line.
 inline constexpr std::size_t buffer_alignment = 64;
-// A huge page of x86-64 and of Armv8 with 4 KiB granules; buffers of two and more are aligned to it.
+// A huge page of x86-64 and of Armv8 with 4 KiB granules; buffers of two and more are aligned to
+// it.
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 class buffer {
  public:
   using value_type = T;

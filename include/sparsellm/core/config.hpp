@@ -37,7 +37,8 @@
 // Everything else the library defines lives in an inline namespace named after the instruction
 // set the *user's* flags allow. Two files with different -march then hold two sets of functions,
 // and the linker cannot hand AVX-512 code to the file that asked for none (docs/decisions/0002).
-// One digit each: SSE4.2, AVX, AVX2, FMA, BMI2, F16C, AVX-512F, AVX-512VL, AVX-512-BF16, exceptions.
+// One digit each: SSE4.2, AVX, AVX2, FMA, BMI2, F16C, AVX-512F, AVX-512VL, AVX-512-BF16,
+// exceptions.
 #if defined(__SSE4_2__)
 #define SPARSELLM_BASELINE_A 1
 #else
@@ -87,8 +88,8 @@
   baseline_##a##b##c##d##e##f##g##h##i##j
 #define SPARSELLM_BASELINE_NAME(a, b, c, d, e, f, g, h, i, j) \
   SPARSELLM_BASELINE_PASTE(a, b, c, d, e, f, g, h, i, j)
-#define SPARSELLM_BASELINE                                                                     \
-  SPARSELLM_BASELINE_NAME(SPARSELLM_BASELINE_A, SPARSELLM_BASELINE_B, SPARSELLM_BASELINE_C,    \
-                          SPARSELLM_BASELINE_D, SPARSELLM_BASELINE_E, SPARSELLM_BASELINE_F,    \
-                          SPARSELLM_BASELINE_G, SPARSELLM_BASELINE_H, SPARSELLM_BASELINE_I,    \
+#define SPARSELLM_BASELINE                                                                  \
+  SPARSELLM_BASELINE_NAME(SPARSELLM_BASELINE_A, SPARSELLM_BASELINE_B, SPARSELLM_BASELINE_C, \
+                          SPARSELLM_BASELINE_D, SPARSELLM_BASELINE_E, SPARSELLM_BASELINE_F, \
+                          SPARSELLM_BASELINE_G, SPARSELLM_BASELINE_H, SPARSELLM_BASELINE_I, \
                           SPARSELLM_HAS_EXCEPTIONS)

@@ -20,8 +20,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 template <class E>
 concept executor = requires(E& exec, std::size_t n) {
   typename E::space;
-  { exec.template allocate<float>(n) };
-  { exec.wait() };
+  {exec.template allocate<float>(n)};
+  {exec.wait()};
 };
 
 namespace archetype {
@@ -35,12 +35,11 @@ struct index_body {
 // body reaches the caller after that. scratch(bytes) is memory for one multiply: aligned, grown on
 // demand, its contents worthless at the next call.
 template <class E>
-concept host_executor =
-    executor<E> && std::same_as<typename E::space, host_space> &&
+concept host_executor = executor<E> && std::same_as<typename E::space, host_space> &&
     requires(E& exec, std::size_t n, const archetype::index_body& body) {
-      { exec.parallel_for(n, body) };
-      { exec.concurrency() } -> std::convertible_to<std::size_t>;
-      { exec.scratch(n) } -> std::same_as<std::byte*>;
-    };
+  {exec.parallel_for(n, body)};
+  { exec.concurrency() } -> std::convertible_to<std::size_t>;
+  { exec.scratch(n) } -> std::same_as<std::byte*>;
+};
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

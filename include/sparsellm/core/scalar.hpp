@@ -3,8 +3,8 @@
 //
 // Storage types for weights: float, half (IEEE binary16) and bfloat16. They store, they do not
 // compute: arithmetic is done in float after widen(). narrow() rounds to nearest, ties to even;
-// overflow becomes infinity and NaN stays NaN. (__builtin_bit_cast, for std::bit_cast may not be called
-// in device code.)
+// overflow becomes infinity and NaN stays NaN. (__builtin_bit_cast, for std::bit_cast may not be
+// called in device code.)
 #pragma once
 
 #include <concepts>
@@ -37,7 +37,7 @@ struct bfloat16 {
   const std::uint32_t magnitude = x.bits & 0x7fffu;
   if (magnitude >= 0x7c00u)  // infinity and NaN: exponent all ones, payload kept, NaN made quiet
     return __builtin_bit_cast(float, sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13) |
-                                ((magnitude & 0x3ffu) != 0 ? 0x400000u : 0u));
+                                         ((magnitude & 0x3ffu) != 0 ? 0x400000u : 0u));
   if (magnitude >= 0x0400u)  // normal: rebias the exponent from 15 to 127
     return __builtin_bit_cast(float, sign | ((magnitude << 13) + (112u << 23)));
   // Subnormal or zero: magnitude · 2^-24 is exact in float.
@@ -65,11 +65,11 @@ namespace rounding {
   if (magnitude < 0x38800000u) {  // below 2^-14: the result is subnormal
     // Adding 0.5 puts the last place of the sum at 2^-24, so the addition does the rounding.
     const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
-    return static_cast<std::uint16_t>(sign | (__builtin_bit_cast(std::uint32_t, shifted) - 0x3f000000u));
+    return static_cast<std::uint16_t>(sign |
+                                      (__builtin_bit_cast(std::uint32_t, shifted) - 0x3f000000u));
   }
   const std::uint32_t rebiased = magnitude - (112u << 23);
-  return static_cast<std::uint16_t>(sign |
-                                    ((rebiased + 0xfffu + ((rebiased >> 13) & 1u)) >> 13));
+  return static_cast<std::uint16_t>(sign | ((rebiased + 0xfffu + ((rebiased >> 13) & 1u)) >> 13));
 }
 
 }  // namespace rounding

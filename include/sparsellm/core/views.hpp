@@ -39,17 +39,16 @@ class vector_view {
 
   // From any contiguous range of the element type: std::vector, std::span, buffer, array.
   template <std::ranges::contiguous_range R>
-    requires(std::same_as<Space, host_space> &&
-             std::convertible_to<std::remove_reference_t<std::ranges::range_reference_t<R>> (*)[],
-                                 T (*)[]> &&
-             !requires { typename std::remove_cvref_t<R>::space; })
-  SPARSELLM_INLINE constexpr vector_view(R&& range) noexcept  // NOLINT: conversion is the point
+  requires(std::same_as<Space, host_space>&& std::convertible_to<
+               std::remove_reference_t<std::ranges::range_reference_t<R>> (*)[], T (*)[]> &&
+           !requires { typename std::remove_cvref_t<R>::space; }) SPARSELLM_INLINE
+      constexpr vector_view(R&& range) noexcept  // NOLINT: conversion is the point
       : data_(std::ranges::data(range)), size_(std::ranges::size(range)) {}
 
   // From a view of mutable elements to one of const elements.
   template <class U>
-    requires(std::is_const_v<T> && std::same_as<const U, T>)
-  SPARSELLM_INLINE constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
+  requires(std::is_const_v<T>&& std::same_as<const U, T>) SPARSELLM_INLINE
+      constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), size_(other.size()) {}
 
   [[nodiscard]] SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
@@ -69,10 +68,11 @@ class vector_view {
 // What a rank-two std::mdspan, cuda::std::mdspan or Kokkos mdspan has in common.
 template <class M>
 concept mdspan_like = requires(const M& m) {
-  { m.data_handle() };
+  {m.data_handle()};
   { m.extent(0) } -> std::convertible_to<std::size_t>;
   { m.stride(0) } -> std::convertible_to<std::size_t>;
-  requires M::rank() == 2;
+  requires M::rank()
+  == 2;
 };
 
 // m [rows, cols], row r at data + r · stride, stride >= cols
@@ -94,16 +94,16 @@ class matrix_view {
   }
   // Throws shape_error when columns are not contiguous.
   template <mdspan_like M>
-    requires(std::same_as<Space, host_space> &&
-             std::convertible_to<decltype(std::declval<const M&>().data_handle()), T*>)
-  constexpr matrix_view(const M& m)  // NOLINT: conversion is the point
+  requires(std::same_as<Space, host_space>&& std::convertible_to<
+           decltype(std::declval<const M&>().data_handle()),
+           T*>) constexpr matrix_view(const M& m)  // NOLINT: conversion is the point
       : matrix_view(m.data_handle(), m.extent(0), m.extent(1), m.stride(0)) {
     require<shape_error>(m.stride(1) == 1, "matrix_view: columns must be contiguous, got stride ",
                          m.stride(1));
   }
   template <class U>
-    requires(std::is_const_v<T> && std::same_as<const U, T>)
-  SPARSELLM_INLINE constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
+  requires(std::is_const_v<T>&& std::same_as<const U, T>) SPARSELLM_INLINE
+      constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
   [[nodiscard]] SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }

@@ -34,8 +34,8 @@ class executor : public executor_base {
   // slow. Throws value_error otherwise.
   explicit executor(std::size_t threads)
       : threads_(threads), spins_(threads <= hardware_threads() ? 20000 : 0) {
-    require<value_error>(threads >= 1 && threads <= max_threads,
-                         "executor: 1 to ", max_threads, " threads expected, got ", threads);
+    require<value_error>(threads >= 1 && threads <= max_threads, "executor: 1 to ", max_threads,
+                         " threads expected, got ", threads);
     workers_.reserve(threads - 1);
     for (std::size_t t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
   }

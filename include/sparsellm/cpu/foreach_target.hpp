@@ -104,8 +104,8 @@ template <storage_scalar T>
 [[nodiscard]] const kernel_table<T>& kernels_for(isa i) noexcept {
 #if SPARSELLM_ARCH_X86
   static constexpr kernel_table<T> tables[] = {scalar::table<T>(), scalar::table<T>(),
-                                           avx2::table<T>(), avx512::table<T>(),
-                                           avx512_bf16::table<T>()};
+                                               avx2::table<T>(), avx512::table<T>(),
+                                               avx512_bf16::table<T>()};
 #elif SPARSELLM_ARCH_ARM64
   static constexpr kernel_table<T> tables[] = {scalar::table<T>(), neon::table<T>()};
 #else

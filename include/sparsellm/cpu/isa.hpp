@@ -60,10 +60,8 @@ namespace cpuid {
 [[nodiscard]] inline bool supported(isa i) noexcept {
 #if SPARSELLM_ARCH_X86
   switch (i) {
-    case isa::scalar:
-      return true;
-    case isa::neon:
-      return false;
+    case isa::scalar: return true;
+    case isa::neon: return false;
     case isa::avx2:
       return cpuid::saved(0x6) && cpuid::bit(7, 0, 1, 5) && cpuid::bit(1, 0, 2, 12) &&  // AVX2, FMA
              cpuid::bit(1, 0, 2, 29);                                                   // F16C
@@ -71,8 +69,7 @@ namespace cpuid {
       return supported(isa::avx2) && cpuid::saved(0xe6) && cpuid::bit(7, 0, 1, 16) &&  // F
              cpuid::bit(7, 0, 1, 17) && cpuid::bit(7, 0, 1, 30) &&                     // DQ, BW
              cpuid::bit(7, 0, 1, 31);                                                  // VL
-    case isa::avx512_bf16:
-      return supported(isa::avx512) && cpuid::bit(7, 1, 0, 5);
+    case isa::avx512_bf16: return supported(isa::avx512) && cpuid::bit(7, 1, 0, 5);
   }
   return false;
 #elif SPARSELLM_ARCH_ARM64
@@ -89,8 +86,10 @@ namespace cpuid {
     require<value_error>(supported(i), "SPARSELLM_ISA: this machine does not have '", text, "'");
     return i;
   }
-  raise<value_error>(concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512 or avx512_bf16, "
-                            "got '", text, "'"));
+  raise<value_error>(
+      concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512 or avx512_bf16, "
+             "got '",
+             text, "'"));
 }
 
 // The best one the machine has, or what SPARSELLM_ISA says. Throws value_error as parse_isa does.

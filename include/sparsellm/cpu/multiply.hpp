@@ -101,9 +101,8 @@ template <host_executor E, storage_scalar T>
 void dense_product(E& exec, const grouped_weight<T>& w, const float* x, float* y) {
   const kernel_table<T>& kernels = kernels_for<T>(isa_of(exec));
   const std::size_t tasks = std::min<std::size_t>(w.groups(), exec.concurrency());
-  exec.parallel_for(tasks, [&](std::size_t t) {
-    kernels.dense_gemv(w, share(w.groups(), t, tasks), x, y);
-  });
+  exec.parallel_for(
+      tasks, [&](std::size_t t) { kernels.dense_gemv(w, share(w.groups(), t, tasks), x, y); });
 }
 
 // y = the sum of the channels that `list` names: list(first, last, index, value) writes the live
@@ -152,8 +151,7 @@ void channel_product(E& exec, const grouped_weight<T>& w, const List& list, floa
     const group_range o = share(w.groups(), t, adders);
     const std::size_t first = o.first * group_outputs;
     const std::size_t last = std::min(o.last * group_outputs, w.shape.outputs);
-    if (first < last)
-      kernels.add_parts(sums + first, padded, parts.count, last - first, y + first);
+    if (first < last) kernels.add_parts(sums + first, padded, parts.count, last - first, y + first);
   });
 }
 
@@ -170,8 +168,7 @@ void with_masked(E& exec, const S& s, matrix_view<const float> x, std::size_t ex
     const std::size_t masked_at = layout.reserve<float>(x.rows() * x.cols());
     std::byte* const scratch = exec.scratch(layout.bytes());
     float* const masked = at<float>(scratch, masked_at);
-    exec.parallel_for(x.rows(),
-                      [&](std::size_t r) { mask(s, x.row(r), masked + r * x.cols()); });
+    exec.parallel_for(x.rows(), [&](std::size_t r) { mask(s, x.row(r), masked + r * x.cols()); });
     body(matrix_view<const float>(masked, x.rows(), x.cols()), at<float>(scratch, extra_at));
   }
 }
@@ -195,7 +192,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // channel_major: skips.
 template <host_executor E, class V, pointwise_sparsifier S>
-  requires std::same_as<typename V::format, channel_major<typename V::value_type>>
+requires std::same_as<typename V::format, channel_major<typename V::value_type>>
 void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
                   vector_view<float> y) {
   const auto& kernels = cpu::kernels_for<typename V::value_type>(cpu::isa_of(exec));
@@ -206,7 +203,7 @@ void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
 }
 
 template <host_executor E, class V>
-  requires std::same_as<typename V::format, channel_major<typename V::value_type>>
+requires std::same_as<typename V::format, channel_major<typename V::value_type>>
 void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y) {
   const auto list = [&](std::size_t first, std::size_t last, std::uint32_t* index, float* value) {
     const std::uint32_t* const end = active.index + active.count;
@@ -222,7 +219,7 @@ void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y)
 
 // panel: reads everything; what is not kept is multiplied as zero.
 template <host_executor E, class V, pointwise_sparsifier S>
-  requires std::same_as<typename V::format, panel<typename V::value_type>>
+requires std::same_as<typename V::format, panel<typename V::value_type>>
 void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
                   vector_view<float> y) {
   cpu::with_masked(exec, s, matrix_view<const float>(x.data(), 1, x.size()), 0,
@@ -232,7 +229,7 @@ void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
 }
 
 template <host_executor E, class V>
-  requires std::same_as<typename V::format, panel<typename V::value_type>>
+requires std::same_as<typename V::format, panel<typename V::value_type>>
 void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y) {
   auto* const x = reinterpret_cast<float*>(exec.scratch(w.shape.inputs * sizeof(float)));
   cpu::scatter(active, w.shape.inputs, x);
@@ -240,7 +237,7 @@ void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y)
 }
 
 template <host_executor E, class V, pointwise_sparsifier S>
-  requires std::derived_from<V, grouped_weight<typename V::value_type>>
+requires std::derived_from<V, grouped_weight<typename V::value_type>>
 void run_multiply(E& exec, const V& w, const S& s, matrix_view<const float> x,
                   matrix_view<float> y) {
   cpu::batch_product<E, typename V::value_type>(exec, w, s, x, y);
@@ -248,7 +245,7 @@ void run_multiply(E& exec, const V& w, const S& s, matrix_view<const float> x,
 
 // row_major: the same for one token and many.
 template <host_executor E, class V, pointwise_sparsifier S>
-  requires std::same_as<typename V::format, row_major<typename V::value_type>>
+requires std::same_as<typename V::format, row_major<typename V::value_type>>
 void run_multiply(E& exec, const V& w, const S& s, matrix_view<const float> x,
                   matrix_view<float> y) {
   const auto& kernels = cpu::kernels_for<typename V::value_type>(cpu::isa_of(exec));
@@ -262,7 +259,7 @@ void run_multiply(E& exec, const V& w, const S& s, matrix_view<const float> x,
 }
 
 template <host_executor E, class V, pointwise_sparsifier S>
-  requires std::same_as<typename V::format, row_major<typename V::value_type>>
+requires std::same_as<typename V::format, row_major<typename V::value_type>>
 void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
                   vector_view<float> y) {
   run_multiply(exec, w, s, matrix_view<const float>(x.data(), 1, x.size()),
@@ -270,7 +267,7 @@ void run_multiply(E& exec, const V& w, const S& s, vector_view<const float> x,
 }
 
 template <host_executor E, class V>
-  requires std::same_as<typename V::format, row_major<typename V::value_type>>
+requires std::same_as<typename V::format, row_major<typename V::value_type>>
 void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y) {
   auto* const x = reinterpret_cast<float*>(exec.scratch(w.shape.inputs * sizeof(float)));
   cpu::scatter(active, w.shape.inputs, x);

@@ -24,7 +24,7 @@
 
 #define SPARSELLM_PRAGMA(x) _Pragma(#x)
 #if defined(__clang__)
-#define SPARSELLM_TARGET_BEGIN(features)                                                    \
+#define SPARSELLM_TARGET_BEGIN(features) \
   SPARSELLM_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define SPARSELLM_TARGET_END SPARSELLM_PRAGMA(clang attribute pop)
 #elif defined(__GNUC__)

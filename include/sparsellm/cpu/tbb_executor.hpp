@@ -31,9 +31,8 @@ class tbb_executor : public executor_base {
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     // Tasks are few and already balanced: nothing to split further.
-    arena_.execute([&] {
-      tbb::parallel_for(std::size_t{0}, count, body, tbb::static_partitioner{});
-    });
+    arena_.execute(
+        [&] { tbb::parallel_for(std::size_t{0}, count, body, tbb::static_partitioner{}); });
   }
 
  private:

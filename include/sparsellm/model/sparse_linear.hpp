@@ -55,8 +55,8 @@ class sparse_linear {
   // One threshold per stacked projection: channels with |x| <= threshold are skipped for it.
   // Throws shape_error for another number of thresholds.
   void set_thresholds(const std::vector<float>& thresholds) {
-    require<shape_error>(thresholds.size() == sections_.size(), "sparse_linear: ",
-                         sections_.size(), " thresholds expected, got ", thresholds.size());
+    require<shape_error>(thresholds.size() == sections_.size(), "sparse_linear: ", sections_.size(),
+                         " thresholds expected, got ", thresholds.size());
     for (std::size_t s = 0; s < sections_.size(); ++s) sections_[s].threshold = thresholds[s];
   }
   [[nodiscard]] float threshold(std::size_t projection) const noexcept {
@@ -85,9 +85,9 @@ class sparse_linear {
   template <storage_scalar T>
   using channel_matrix = packed_matrix<channel_major<T>>;
   // Even alternatives are panels, odd ones channel_major: where() counts on it.
-  using weight = std::variant<panel_matrix<float>, channel_matrix<float>, panel_matrix<half>,
-                              channel_matrix<half>, panel_matrix<bfloat16>,
-                              channel_matrix<bfloat16>>;
+  using weight =
+      std::variant<panel_matrix<float>, channel_matrix<float>, panel_matrix<half>,
+                   channel_matrix<half>, panel_matrix<bfloat16>, channel_matrix<bfloat16>>;
 
   [[nodiscard]] static std::vector<section> make_sections(const std::vector<std::size_t>& outputs) {
     require<shape_error>(!outputs.empty(), "sparse_linear: at least 1 projection expected");
@@ -130,8 +130,7 @@ class sparse_linear {
       const std::size_t g0 = s.first / group_outputs, first = g0 * group_outputs;
       V part = w;
       part.data = w.brick(g0, 0);
-      part.shape.outputs =
-          std::min(groups_of(s.last) * group_outputs, w.shape.outputs) - first;
+      part.shape.outputs = std::min(groups_of(s.last) * group_outputs, w.shape.outputs) - first;
       section_product(exec, part, s, s.first - first, x, y);
     }
   }

@@ -33,14 +33,13 @@ using output_matrix = matrix_view<float, typename E::space>;
 
 // "Does this pair run?" docs/support-matrix.md tabulates the answers.
 template <class E, class F>
-concept multiplies =
-    executor<E> && packed_format<F> &&
+concept multiplies = executor<E> && packed_format<F> &&
     requires(E& exec, typename F::template view<typename E::space> w, input_vector<E> x,
              output_vector<E> y, input_matrix<E> xs, output_matrix<E> ys, active_view active) {
-      run_multiply(exec, w, keep_all{}, x, y);
-      run_multiply(exec, w, active, y);
-      run_multiply(exec, w, keep_all{}, xs, ys);
-    };
+  run_multiply(exec, w, keep_all{}, x, y);
+  run_multiply(exec, w, active, y);
+  run_multiply(exec, w, keep_all{}, xs, ys);
+};
 
 namespace checks {
 
@@ -73,10 +72,9 @@ void matrix_shapes(const W& w, input_matrix<E> x, output_matrix<E> y) {
   require<shape_error>(y.cols() == w.shape.outputs, "multiply: W is ", w.shape.outputs, "x",
                        w.shape.inputs, ", so Y must have ", w.shape.outputs, " columns, got ",
                        y.cols());
-  require<shape_error>(
-      !overlap(x.data(), (x.rows() - 1) * x.stride() + x.cols(), y.data(),
-               (y.rows() - 1) * y.stride() + y.cols()),
-      "multiply: X and Y overlap");
+  require<shape_error>(!overlap(x.data(), (x.rows() - 1) * x.stride() + x.cols(), y.data(),
+                                (y.rows() - 1) * y.stride() + y.cols()),
+                       "multiply: X and Y overlap");
 }
 
 template <class E, class F>
@@ -99,9 +97,10 @@ constexpr void same_space() {
 // One token, the channels that a pointwise sparsifier keeps: the decision is taken where the weight
 // would be read. Throws shape_error when sizes do not fit.
 template <executor E, packed_view W, class S>
-  requires(pointwise_sparsifier<S> && !packed_view<S>)
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
-              std::type_identity_t<output_vector<E>> y) {
+requires(pointwise_sparsifier<S> &&
+         !packed_view<S>) void multiply(E& exec, const W& w, const S& s,
+                                        std::type_identity_t<input_vector<E>> x,
+                                        std::type_identity_t<output_vector<E>> y) {
   checks::runs<E, typename W::format>();
   checks::vector_shapes<E>(w, x, y);
   if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, s, x, y);
@@ -126,9 +125,9 @@ void multiply(E& exec, const W& w, std::type_identity_t<input_vector<E>> x,
 
 // A batch, each token its own channels. Throws shape_error when sizes do not fit.
 template <executor E, packed_view W, class S>
-  requires(!packed_view<S>)
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix<E>> x,
-              std::type_identity_t<output_matrix<E>> y) {
+requires(!packed_view<S>) void multiply(E& exec, const W& w, const S& s,
+                                        std::type_identity_t<input_matrix<E>> x,
+                                        std::type_identity_t<output_matrix<E>> y) {
   static_assert(pointwise_sparsifier<S>,
                 "sparsellm: a batch takes pointwise sparsifiers (magnitude or column_scaled with "
                 "above); multiply token by token with an active_set for any other");

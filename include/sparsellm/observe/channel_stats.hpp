@@ -83,8 +83,7 @@ class channel_stats {
   [[nodiscard]] float max(std::size_t c) const noexcept { return channels_[c].max; }
   // share of rows in which the channel fired, in [0, 1]; 0 before the first row
   [[nodiscard]] double firing_rate(std::size_t c) const noexcept {
-    return rows_ == 0 ? 0.0
-                      : static_cast<double>(channels_[c].fired) / static_cast<double>(rows_);
+    return rows_ == 0 ? 0.0 : static_cast<double>(channels_[c].fired) / static_cast<double>(rows_);
   }
 
  private:

@@ -67,12 +67,13 @@ class histogram {
   }
 
   // The t for which a share q of the values has |x| <= t, by linear interpolation between the
-  // smallest and the largest value of the bin. 0 for q = 0. A value that occurs often cannot be split by any threshold: inside such a spike
-  // the answer is the spike's place to within a bin (1/1024 of the value).
-  // Throws value_error when q is outside [0, 1], when nothing was seen, or when NaN or infinities
-  // were: a threshold from such data would be silently wrong.
+  // smallest and the largest value of the bin. 0 for q = 0. A value that occurs often cannot be
+  // split by any threshold: inside such a spike the answer is the spike's place to within a bin
+  // (1/1024 of the value). Throws value_error when q is outside [0, 1], when nothing was seen, or
+  // when NaN or infinities were: a threshold from such data would be silently wrong.
   [[nodiscard]] float quantile(double q) const {
-    require<value_error>(q >= 0.0 && q <= 1.0, "histogram: the quantile must be in [0, 1], got ", q);
+    require<value_error>(q >= 0.0 && q <= 1.0, "histogram: the quantile must be in [0, 1], got ",
+                         q);
     require<value_error>(non_finite_ == 0, "histogram: ", non_finite_,
                          " of the observed values are NaN or infinite");
     const std::uint64_t total = count();

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which of the two grouped formats a weight should be packed in: panel reads everything at full
-// speed, channel_major reads the live channels at a share of it that depends on how long a channel's
-// contiguous run is.
+// speed, channel_major reads the live channels at a share of it that depends on how long a
+// channel's contiguous run is.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ enum class layout { panel, channel_major };
   struct point {
     double bytes, efficiency;
   };
-  constexpr point measured[] = {{0, 0.0},       {384, 0.56},  {768, 0.60},  {1152, 0.62},
-                                {2048, 0.68},   {4096, 0.74}, {8192, 0.76}};
+  constexpr point measured[] = {{0, 0.0},     {384, 0.56},  {768, 0.60}, {1152, 0.62},
+                                {2048, 0.68}, {4096, 0.74}, {8192, 0.76}};
   const auto x = static_cast<double>(run_bytes);
   for (std::size_t i = 1; i < sizeof measured / sizeof measured[0]; ++i) {
     const point a = measured[i - 1], b = measured[i];

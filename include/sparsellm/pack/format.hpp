@@ -27,27 +27,32 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // the padding that belongs to them; after all rows are written every byte is. unpack_row(view, r,
 // out [inputs]) gives back narrow<value_type>() of what was packed.
 template <class F>
-concept packed_format =
-    storage_scalar<typename F::value_type> &&
+concept packed_format = storage_scalar<typename F::value_type> &&
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&
     requires(extents e, typename F::value_type* storage, std::size_t row,
              matrix_view<const float> rows, vector_view<float> out,
              typename F::template view<host_space> view) {
-      { F::name } -> std::convertible_to<std::string_view>;
-      { F::row_block } -> std::convertible_to<std::size_t>;
-      { F::admits(e) } noexcept -> std::same_as<bool>;
-      { F::bytes(e) } noexcept -> std::same_as<std::size_t>;
-      { F::make_view(storage, e) } noexcept -> std::same_as<typename F::template view<host_space>>;
-      { F::pack_rows(storage, e, row, rows) } noexcept;
-      { F::unpack_row(view, row, out) } noexcept;
-      requires std::same_as<typename decltype(view)::format, F>;
-      { view.shape } -> std::convertible_to<extents>;
-    };
+  { F::name } -> std::convertible_to<std::string_view>;
+  { F::row_block } -> std::convertible_to<std::size_t>;
+  { F::admits(e) }
+  noexcept->std::same_as<bool>;
+  { F::bytes(e) }
+  noexcept->std::same_as<std::size_t>;
+  { F::make_view(storage, e) }
+  noexcept->std::same_as<typename F::template view<host_space>>;
+  { F::pack_rows(storage, e, row, rows) }
+  noexcept;
+  { F::unpack_row(view, row, out) }
+  noexcept;
+  requires std::same_as<typename decltype(view)::format, F>;
+  { view.shape } -> std::convertible_to<extents>;
+};
 
 // A view of packed weights: knows its format and its shape.
 template <class V>
-concept packed_view =
-    packed_format<typename V::format> && requires(const V& v) { { v.shape } -> std::convertible_to<extents>; };
+concept packed_view = packed_format<typename V::format> && requires(const V& v) {
+  { v.shape } -> std::convertible_to<extents>;
+};
 
 // W [outputs, inputs], packed, on the host.
 template <packed_format F>
@@ -83,7 +88,7 @@ class packed_matrix {
 // Throws value_error when a weight is NaN or infinite, or too large for the storage type: a skipped
 // channel must contribute exactly nothing, and infinity times zero is not nothing.
 template <packed_format F, host_executor E, class Fill>
-  requires std::invocable<const Fill&, std::size_t, vector_view<float>>
+requires std::invocable<const Fill&, std::size_t, vector_view<float>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {
   packed_matrix<F> packed(shape);
   const std::size_t blocks = (shape.outputs + F::row_block - 1) / F::row_block;
@@ -112,7 +117,7 @@ template <packed_format F, host_executor E, class Fill>
 // Packs W [outputs, inputs] of any storage type:
 //   auto w = pack<channel_major<bfloat16>>(exec, weight);
 template <packed_format F, host_executor E, class U>
-  requires storage_scalar<std::remove_const_t<U>>
+requires storage_scalar<std::remove_const_t<U>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, matrix_view<U> weight) {
   return pack<F>(exec, extents{weight.rows(), weight.cols()},
                  [weight](std::size_t r, vector_view<float> out) {

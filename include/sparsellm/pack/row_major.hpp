@@ -43,8 +43,7 @@ struct row_major {
         storage[(first + r) * e.inputs + c] = narrow<T>(rows(r, c));
   }
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
-    for (std::size_t c = 0; c < v.shape.inputs; ++c)
-      out[c] = widen(v.data[r * v.shape.inputs + c]);
+    for (std::size_t c = 0; c < v.shape.inputs; ++c) out[c] = widen(v.data[r * v.shape.inputs + c]);
   }
 };
 

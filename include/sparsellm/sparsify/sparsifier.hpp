@@ -26,12 +26,11 @@ struct sparsifier {
   Score score;
   Selector select;
 
-  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(float x,
-                                                         std::size_t channel) const noexcept
-    requires requires(const Selector& s, float v) { s.keeps(v); }
-  {
-    return select.keeps(score(x, channel));
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(
+      float x, std::size_t channel) const noexcept requires requires(const Selector& s, float v) {
+    s.keeps(v);
   }
+  { return select.keeps(score(x, channel)); }
 };
 template <class Score, class Selector>
 sparsifier(Score, Selector) -> sparsifier<Score, Selector>;
@@ -49,15 +48,16 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: keeps(x, channel) alone decides; multiply() may ask it anywhere, any number of times.
 template <class S>
-concept pointwise_sparsifier =
-    std::is_trivially_copyable_v<S> && requires(const S& s, float x, std::size_t channel) {
-      { s.keeps(x, channel) } noexcept -> std::same_as<bool>;
-    };
+concept pointwise_sparsifier = std::is_trivially_copyable_v<S> &&
+    requires(const S& s, float x, std::size_t channel) {
+  { s.keeps(x, channel) }
+  noexcept->std::same_as<bool>;
+};
 
 // Semantics: sparsify(s, x [inputs], out) fills `out` with the surviving channels of x, ascending.
 template <class S>
 concept activation_sparsifier = requires(const S& s, vector_view<const float> x, active_set& out) {
-  { sparsify(s, x, out) };
+  {sparsify(s, x, out)};
 };
 
 namespace checks {
@@ -77,9 +77,8 @@ void sparsify(const S& s, vector_view<const float> x, active_set& out) {
 }
 
 template <activation_score Score, selector Selector>
-  requires(!pointwise_selector<Selector>)
-void sparsify(const sparsifier<Score, Selector>& s, vector_view<const float> x,
-              active_set& out) {
+requires(!pointwise_selector<Selector>) void sparsify(const sparsifier<Score, Selector>& s,
+                                                      vector_view<const float> x, active_set& out) {
   checks::active_set_fits(x.size(), out);
   std::vector<float> scores(x.size());
   std::vector<std::uint8_t> keep(x.size());

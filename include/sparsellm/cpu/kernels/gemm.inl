@@ -3,8 +3,9 @@
 //
 // A batch. Included once per instruction set, inside its namespace and target region. For each part
 // of the channels and each group of 32 outputs: widen the bricks into a tile of floats that stays
-// in L2, then multiply it with the tokens, gemm_tokens at a time, sums in registers. A term is added
-// in the same order as for one token, so a batch gives the bits that its tokens give one by one.
+// in L2, then multiply it with the tokens, gemm_tokens at a time, sums in registers. A term is
+// added in the same order as for one token, so a batch gives the bits that its tokens give one by
+// one.
 
 // tile [channels][32] from one group's bricks
 template <class T>

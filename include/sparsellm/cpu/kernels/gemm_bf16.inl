@@ -16,9 +16,8 @@ inline void pair_tile(const grouped_weight<bfloat16>& w, std::size_t g, std::siz
     const __m512i odd =
         c + 1 < last ? _mm512_loadu_si512(w.brick(g, c + 1)) : _mm512_setzero_si512();
     _mm512_storeu_si512(pairs, _mm512_or_si512(_mm512_and_si512(even, low_bits), high_half(odd)));
-    _mm512_storeu_si512(pairs + 16,
-                        _mm512_or_si512(_mm512_maskz_srli_epi32(every_lane, even, 16),
-                                        _mm512_and_si512(odd, high_bits)));
+    _mm512_storeu_si512(pairs + 16, _mm512_or_si512(_mm512_maskz_srli_epi32(every_lane, even, 16),
+                                                    _mm512_and_si512(odd, high_bits)));
   }
 }
 
@@ -48,8 +47,8 @@ inline void multiply_pairs(const std::uint32_t* pairs, std::size_t words, const 
     const auto wl = reinterpret_cast<__m512bh>(_mm512_loadu_si512(pairs));
     const auto wh = reinterpret_cast<__m512bh>(_mm512_loadu_si512(pairs + 16));
     for (std::size_t t = 0; t < Tokens; ++t) {
-      const auto xt = reinterpret_cast<__m512bh>(
-          _mm512_set1_epi32(static_cast<int>(x[t * stride + c])));
+      const auto xt =
+          reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(x[t * stride + c])));
       low[t] = _mm512_dpbf16_ps(low[t], wl, xt);
       high[t] = _mm512_dpbf16_ps(high[t], wh, xt);
     }

@@ -57,15 +57,16 @@ inline void dense_gemv(const grouped_weight<T>& w, group_range groups, const flo
   for (; g < groups.last; ++g) dense_groups<1>(w, g, x, y);
 }
 
-// Walks the cache lines of the rows that come next, one whole row after the other, and asks for them
-// in L2 (a prefetch to L1 queues on the few miss buffers). In this order memory sees one stream; the
-// same place of eight rows at once is eight, and 5 to 8 % slower.
+// Walks the cache lines of the rows that come next, one whole row after the other, and asks for
+// them in L2 (a prefetch to L1 queues on the few miss buffers). In this order memory sees one
+// stream; the same place of eight rows at once is eight, and 5 to 8 % slower.
 template <class T>
 class next_rows {
  public:
   // The `count` rows named by index; with none, the lines of `instead` again, which cost nothing.
   SPARSELLM_INLINE next_rows(const grouped_weight<T>& w, group_range groups,
-                             const std::uint32_t* index, std::size_t count, const T* instead) noexcept
+                             const std::uint32_t* index, std::size_t count,
+                             const T* instead) noexcept
       : w_(w),
         group_(groups.first),
         index_(index),

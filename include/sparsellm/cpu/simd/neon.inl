@@ -8,8 +8,8 @@
 
 using vfloat = float32x4_t;
 inline constexpr std::size_t lanes = 4;
-inline constexpr std::size_t gemv_groups = 2;  // 16 accumulators: latency 4 × 4 a cycle
-inline constexpr std::size_t gemm_tokens = 12; // 24 accumulators, 2 weights, 1 broadcast of 32
+inline constexpr std::size_t gemv_groups = 2;   // 16 accumulators: latency 4 × 4 a cycle
+inline constexpr std::size_t gemm_tokens = 12;  // 24 accumulators, 2 weights, 1 broadcast of 32
 
 SPARSELLM_INLINE vfloat zero() noexcept { return vdupq_n_f32(0.0f); }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return vdupq_n_f32(x); }
@@ -37,8 +37,8 @@ SPARSELLM_INLINE void load_group(const T* brick, std::size_t i, vfloat& low,
 }
 SPARSELLM_INLINE void load_group(const bfloat16* brick, std::size_t i, vfloat& low,
                                  vfloat& high) noexcept {
-  const uint32x4_t words = vreinterpretq_u32_u16(
-      vld1q_u16(reinterpret_cast<const std::uint16_t*>(brick + 2 * i)));
+  const uint32x4_t words =
+      vreinterpretq_u32_u16(vld1q_u16(reinterpret_cast<const std::uint16_t*>(brick + 2 * i)));
   low = vreinterpretq_f32_u32(vshlq_n_u32(words, 16));
   high = vreinterpretq_f32_u32(vandq_u32(words, vdupq_n_u32(0xffff0000u)));
 }
