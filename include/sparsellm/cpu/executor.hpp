@@ -91,7 +91,7 @@ class executor : public executor_base {
   }
 
   void start() noexcept {
-    generation_.fetch_add(1, std::memory_order_release);
+    generation_.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) != 0 || spins_ == 0) generation_.notify_all();
   }
 
