@@ -1,6 +1,7 @@
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 set(test ${ROOT}/test/package)
+set(ENV{CMAKE_GENERATOR} ${GENERATOR})  # the one that is known to be installed
 file(REMOVE_RECURSE ${WORK})
 run("install" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/installed)
 file(RENAME ${WORK}/installed ${WORK}/moved)

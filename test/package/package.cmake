@@ -6,7 +6,8 @@ foreach(compiler gxx clangxx)
   if(SPARSELLM_${upper})
     add_test(NAME package.${compiler}
              COMMAND ${CMAKE_COMMAND} -DCOMPILER=${SPARSELLM_${upper}} -DROOT=${PROJECT_SOURCE_DIR}
-                     -DBUILD=${PROJECT_BINARY_DIR} -DWORK=${PROJECT_BINARY_DIR}/package/${compiler}
+                     -DGENERATOR=${CMAKE_GENERATOR} -DBUILD=${PROJECT_BINARY_DIR}
+                     -DWORK=${PROJECT_BINARY_DIR}/package/${compiler}
                      -P ${CMAKE_CURRENT_SOURCE_DIR}/package/check.cmake)
   else()
     sparsellm_skip_test(package.${compiler} "the compiler is not installed")
