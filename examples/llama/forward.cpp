@@ -47,7 +47,7 @@ void softmax(float* scores, std::size_t n) {
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m), positions_(positions) {
+    : exec_(exec), model_(m) {
   const config& c = m.shape();
   rotary_.reserve(positions * c.rotary_size);
   for (std::size_t p = 0; p < positions; ++p)

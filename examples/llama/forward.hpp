@@ -68,7 +68,6 @@ class forward {
   // Heads are independent: each worker multiplies on its own, one-threaded.
   std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
-  std::size_t positions_;
 };
 
 // A sequence in the making: the forward pass and the caches of all blocks.
