@@ -31,8 +31,7 @@ struct program {
     app.set_version_flag("--version", std::to_string(SPARSELLM_VERSION_MAJOR) + "." +
                                           std::to_string(SPARSELLM_VERSION_MINOR) + "." +
                                           std::to_string(SPARSELLM_VERSION_PATCH));
-    CLI::App* inspect = add("inspect", "Show what is in a model file", llama::run_inspect);
-    (void)inspect;
+    add("inspect", "Show what is in a model file", llama::run_inspect);
 
     CLI::App* generate = add("generate", "Continue a prompt", llama::run_generate);
     generate->add_option("--prompt", options.prompt, "The text to continue")->required();
@@ -66,7 +65,6 @@ struct program {
     bench->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
         ->delimiter(',')
         ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
-    options.tokens = 0;
     bench->add_option("--tokens", bench_tokens, "Decode steps a round");
     bench->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
     add_calibration(bench);

@@ -19,7 +19,7 @@ using sparsellm::value_error;
 
 namespace {
 
-// A thousand tokens place a 50 % threshold to about 3 % (docs/perplexity.md).
+// A few seconds of writing; a text of --calibration-text's size would take a minute and more.
 constexpr std::size_t own_windows = 4, own_tokens = 256;
 
 load_options loading(const options& o, double sparsity,

@@ -92,22 +92,21 @@ void run_generate(const options& o, ordered_json& result) {
   session run(s.exec, s.model, std::min<std::size_t>(prompt.size(), 512), prompt.size() + o.tokens);
   sparsity_meter meter(s.model);
   std::printf("%s", o.prompt.c_str());
-  std::vector<std::int32_t> written;
-  std::size_t shown = 0;
+  std::string pending;  // bytes whose character may not be whole yet
+  const auto show = [&](std::int32_t id) {
+    stop_if_interrupted();
+    pending += s.tokenizer.decode({id});
+    std::size_t whole = pending.size();
+    while (whole > 0 && (pending[whole - 1] & 0x80) != 0) --whole;
+    if (pending.size() - whole > 3) whole = pending.size();
+    std::fwrite(pending.data(), 1, whole, stdout);
+    std::fflush(stdout);
+    pending.erase(0, whole);
+  };
   const generation g =
       generate(run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick, sparse ? &meter : nullptr,
-               show_progress("reading the prompt"), [&](std::int32_t id) {
-                 stop_if_interrupted();
-                 written.push_back(id);
-                 const std::string text = s.tokenizer.decode(written);
-                 // Hold back bytes until their character is whole.
-                 std::size_t whole = text.size();
-                 while (whole > shown && (text[whole - 1] & 0x80) != 0) --whole;
-                 if (text.size() - whole > 3) whole = text.size();
-                 std::fwrite(text.data() + shown, 1, whole - shown, stdout);
-                 std::fflush(stdout);
-                 shown = whole;
-               });
+               show_progress("reading the prompt"), show);
+  std::fwrite(pending.data(), 1, pending.size(), stdout);
   result = describe(s, o);
   result["kv_cache_bytes"] = run.cache_bytes();
   result["prompt_ids"] = prompt;

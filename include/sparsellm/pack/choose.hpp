@@ -18,8 +18,9 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 enum class layout { panel, channel_major };
 
 // Bytes a second that channel_major reads of live channels, relative to a panel's stream, by the
-// length of a channel's run. Measured on Zen 4 with 2 threads, bf16, 50 % skipped at random
-// (docs/kernels.md); the lowest of several runs, so that a wrong choice is the dense one.
+// length of a channel's run. Measured once on Zen 4 with 2 threads, bf16, 50 % skipped at random,
+// and rounded down, so that a wrong choice is the dense one. script/bench measures the longest
+// runs.
 [[nodiscard]] inline double channel_efficiency(std::size_t run_bytes) noexcept {
   struct point {
     double bytes, efficiency;
