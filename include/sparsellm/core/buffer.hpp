@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -37,13 +38,18 @@ class buffer {
   // size in elements. Throws shape_error when the size in bytes does not fit, and whatever
   // operator new throws.
   explicit buffer(std::size_t size) : size_(size) {
-    require<shape_error>(size <= (static_cast<std::size_t>(-1) >> 1) / sizeof(T), "buffer: ", size,
-                         " elements of ", sizeof(T), " bytes do not fit the address space");
+    require<shape_error>(size <= ((static_cast<std::size_t>(-1) >> 1) - huge_page) / sizeof(T),
+                         "buffer: ", size, " elements of ", sizeof(T),
+                         " bytes do not fit the address space");
     if (size == 0) return;
-    data_ = static_cast<T*>(::operator new(size * sizeof(T), alignment()));
+    // Aligned by hand: glibc before 2.38 does not reuse what its aligned allocations free (its bug
+    // 14581), and a program that makes and drops buffers would grow without end.
+    block_ = ::operator new(size * sizeof(T) + alignment());
+    const auto address = reinterpret_cast<std::uintptr_t>(block_);
+    data_ = reinterpret_cast<T*>((address + alignment() - 1) / alignment() * alignment());
 #if SPARSELLM_HAS_MADVISE
     // Advice: where it is not taken, nothing but speed is lost.
-    if (alignment() == std::align_val_t{huge_page})
+    if (alignment() == huge_page)
       (void)::madvise(static_cast<void*>(data_), size * sizeof(T) / huge_page * huge_page,
                       MADV_HUGEPAGE);
 #endif
@@ -52,17 +58,18 @@ class buffer {
     for (T& element : *this) element = fill;
   }
   buffer(buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : block_(std::exchange(other.block_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   buffer& operator=(buffer&& other) noexcept {
+    std::swap(block_, other.block_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
   buffer(const buffer&) = delete;
   buffer& operator=(const buffer&) = delete;
-  ~buffer() {
-    if (data_ != nullptr) ::operator delete(data_, alignment());
-  }
+  ~buffer() { ::operator delete(block_); }
 
   // The copy that the deleted constructor does not make behind your back.
   [[nodiscard]] buffer clone() const {
@@ -82,10 +89,11 @@ class buffer {
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
  private:
-  [[nodiscard]] std::align_val_t alignment() const noexcept {
-    return std::align_val_t{size_ * sizeof(T) >= 2 * huge_page ? huge_page : buffer_alignment};
+  [[nodiscard]] std::size_t alignment() const noexcept {
+    return size_ * sizeof(T) >= 2 * huge_page ? huge_page : buffer_alignment;
   }
 
+  void* block_ = nullptr;  // what was allocated; data_ lies in it
   T* data_ = nullptr;
   std::size_t size_ = 0;
 };
