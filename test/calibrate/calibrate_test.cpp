@@ -44,8 +44,8 @@ TEST_CASE("calibrate: uniform gives every site the quantile of its own histogram
       calibrate(uniform{0.5}, {{{0, "q"}, {4, 4}, &a}, {{0, "o"}, {4, 4}, &b}});
   CHECK(t.method == "uniform");
   CHECK(t.target_sparsity == 0.5);
-  CHECK_THAT(t.threshold({0, "q"}, {4, 4}), WithinAbs(0.5f, 0.002f));
-  CHECK_THAT(t.threshold({0, "o"}, {4, 4}), WithinAbs(5.0f, 0.02f));
+  CHECK_THAT(t.at({0, "q"}, {4, 4}).threshold, WithinAbs(0.5f, 0.002f));
+  CHECK_THAT(t.at({0, "o"}, {4, 4}).threshold, WithinAbs(5.0f, 0.02f));
 }
 
 TEST_CASE("calibrate: no sparsity means a threshold of exactly zero") {

@@ -22,6 +22,8 @@ threshold_table example() {
   t.tokens = 16384;
   t.target_sparsity = 0.4;
   t.add({{0, "q"}, {576, 576}, 0.4, 0.1f});
+  t.score = table_score::column_scaled;
+  t.selection = table_selection::top_k;
   t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f});
   return t;
 }
@@ -42,8 +44,21 @@ TEST_CASE("threshold_table: JSON round trips every field exactly") {
   CHECK(t.tokens == 16384);
   CHECK(t.target_sparsity == 0.4);
   REQUIRE(t.sites.size() == 2);
-  CHECK(t.threshold({1, "down"}, {576, 1536}) == 3.14159274f);
+  CHECK(t.at({1, "down"}, {576, 1536}).threshold == 3.14159274f);
+  CHECK(t.score == table_score::column_scaled);
+  CHECK(t.selection == table_selection::top_k);
   CHECK(to_json(t) == to_json(example()));
+}
+
+TEST_CASE("threshold_table: version 1, which knew magnitudes alone, is still read") {
+  const threshold_table t = table_from_json(
+      R"({"format": "sparsellm-thresholds", "version": 1, "model": "m",
+          "weight_hash": "0000000000000001", "method": "uniform", "tokens": 5,
+          "target_sparsity": 0.5, "sites": [{"layer": 0, "projection": "q", "outputs": 4,
+          "inputs": 4, "sparsity": 0.5, "threshold": 0.25}]})");
+  CHECK(t.at({0, "q"}, {4, 4}).threshold == 0.25f);
+  CHECK(t.score == table_score::magnitude);
+  CHECK(t.selection == table_selection::above);
 }
 
 TEST_CASE("threshold_table: is refused for another model, weight, shape or site") {
@@ -51,8 +66,8 @@ TEST_CASE("threshold_table: is refused for another model, weight, shape or site"
   CHECK_NOTHROW(t.check({"a \"model\"", 0x0123456789abcdefu}));
   CHECK_SAYS(t.check({"another", 0x0123456789abcdefu}), format_error, "this is 'another'");
   CHECK_SAYS(t.check({"a \"model\"", 1}), format_error, "hash 123456789abcdef");
-  CHECK_SAYS(t.threshold({0, "q"}, {576, 575}), format_error, "576x576 there and 576x575");
-  CHECK_SAYS(t.threshold({0, "up"}, {576, 576}), format_error, "no threshold for layer 0 up");
+  CHECK_SAYS(t.at({0, "q"}, {576, 575}), format_error, "576x576 there and 576x575");
+  CHECK_SAYS(t.at({0, "up"}, {576, 576}), format_error, "no threshold for layer 0 up");
 }
 
 TEST_CASE("threshold_table: refuses values outside their range and sites twice") {
@@ -68,8 +83,10 @@ TEST_CASE("threshold_table: refuses malformed JSON, naming the field") {
   const std::string good = to_json(example());
   CHECK_SAYS(table_from_json("[]"), format_error, "expected an object whose \"format\"");
   CHECK_SAYS(table_from_json("{}"), format_error, "expected an object whose \"format\"");
-  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 1", "\"version\": 2")), format_error,
-             "version 1 expected, got 2");
+  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 2", "\"version\": 3")), format_error,
+             "version 1 or 2 expected, got 3");
+  CHECK_SAYS(table_from_json(replaced(good, "column_scaled", "loudness")), format_error,
+             "'score' must be one of magnitude, column_scaled, gate; got 'loudness'");
   CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384", "\"tokens\": -1")), format_error,
              "'tokens' must be a whole number, got -1");
   CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384,", "")), format_error,

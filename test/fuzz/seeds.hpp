@@ -62,6 +62,8 @@ inline std::vector<seed> table_seeds() {
   full.tokens = 16384;
   full.target_sparsity = 0.5;
   full.add({{0, "q"}, {576, 576}, 0.5, 0.1f});
+  full.score = sparsellm::table_score::column_scaled;
+  full.selection = sparsellm::table_selection::top_k;
   full.add({{29, "down"}, {576, 1536}, 0.25, 1e-30f});
   return {
       {"empty.json", to_json(empty)},

@@ -5,6 +5,7 @@
 // trip exactly.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -59,18 +60,38 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
   return digits;
 }
 
+// Names of enumerators, in their order.
+inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
+inline constexpr std::array<std::string_view, 2> selection_names{"above", "top_k"};
+
+template <class Enum, std::size_t N>
+[[nodiscard]] Enum named(const json::value& object, std::string_view key,
+                         const std::array<std::string_view, N>& names) {
+  const std::string& given = text(object, key);
+  for (std::size_t i = 0; i < N; ++i)
+    if (given == names[i]) return static_cast<Enum>(i);
+  std::string known;
+  for (const std::string_view name : names) known += concat(known.empty() ? "" : ", ", name);
+  raise<format_error>(
+      concat("threshold table: '", key, "' must be one of ", known, "; got '", given, "'"));
+}
+
 }  // namespace table_json
 
 [[nodiscard]] inline std::string to_json(const threshold_table& table) {
   using json::number;
   using json::quote;
-  std::string out =
-      concat("{\n  \"format\": ", quote(table_json::format_name),
-             ",\n  \"version\": ", threshold_table::format_version,
-             ",\n  \"model\": ", quote(table.model.name), ",\n  \"weight_hash\": \"",
-             table_json::hex(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
-             ",\n  \"tokens\": ", table.tokens,
-             ",\n  \"target_sparsity\": ", number(table.target_sparsity), ",\n  \"sites\": [");
+  std::string out = concat(
+      "{\n  \"format\": ", quote(table_json::format_name),
+      ",\n  \"version\": ", threshold_table::format_version,
+      ",\n  \"model\": ", quote(table.model.name), ",\n  \"weight_hash\": \"",
+      table_json::hex(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
+      ",\n  \"tokens\": ", table.tokens,
+      ",\n  \"target_sparsity\": ", number(table.target_sparsity),
+      ",\n  \"score\": ", quote(table_json::score_names[static_cast<std::size_t>(table.score)]),
+      ",\n  \"selection\": ",
+      quote(table_json::selection_names[static_cast<std::size_t>(table.selection)]),
+      ",\n  \"sites\": [");
   for (std::size_t i = 0; i < table.sites.size(); ++i) {
     const site_threshold& s = table.sites[i];
     out +=
@@ -91,14 +112,19 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
                             t::text(root, "format") == t::format_name,
                         "threshold table: expected an object whose \"format\" is \"",
                         t::format_name, "\"");
-  require<format_error>(t::whole(root, "version") == threshold_table::format_version,
-                        "threshold table: version ", threshold_table::format_version,
-                        " expected, got ", t::whole(root, "version"));
+  const std::size_t version = t::whole(root, "version");
+  require<format_error>(version >= 1 && version <= threshold_table::format_version,
+                        "threshold table: version 1 or ", threshold_table::format_version,
+                        " expected, got ", version);
   threshold_table table;
   table.model = {t::text(root, "model"), t::hash(root, "weight_hash")};
   table.method = t::text(root, "method");
   table.tokens = t::whole(root, "tokens");
   table.target_sparsity = t::real(root, "target_sparsity");
+  if (version >= 2) {
+    table.score = t::named<table_score>(root, "score", t::score_names);
+    table.selection = t::named<table_selection>(root, "selection", t::selection_names);
+  }
   for (const json::value& s : t::member(root, "sites", json::value::kind::array).items) {
     table.add({{t::whole(s, "layer"), t::text(s, "projection")},
                {t::whole(s, "outputs"), t::whole(s, "inputs")},

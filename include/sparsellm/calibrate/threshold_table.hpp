@@ -31,7 +31,20 @@ struct site_threshold {
   site where;
   extents shape;        // of the weight
   double sparsity = 0;  // the share of activations the threshold was asked to skip, in [0, 1)
-  float threshold = 0;  // channels with |x| <= threshold are skipped; 0 keeps every channel
+  float threshold = 0;  // channels with a score <= threshold are skipped; 0 keeps all but zeros
+};
+
+// What thresholds are compared with.
+enum class table_score {
+  magnitude,      // |x|
+  column_scaled,  // |x| · ‖W_:,i‖₂, W stacked over the projections that read x (WINA)
+  gate            // |silu(gate · x)|, for the outputs of up and the inputs of down (CATS)
+};
+
+// How channels are selected by score.
+enum class table_selection {
+  above,  // those above the threshold
+  top_k   // as many as (1 - sparsity) of the inputs, the largest
 };
 
 // What a table must agree with.
@@ -41,12 +54,14 @@ struct model_identity {
 };
 
 struct threshold_table {
-  static constexpr int format_version = 1;
+  static constexpr int format_version = 2;
 
   model_identity model;
   std::string method;        // "uniform", "uniform sequential", …
   std::uint64_t tokens = 0;  // activations per channel the thresholds were computed from
   double target_sparsity = 0;
+  table_score score = table_score::magnitude;
+  table_selection selection = table_selection::above;
   std::vector<site_threshold> sites;
 
   // Adds a site. Throws value_error for a sparsity outside [0, 1), a negative or non-finite
@@ -70,9 +85,9 @@ struct threshold_table {
     return at == sites.end() ? nullptr : &*at;
   }
 
-  // The threshold of a site. Throws format_error when the table does not have it or was made for
-  // a weight of another shape.
-  [[nodiscard]] float threshold(const site& where, extents shape) const {
+  // A site's entry. Throws format_error when the table does not have it or was made for a weight of
+  // another shape.
+  [[nodiscard]] const site_threshold& at(const site& where, extents shape) const {
     const site_threshold* entry = find(where);
     require<format_error>(entry != nullptr, "threshold table for '", model.name,
                           "': no threshold for layer ", where.layer, " ", where.projection);
@@ -80,7 +95,7 @@ struct threshold_table {
                           where.layer, " ", where.projection, " is ", entry->shape.outputs, "x",
                           entry->shape.inputs, " there and ", shape.outputs, "x", shape.inputs,
                           " in the model");
-    return entry->threshold;
+    return *entry;
   }
 
   // Throws format_error when the table was made for another model.
