@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -16,7 +17,9 @@ using namespace sparsellm;
 TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instruction set", "",
                    row_major<float>, row_major<half>, row_major<bfloat16>, panel<float>,
                    panel<half>, panel<bfloat16>, channel_major<float>, channel_major<half>,
-                   channel_major<bfloat16>) {
+                   channel_major<bfloat16>, q8_0<layout::panel>, q8_0<layout::channel_major>,
+                   q4_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>,
+                   (quantized<8, 128, levels::affine>), (quantized<4, 64>)) {
   for (const cpu::isa i : cpu::all_isas) {
     if (!cpu::supported(i)) continue;
     cpu::executor exec(2);
@@ -32,7 +35,9 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
 
 TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instruction set", "",
                    row_major<bfloat16>, panel<float>, panel<half>, panel<bfloat16>,
-                   channel_major<float>, channel_major<half>, channel_major<bfloat16>) {
+                   channel_major<float>, channel_major<half>, channel_major<bfloat16>,
+                   q8_0<layout::panel>, q8_0<layout::channel_major>, q4_0<layout::panel>,
+                   q4_1<layout::channel_major>) {
   std::mt19937 random(17);
   std::normal_distribution<float> normal;
   cpu::executor packer(2);
@@ -59,6 +64,64 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
       }
     }
   }
+}
+
+TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "", panel<bfloat16>,
+                   channel_major<float>, channel_major<bfloat16>, q8_0<layout::panel>,
+                   q8_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>) {
+  std::mt19937 random(37);
+  std::normal_distribution<float> normal;
+  const extents e{130, 600};
+  std::vector<float> w(e.outputs * e.inputs), xs(40 * e.inputs), ys(40 * e.outputs), y(e.outputs);
+  for (float& v : w) v = normal(random);
+  for (float& v : xs) v = normal(random);
+  for (const cpu::isa i : cpu::all_isas) {
+    // Its bfloat16 product of large batches rounds activations.
+    if (!cpu::supported(i) || i == cpu::isa::avx512_bf16) continue;
+    cpu::executor exec(3);
+    exec.use(i);
+    const auto packed =
+        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    const sparsifier s{magnitude{}, above{0.6745f}};
+    for (const std::size_t tokens : {2, 3, 8, 12, 13, 16, 17, 24, 25, 40}) {
+      multiply(exec, packed, s, matrix_view<const float>(xs.data(), tokens, e.inputs),
+               matrix_view<float>(ys.data(), tokens, e.outputs));
+      std::size_t wrong = 0;
+      for (std::size_t t = 0; t < tokens; ++t) {
+        multiply(exec, packed, s, vector_view<const float>(xs.data() + t * e.inputs, e.inputs), y);
+        wrong += std::memcmp(y.data(), ys.data() + t * e.outputs, e.outputs * 4) != 0;
+      }
+      INFO(cpu::name(i) << " " << tokens);
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("kernels: silu is within 4 units in the last place on every instruction set") {
+  std::vector<float> gate, up;
+  for (float x = -100.0f; x < 100.0f; x += 0.0137f) gate.push_back(x);
+  for (const float x : {0.0f, -0.0f, 1e-30f, -1e-30f, 1e30f}) gate.push_back(x);
+  up.assign(gate.size(), 1.0f);
+  std::vector<float> first;
+  for (const cpu::isa i : cpu::all_isas) {
+    if (!cpu::supported(i)) continue;
+    std::vector<float> out(gate.size());
+    cpu::kernels_for<float>(i).silu_mul(gate.data(), up.data(), gate.size(), out.data());
+    std::size_t wrong = 0;
+    for (std::size_t k = 0; k < gate.size(); ++k) {
+      const double x = gate[k], exact = x / (1.0 + std::exp(-x));
+      // Below -88 the exponential stays at its largest: what is left is less than 1e-36.
+      wrong += !(std::fabs(out[k] - exact) <= 4 * 0x1p-24 * std::fabs(exact) + 1e-36);
+    }
+    INFO(cpu::name(i));
+    CHECK(wrong == 0);
+    if (first.empty()) first = out;
+    CHECK(std::memcmp(first.data(), out.data(), out.size() * 4) == 0);
+  }
+  const float nan = std::numeric_limits<float>::quiet_NaN(), one = 1.0f;
+  float out = 0;
+  cpu::kernels_for<float>(cpu::default_isa()).silu_mul(&nan, &one, 1, &out);
+  CHECK(std::isnan(out));
 }
 
 TEST_CASE("kernels: panel and channel_major agree to the bit, skipped or masked") {
@@ -96,10 +159,10 @@ TEST_CASE("kernels: compaction agrees with the sparsifier on every instruction s
         CHECK(std::memcmp(index.data(), e.indices().data(), count * 4) == 0);
         CHECK(std::memcmp(value.data(), e.values().data(), count * 4) == 0);
       };
-      same(expected,
-           kernels.compact_above(x.data(), nullptr, 0.5f, 0, n, index.data(), value.data()));
-      same(scaled,
-           kernels.compact_above(x.data(), scale.data(), 0.5f, 0, n, index.data(), value.data()));
+      same(expected, kernels.compact_above({x.data(), nullptr, 1.0f}, nullptr, 0.5f, 0, n,
+                                           index.data(), value.data()));
+      same(scaled, kernels.compact_above({x.data(), nullptr, 1.0f}, scale.data(), 0.5f, 0, n,
+                                         index.data(), value.data()));
     }
   }
 }

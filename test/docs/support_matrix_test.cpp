@@ -30,6 +30,13 @@ std::string row(const std::string& name) {
   return "| `" + name + "` |" + cells + "\n";
 }
 
+template <int Bits, levels Kind>
+std::string quantised(const std::string& name) {
+  return row<quantized<Bits, 32, Kind, layout::panel>,
+             quantized<Bits, 32, Kind, layout::channel_major>,
+             quantized<Bits, 128, Kind, layout::channel_major>>(name);
+}
+
 template <template <class> class Format>
 std::string three(const std::string& name) {
   return row<Format<float>, Format<half>, Format<bfloat16>>(name);
@@ -45,6 +52,12 @@ TEST_CASE("docs: the support matrix is true") {
       "token and batches, every instruction set of `cpu/isa.hpp`. Written by\n"
       "`test/docs/support_matrix_test.cpp`.\n\n"
       "| format | float | half | bfloat16 |\n|---|---|---|---|\n" +
-      three<row_major>("row_major") + three<panel>("panel") + three<channel_major>("channel_major");
+      three<row_major>("row_major") + three<panel>("panel") +
+      three<channel_major>("channel_major") +
+      "\n| quantised | panel | channel_major | 128 a group |\n|---|---|---|---|\n" +
+      quantised<8, levels::symmetric>("quantized<8>, Q8_0") +
+      quantised<8, levels::affine>("quantized<8>, affine") +
+      quantised<4, levels::symmetric>("quantized<4>, Q4_0") +
+      quantised<4, levels::affine>("quantized<4>, affine, Q4_1");
   CHECK(read_file(std::string(SPARSELLM_SOURCE_DIR) + "/docs/support-matrix.md") == table);
 }

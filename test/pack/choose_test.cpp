@@ -10,29 +10,33 @@
 using namespace sparsellm;
 
 TEST_CASE("choose_layout: dense weights are panels, long rows that skip much are channel_major") {
-  CHECK(choose_layout({4096, 4096}, 2, 0.0) == layout::panel);
-  CHECK(choose_layout({4096, 4096}, 2, 0.1) == layout::panel);
-  CHECK(choose_layout({4096, 4096}, 2, 0.5) == layout::channel_major);
-  CHECK(choose_layout({192, 576}, 2, 0.4) == layout::panel);
-  CHECK(choose_layout({576, 1536}, 2, 0.5) == layout::channel_major);
+  CHECK(choose_layout({4096, 4096}, storage::bf16, 0.0) == layout::panel);
+  CHECK(choose_layout({4096, 4096}, storage::bf16, 0.1) == layout::panel);
+  CHECK(choose_layout({4096, 4096}, storage::bf16, 0.5) == layout::channel_major);
+  CHECK(choose_layout({192, 576}, storage::bf16, 0.4) == layout::panel);
+  CHECK(choose_layout({576, 1536}, storage::bf16, 0.5) == layout::channel_major);
+  CHECK(choose_layout({576, 1536}, storage::q4_1, 0.3) == layout::panel);
+  CHECK(choose_layout({576, 1536}, storage::q4_1, 0.5) == layout::channel_major);
+  CHECK(choose_layout({192, 576}, storage::q4_1, 0.9) == layout::panel);
 }
 
 TEST_CASE("choose_layout: more sparsity or longer rows never argue for the panel") {
   bool last = false;
   for (double s = 0; s < 1; s += 0.01) {
-    const bool sparse = choose_layout({1024, 64}, 2, s) == layout::channel_major;
+    const bool sparse = choose_layout({1024, 64}, storage::bf16, s) == layout::channel_major;
     CHECK((sparse || !last));
     last = sparse;
   }
   double efficiency = 0;
   for (std::size_t bytes = 0; bytes < 20000; bytes += 64) {
-    CHECK(channel_efficiency(bytes) >= efficiency);
-    efficiency = channel_efficiency(bytes);
+    CHECK(channel_efficiency(bytes, false) >= efficiency);
+    efficiency = channel_efficiency(bytes, false);
   }
   CHECK(efficiency < 1);
 }
 
 TEST_CASE("choose_layout: refuses sparsities below 0, and 1 or more") {
-  CHECK_SAYS(choose_layout({1, 1}, 2, 1.0), value_error, "must be in [0, 1), got 1");
-  CHECK_THROWS_AS(choose_layout({1, 1}, 2, std::numeric_limits<double>::quiet_NaN()), value_error);
+  CHECK_SAYS(choose_layout({1, 1}, storage::bf16, 1.0), value_error, "must be in [0, 1), got 1");
+  CHECK_THROWS_AS(choose_layout({1, 1}, storage::bf16, std::numeric_limits<double>::quiet_NaN()),
+                  value_error);
 }

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The instruction sets kernels are compiled for, and which of them this machine has. Asked once
-// per process. The environment variable SPARSELLM_ISA=scalar|neon|avx2|avx512|avx512_bf16 chooses
-// a lesser one.
+// per process. The environment variable SPARSELLM_ISA=scalar|neon|avx2|avx512|avx512_vnni|
+// avx512_bf16 chooses a lesser one.
 #pragma once
 
 #include <array>
@@ -22,15 +22,16 @@ enum class isa {
   neon,         // Armv8-A
   avx2,         // with FMA and F16C
   avx512,       // F, BW, DQ, VL
+  avx512_vnni,  // and VNNI
   avx512_bf16,  // and BF16
 };
 
-inline constexpr std::array<isa, 5> all_isas{isa::scalar, isa::neon, isa::avx2, isa::avx512,
-                                             isa::avx512_bf16};
+inline constexpr std::array<isa, 6> all_isas{isa::scalar, isa::neon,        isa::avx2,
+                                             isa::avx512, isa::avx512_vnni, isa::avx512_bf16};
 
 [[nodiscard]] constexpr std::string_view name(isa i) noexcept {
-  constexpr std::array<std::string_view, 5> names{"scalar", "neon", "avx2", "avx512",
-                                                  "avx512_bf16"};
+  constexpr std::array<std::string_view, 6> names{"scalar", "neon",        "avx2",
+                                                  "avx512", "avx512_vnni", "avx512_bf16"};
   return names[static_cast<std::size_t>(i)];
 }
 
@@ -69,7 +70,8 @@ namespace cpuid {
       return supported(isa::avx2) && cpuid::saved(0xe6) && cpuid::bit(7, 0, 1, 16) &&  // F
              cpuid::bit(7, 0, 1, 17) && cpuid::bit(7, 0, 1, 30) &&                     // DQ, BW
              cpuid::bit(7, 0, 1, 31);                                                  // VL
-    case isa::avx512_bf16: return supported(isa::avx512) && cpuid::bit(7, 1, 0, 5);
+    case isa::avx512_vnni: return supported(isa::avx512) && cpuid::bit(7, 0, 2, 11);
+    case isa::avx512_bf16: return supported(isa::avx512_vnni) && cpuid::bit(7, 1, 0, 5);
   }
   return false;
 #elif SPARSELLM_ARCH_ARM64
@@ -87,8 +89,8 @@ namespace cpuid {
     return i;
   }
   raise<value_error>(
-      concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512 or avx512_bf16, "
-             "got '",
+      concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512, avx512_vnni or "
+             "avx512_bf16, got '",
              text, "'"));
 }
 

@@ -22,6 +22,21 @@ struct group_range {
   std::size_t last;
 };
 
+// An input as compaction reads it: x[c], or (x[c] · factor) · gain[c] when there is a gain.
+struct compacted_input {
+  const float* x;
+  const float* gain;
+  float factor;
+};
+
+// Channels that some token of a batch keeps: index [count], of `ahead` that may be prefetched.
+struct live_channels {
+  const std::uint32_t* index;
+  std::size_t count;
+  std::size_t ahead;
+  std::size_t first;  // the channel that column 0 of the activations belongs to
+};
+
 template <storage_scalar T>
 struct kernel_table {
   // y [outputs] of the groups = W · x [inputs], every channel, accumulators in registers.
@@ -33,6 +48,11 @@ struct kernel_table {
   void (*channel_gemv)(const grouped_weight<T>& w, group_range groups, active_view active,
                        std::size_t ahead, float* y) noexcept;
 
+  // The same for a batch: sums [tokens][stride] = the sum over the live channels of x · channel,
+  // x [tokens, ..] zero where a token skips.
+  void (*channel_batch)(const grouped_weight<T>& w, group_range groups, live_channels live,
+                        matrix_view<const float> x, float* sums, std::size_t stride) noexcept;
+
   // Y [tokens, outputs] of the groups = X [tokens, inputs] · Wᵀ; scratch as gemm_scratch() says.
   void (*gemm)(const grouped_weight<T>& w, group_range groups, matrix_view<const float> x,
                matrix_view<float> y, float* scratch) noexcept;
@@ -43,8 +63,11 @@ struct kernel_table {
 
   // Appends the channels [first, last) with !(|x| · scale <= tau) and returns how many; scale may
   // be null for 1. index and value have room for 16 more than can be appended.
-  std::size_t (*compact_above)(const float* x, const float* scale, float tau, std::size_t first,
+  std::size_t (*compact_above)(compacted_input x, const float* scale, float tau, std::size_t first,
                                std::size_t last, std::uint32_t* index, float* value) noexcept;
+
+  // out [n] = silu(gate [n]) · up [n]; out may be either.
+  void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out) noexcept;
 
   // y [n] = part 0 + part 1 + …, in that order; part p starts at parts + p · stride.
   void (*add_parts)(const float* parts, std::size_t stride, std::size_t count, std::size_t n,

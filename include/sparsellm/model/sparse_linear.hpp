@@ -1,161 +1,180 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A linear layer as engines hold it: one weight, its storage type and layout chosen at run time,
-// with one threshold per projection that was stacked into it. q, k and v read the same x: stacked
-// (in any sizes, whatever their thresholds) they are one weight with longer rows and one product.
+// A linear layer as engines hold it: one weight, its storage and layout chosen at run time, and for
+// each projection stacked into it what to skip. q, k and v read the same x: stacked (in any sizes,
+// whatever their thresholds) they are one weight with longer rows and one product.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/executor.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/multiply/multiply.hpp"
-#include "sparsellm/pack/channel_major.hpp"
-#include "sparsellm/pack/choose.hpp"
-#include "sparsellm/pack/format.hpp"
-#include "sparsellm/pack/panel.hpp"
+#include "sparsellm/pack/layout.hpp"
+#include "sparsellm/pack/storage.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/normalised.hpp"
+#include "sparsellm/sparsify/selector.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-enum class storage { f32, f16, bf16 };
-
-[[nodiscard]] constexpr std::size_t bytes_of(storage s) noexcept {
-  return s == storage::f32 ? 4 : 2;
-}
-
 class sparse_linear {
  public:
-  // `outputs`: the sizes of the stacked projections, top to bottom. fill(r, out [inputs]) makes row
-  // r of the stack, as pack() describes. Thresholds start at "dense". Throws as pack() does, and
-  // shape_error for no projections.
-  template <host_executor E, class Fill>
-  sparse_linear(E& exec, storage type, layout where, std::size_t inputs,
-                const std::vector<std::size_t>& outputs, const Fill& fill)
-      : sections_(make_sections(outputs)),
-        shape_{sections_.back().last, inputs},
-        weight_(make_weight(exec, type, where, shape_, fill)) {}
+  // What a section skips: channels whose |x|, times the scale when there is one, is not above tau.
+  using threshold_sparsifier = sparsifier<column_scaled, above>;
 
-  [[nodiscard]] extents shape() const noexcept { return shape_; }
-  [[nodiscard]] std::size_t bytes() const {
-    return std::visit([](const auto& w) { return w.bytes(); }, weight_);
-  }
-  [[nodiscard]] layout where() const noexcept {
-    return weight_.index() % 2 == 0 ? layout::panel : layout::channel_major;
+  // `outputs`: the sizes of the stacked projections, top to bottom; their sum is the weight's.
+  // Everything is dense until thresholds are set. Throws shape_error when the sizes do not fit, or
+  // there are none or more than stacked<>::most.
+  sparse_linear(any_weight weight, const std::vector<std::size_t>& outputs)
+      : weight_(std::move(weight)) {
+    std::size_t first = 0;
+    for (const std::size_t n : outputs) {
+      sections_.push_back({first, first + n, {column_scaled{nullptr}, above{-1.0f}}});
+      first += n;
+    }
+    require<shape_error>(
+        first == shape().outputs && !outputs.empty() && outputs.size() <= stacked<int>::most,
+        "sparse_linear: 1 to ", stacked<int>::most, " projections of ", shape().outputs,
+        " outputs together expected, got ", outputs.size(), " of ", first);
   }
 
-  // One threshold per stacked projection: channels with |x| <= threshold are skipped for it.
+  [[nodiscard]] extents shape() const noexcept { return weight_.shape(); }
+  [[nodiscard]] std::size_t bytes() const { return weight_.bytes(); }
+  [[nodiscard]] layout where() const noexcept { return weight_.where(); }
+  [[nodiscard]] storage type() const noexcept { return weight_.type(); }
+  [[nodiscard]] std::size_t projections() const noexcept { return sections_.size(); }
+  [[nodiscard]] const any_weight& weight() const noexcept { return weight_; }
+
+  // One threshold per stacked projection: channels with a score <= threshold are skipped for it.
   // Throws shape_error for another number of thresholds.
   void set_thresholds(const std::vector<float>& thresholds) {
     require<shape_error>(thresholds.size() == sections_.size(), "sparse_linear: ", sections_.size(),
                          " thresholds expected, got ", thresholds.size());
-    for (std::size_t s = 0; s < sections_.size(); ++s) sections_[s].threshold = thresholds[s];
+    for (std::size_t s = 0; s < sections_.size(); ++s) sections_[s].keep.select.tau = thresholds[s];
+    top_k_.reset();
   }
   [[nodiscard]] float threshold(std::size_t projection) const noexcept {
-    return sections_[projection].threshold;
+    return sections_[projection].keep.select.tau;
   }
+  // Scores become |x| · scale [inputs]; empty for |x|. Throws shape_error for another size.
+  void set_scale(std::vector<float> scale) {
+    require<shape_error>(scale.empty() || scale.size() == shape().inputs,
+                         "sparse_linear: ", shape().inputs, " scales expected, got ", scale.size());
+    scale_ = std::move(scale);
+    for (auto& s : sections_) s.keep.score.scale = scale_.empty() ? nullptr : scale_.data();
+  }
+  [[nodiscard]] const std::vector<float>& scale() const noexcept { return scale_; }
+  // Instead of thresholds: the k channels of largest score, for each token.
+  void set_top_k(std::size_t k) { top_k_ = k; }
+  [[nodiscard]] std::optional<std::size_t> top_k() const noexcept { return top_k_; }
+  // Sections borrow the scale.
+  sparse_linear(sparse_linear&& other) noexcept = default;
+  sparse_linear& operator=(sparse_linear&& other) noexcept = default;
 
-  // y [outputs] = W · x [inputs], every channel, or those above their projection's threshold.
-  // The matrix forms take a batch: x [tokens, inputs], y [tokens, outputs].
+  // y [outputs] = W · x [inputs], every channel, or those that their projection keeps. The matrix
+  // forms take a batch: x [tokens, inputs], y [tokens, outputs].
   template <host_executor E, class X, class Y>
   void dense(E& exec, X x, Y y) const {
-    std::visit([&](const auto& w) { multiply(exec, w, x, y); }, weight_);
+    weight_.visit([&](const auto& w) { multiply(exec, w, x, y); });
   }
-  template <host_executor E, class X, class Y>
-  void sparse(E& exec, X x, Y y) const {
-    std::visit([&](const auto& w) { sparse_product(exec, w.view(), x, y); }, weight_);
-  }
-
- private:
-  struct section {
-    std::size_t first, last;  // outputs
-    float threshold;
-  };
-
-  template <storage_scalar T>
-  using panel_matrix = packed_matrix<panel<T>>;
-  template <storage_scalar T>
-  using channel_matrix = packed_matrix<channel_major<T>>;
-  // Even alternatives are panels, odd ones channel_major: where() counts on it.
-  using weight =
-      std::variant<panel_matrix<float>, channel_matrix<float>, panel_matrix<half>,
-                   channel_matrix<half>, panel_matrix<bfloat16>, channel_matrix<bfloat16>>;
-
-  [[nodiscard]] static std::vector<section> make_sections(const std::vector<std::size_t>& outputs) {
-    require<shape_error>(!outputs.empty(), "sparse_linear: at least 1 projection expected");
-    std::vector<section> sections;
-    std::size_t first = 0;
-    for (const std::size_t n : outputs) {
-      sections.push_back({first, first + n, -1.0f});
-      first += n;
-    }
-    return sections;
-  }
-
-  template <storage_scalar T, class E, class Fill>
-  [[nodiscard]] static weight make_typed(E& exec, layout where, extents shape, const Fill& fill) {
-    if (where == layout::panel) return pack<panel<T>>(exec, shape, fill);
-    return pack<channel_major<T>>(exec, shape, fill);
-  }
-  template <class E, class Fill>
-  [[nodiscard]] static weight make_weight(E& exec, storage type, layout where, extents shape,
-                                          const Fill& fill) {
-    if (type == storage::f32) return make_typed<float>(exec, where, shape, fill);
-    if (type == storage::f16) return make_typed<half>(exec, where, shape, fill);
-    return make_typed<bfloat16>(exec, where, shape, fill);
-  }
-
-  [[nodiscard]] bool one_threshold() const noexcept {
-    return std::all_of(sections_.begin(), sections_.end(), [&](const section& s) {
-      return s.threshold == sections_.front().threshold;
-    });
-  }
-
-  template <class E, class V, class X, class Y>
-  void sparse_product(E& exec, V w, X x, Y y) const {
-    if (one_threshold()) {
-      multiply(exec, w, sparsifier{magnitude{}, above{sections_.front().threshold}}, x, y);
+  template <host_executor E>
+  void sparse(E& exec, vector_view<const float> x, vector_view<float> y) const {
+    if (top_k_.has_value()) {
+      active_set active(x.size());
+      sparsify(sparsifier{column_scaled{sections_[0].keep.score.scale}, sparsellm::top_k{*top_k_}},
+               x, active);
+      this->active(exec, active.view(), y);
       return;
     }
-    for (const section& s : sections_) {
-      // The groups of 32 that cover the section, which may share their first and last with others.
-      const std::size_t g0 = s.first / group_outputs, first = g0 * group_outputs;
-      V part = w;
-      part.data = w.brick(g0, 0);
-      part.shape.outputs = std::min(groups_of(s.last) * group_outputs, w.shape.outputs) - first;
-      section_product(exec, part, s, s.first - first, x, y);
-    }
+    sparse_product(exec, x, y);
+  }
+  // x is a residual stream that RMSNorm still has to pass. Not for top-k.
+  template <host_executor E>
+  void sparse(E& exec, const normalised& x, vector_view<float> y) const {
+    sparse_product(exec, x, y);
+  }
+  template <host_executor E>
+  void sparse(E& exec, matrix_view<const float> x, matrix_view<float> y) const {
+    if (top_k_.has_value())
+      keep_largest(exec, x, y);
+    else
+      sparse_product(exec, x, y);
+  }
+  // The channels are listed already.
+  template <host_executor E>
+  void active(E& exec, active_view x, vector_view<float> y) const {
+    require<shape_error>(y.size() == shape().outputs, "sparse_linear: ", shape().outputs,
+                         " outputs expected, got ", y.size());
+    weight_.visit([&](const auto& w) { run_multiply(exec, w.view(), x, y); });
   }
 
-  template <class E, class V>
-  static void section_product(E& exec, V part, const section& s, std::size_t skip,
-                              vector_view<const float> x, vector_view<float> y) {
-    buffer<float> covering(part.shape.outputs);
-    multiply(exec, part, sparsifier{magnitude{}, above{s.threshold}}, x, covering);
-    std::copy_n(covering.data() + skip, s.last - s.first, y.data() + s.first);
+  // Whether gated() below may be called.
+  [[nodiscard]] bool can_gate() const noexcept {
+    return !top_k_.has_value() && where() != layout::row_major;
   }
-  template <class E, class V>
-  static void section_product(E& exec, V part, const section& s, std::size_t skip,
-                              matrix_view<const float> x, matrix_view<float> y) {
-    buffer<float> covering(x.rows() * part.shape.outputs);
-    multiply(exec, part, sparsifier{magnitude{}, above{s.threshold}}, x,
-             matrix_view<float>(covering.data(), x.rows(), part.shape.outputs));
-    for (std::size_t t = 0; t < x.rows(); ++t)
-      std::copy_n(covering.data() + t * part.shape.outputs + skip, s.last - s.first,
-                  &y(t, s.first));
+  [[nodiscard]] stacked<threshold_sparsifier> sections() const noexcept {
+    return {sections_.data(), sections_.size()};
+  }
+  // The sparsifier of a stack of one.
+  [[nodiscard]] const threshold_sparsifier& keep() const noexcept { return sections_[0].keep; }
+
+ private:
+  template <class E, class X, class Y>
+  void sparse_product(E& exec, const X& x, Y y) const {
+    const bool same = std::all_of(sections_.begin(), sections_.end(), [&](const auto& s) {
+      return s.keep.select.tau == sections_.front().keep.select.tau;
+    });
+    weight_.visit([&](const auto& w) { keep_sections(exec, w, same, x, y); });
   }
 
-  std::vector<section> sections_;
-  extents shape_;
-  weight weight_;
+  // Equal thresholds need no sections.
+  template <class E, class F, class X, class Y>
+  void keep_sections(E& exec, const packed_matrix<F>& w, bool same, const X& x, Y y) const {
+    if (same)
+      multiply(exec, w.view(), sections_.front().keep, x, y);
+    else
+      multiply(exec, w.view(), sections(), x, y);
+  }
+  // row_major has none.
+  template <class E, storage_scalar T, class X, class Y>
+  void keep_sections(E& exec, const packed_matrix<row_major<T>>& w, bool same, const X& x,
+                     Y y) const {
+    require<shape_error>(same, "sparse_linear: row_major takes one threshold for the stack");
+    multiply(exec, w.view(), sections_.front().keep, x, y);
+  }
+
+  template <class E>
+  void keep_largest(E& exec, matrix_view<const float> x, matrix_view<float> y) const {
+    buffer<float> kept(x.rows() * x.cols(), 0.0f);
+    const sparsifier s{column_scaled{sections_[0].keep.score.scale}, sparsellm::top_k{*top_k_}};
+    exec.parallel_for(x.rows(), [&](std::size_t t) {
+      active_set active(x.cols());
+      sparsify(s, x.row(t), active);
+      for (std::size_t i = 0; i < active.size(); ++i)
+        kept[t * x.cols() + active.indices()[i]] = active.values()[i];
+    });
+    dense(exec, matrix_view<const float>(kept.data(), x.rows(), x.cols()), y);
+  }
+
+  any_weight weight_;
+  std::vector<section<threshold_sparsifier>> sections_;
+  std::vector<float> scale_;
+  std::optional<std::size_t> top_k_;
 };
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -18,7 +18,9 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/format.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/normalised.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -77,6 +79,21 @@ void matrix_shapes(const W& w, input_matrix<E> x, output_matrix<E> y) {
                        "multiply: X and Y overlap");
 }
 
+template <packed_view W, class S>
+void tiled(const W& w, const stacked<S>& s) {
+  require<shape_error>(s.count != 0 && s.count <= stacked<S>::most, "multiply: 1 to ",
+                       stacked<S>::most, " sections expected, got ", s.count);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < s.count; ++i) {
+    require<shape_error>(s.sections[i].first == at && s.sections[i].last > at, "multiply: section ",
+                         i, " must begin at output ", at, " and not be empty, got [",
+                         s.sections[i].first, ", ", s.sections[i].last, ")");
+    at = s.sections[i].last;
+  }
+  require<shape_error>(at == w.shape.outputs, "multiply: sections for ", w.shape.outputs,
+                       " outputs expected, got ", at);
+}
+
 template <class E, class F>
 constexpr void runs() {
   static_assert(multiplies<E, F>,
@@ -114,6 +131,35 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
   checks::vector_shapes<E>(w, x, y);
   sparsify(s, x, active);
   if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, active.view(), y);
+}
+
+// One token that RMSNorm still has to pass: normalised, compared and compacted in one pass.
+template <executor E, packed_view W, class S>
+requires(!packed_view<S>) void multiply(E& exec, const W& w, const S& s, const normalised& x,
+                                        std::type_identity_t<output_vector<E>> y) {
+  checks::runs<E, typename W::format>();
+  checks::vector_shapes<E>(w, x.x, y);
+  if constexpr (requires { checks::tiled(w, s); }) checks::tiled(w, s);
+  if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, s, x, y);
+}
+
+// Stacked projections, a sparsifier each, in one pass over x: one token, or a batch. Throws
+// shape_error when the sections do not tile the outputs.
+template <executor E, packed_view W, class S>
+void multiply(E& exec, const W& w, const stacked<S>& s, std::type_identity_t<input_vector<E>> x,
+              std::type_identity_t<output_vector<E>> y) {
+  checks::runs<E, typename W::format>();
+  checks::vector_shapes<E>(w, x, y);
+  checks::tiled(w, s);
+  if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, s, x, y);
+}
+template <executor E, packed_view W, class S>
+void multiply(E& exec, const W& w, const stacked<S>& s, std::type_identity_t<input_matrix<E>> x,
+              std::type_identity_t<output_matrix<E>> y) {
+  checks::runs<E, typename W::format>();
+  checks::matrix_shapes<E>(w, x, y);
+  checks::tiled(w, s);
+  if constexpr (multiplies<E, typename W::format>) run_multiply(exec, w, s, x, y);
 }
 
 // One token, dense.

@@ -17,7 +17,7 @@ namespace sparsellm::inline v0 {
 struct summation_parts {
   std::size_t inputs;
   std::size_t count;   // at least 1
-  std::size_t length;  // channels of every part but the last, a multiple of 16
+  std::size_t length;  // channels of every part but the last
 
   [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t begin(std::size_t part) const noexcept {
     return part * length < inputs ? part * length : inputs;
@@ -29,10 +29,12 @@ struct summation_parts {
 
 // Powers of two, so that two and four threads share them evenly. Few enough that adding them costs
 // nothing beside reading the weights; eight is also what keeps a dot product's error bound at an
-// eighth of a single chain's.
-[[nodiscard]] SPARSELLM_INLINE constexpr summation_parts summation_of(std::size_t inputs) noexcept {
+// eighth of a single chain's. The length is a multiple of `unit`: 16, or the channels that a
+// quantised block holds.
+[[nodiscard]] SPARSELLM_INLINE constexpr summation_parts summation_of(
+    std::size_t inputs, std::size_t unit = 16) noexcept {
   const std::size_t count = inputs >= 2048 ? 8 : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
-  const std::size_t length = ((inputs + count - 1) / count + 15) / 16 * 16;
+  const std::size_t length = ((inputs + count - 1) / count + unit - 1) / unit * unit;
   return {inputs, count, length};
 }
 

@@ -28,6 +28,7 @@ struct channel_major {
   };
 
   [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
+  [[nodiscard]] static bool stores(float w) noexcept { return finite_as<T>(w); }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return groups_of(e.outputs) * group_outputs * e.inputs * sizeof(T);
   }

@@ -11,22 +11,24 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/layout.hpp"
 #include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/pack/storage.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-enum class layout { panel, channel_major };
-
 // Bytes a second that channel_major reads of live channels, relative to a panel's stream, by the
-// length of a channel's run. Measured once on Zen 4 with 2 threads, bf16, 50 % skipped at random,
-// and rounded down, so that a wrong choice is the dense one. script/bench measures the longest
-// runs.
-[[nodiscard]] inline double channel_efficiency(std::size_t run_bytes) noexcept {
+// length of a channel's run. Measured on Zen 4 with 2 threads, 50 % skipped at random, and rounded
+// down, so that a wrong choice is the dense one; script/bench measures it again.
+[[nodiscard]] inline double channel_efficiency(std::size_t run_bytes, bool quantized) noexcept {
+  // A block's scales are read whatever is skipped in it, and channels are padded to fours: the
+  // length of a run hardly matters beside that.
+  if (quantized) return run_bytes < 256 ? 0.0 : 0.57;
   struct point {
     double bytes, efficiency;
   };
-  constexpr point measured[] = {{0, 0.0},     {384, 0.56},  {768, 0.60}, {1152, 0.62},
-                                {2048, 0.68}, {4096, 0.74}, {8192, 0.76}};
+  constexpr point measured[] = {{0, 0.0},     {384, 0.56},  {768, 0.62}, {1152, 0.68},
+                                {2048, 0.72}, {4096, 0.75}, {8192, 0.76}};
   const auto x = static_cast<double>(run_bytes);
   for (std::size_t i = 1; i < sizeof measured / sizeof measured[0]; ++i) {
     const point a = measured[i - 1], b = measured[i];
@@ -36,14 +38,14 @@ enum class layout { panel, channel_major };
   return measured[sizeof measured / sizeof measured[0] - 1].efficiency;
 }
 
-// `scalar_bytes`: size of the storage type; `sparsity`: the share of channels expected to be
-// skipped. Throws value_error for a sparsity outside [0, 1).
-[[nodiscard]] inline layout choose_layout(extents shape, std::size_t scalar_bytes,
-                                          double sparsity) {
+// panel or channel_major for a weight of this storage. `sparsity`: the share of channels expected
+// to be skipped. Throws value_error for a sparsity outside [0, 1).
+[[nodiscard]] inline layout choose_layout(extents shape, storage type, double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
-  const std::size_t run = groups_of(shape.outputs) * group_outputs * scalar_bytes;
-  return 1.0 - sparsity < channel_efficiency(run) ? layout::channel_major : layout::panel;
+  const std::size_t run = groups_of(shape.outputs) * group_outputs * bits_of(type) / 8;
+  return 1.0 - sparsity < channel_efficiency(run, is_quantized(type)) ? layout::channel_major
+                                                                      : layout::panel;
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -22,14 +22,21 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Whether a weight is finite when stored as T.
+template <storage_scalar T>
+[[nodiscard]] bool finite_as(float w) noexcept {
+  return std::isfinite(widen(narrow<T>(w)));
+}
+
 // Semantics: storage holds bytes(e) bytes. pack_rows(storage, e, first, rows) writes the rows
 // [first, first + rows.rows()) of the weight, a multiple of row_block (or up to the last row), and
 // the padding that belongs to them; after all rows are written every byte is. unpack_row(view, r,
-// out [inputs]) gives back narrow<value_type>() of what was packed.
+// out [inputs]) gives back what was stored: narrow<value_type>() of what was packed, or the nearest
+// level. stores(w) says whether a weight fits the format.
 template <class F>
-concept packed_format = storage_scalar<typename F::value_type> &&
+concept packed_format = std::is_trivially_copyable_v<typename F::value_type> &&
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&
-    requires(extents e, typename F::value_type* storage, std::size_t row,
+    requires(extents e, typename F::value_type* storage, std::size_t row, float w,
              matrix_view<const float> rows, vector_view<float> out,
              typename F::template view<host_space> view) {
   { F::name } -> std::convertible_to<std::string_view>;
@@ -38,6 +45,8 @@ concept packed_format = storage_scalar<typename F::value_type> &&
   noexcept->std::same_as<bool>;
   { F::bytes(e) }
   noexcept->std::same_as<std::size_t>;
+  { F::stores(w) }
+  noexcept->std::same_as<bool>;
   { F::make_view(storage, e) }
   noexcept->std::same_as<typename F::template view<host_space>>;
   { F::pack_rows(storage, e, row, rows) }
@@ -47,6 +56,15 @@ concept packed_format = storage_scalar<typename F::value_type> &&
   requires std::same_as<typename decltype(view)::format, F>;
   { view.shape } -> std::convertible_to<extents>;
 };
+
+// What a weight of this format is stored as, for messages.
+template <packed_format F>
+[[nodiscard]] constexpr std::string_view stored_as() noexcept {
+  if constexpr (storage_scalar<typename F::value_type>)
+    return scalar_name<typename F::value_type>;
+  else
+    return F::name;
+}
 
 // A view of packed weights: knows its format and its shape.
 template <class V>
@@ -102,10 +120,9 @@ requires std::invocable<const Fill&, std::size_t, vector_view<float>>
         const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
         fill(first + r, row);
         for (std::size_t c = 0; c < shape.inputs; ++c)
-          if (!std::isfinite(widen(narrow<typename F::value_type>(row[c]))))
+          if (!F::stores(row[c]))
             raise<value_error>(concat("pack: weight [", first + r, ", ", c, "] is ", row[c],
-                                      ", expected a finite number that fits ",
-                                      scalar_name<typename F::value_type>));
+                                      ", expected a finite number that fits ", stored_as<F>()));
       }
       F::pack_rows(packed.storage(), shape, first,
                    matrix_view<const float>(rows.data(), count, shape.inputs));

@@ -30,6 +30,7 @@ struct row_major {
   };
 
   [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
+  [[nodiscard]] static bool stores(float w) noexcept { return finite_as<T>(w); }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return e.outputs * e.inputs * sizeof(T);
   }

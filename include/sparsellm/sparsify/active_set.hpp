@@ -29,18 +29,26 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 class active_set {
  public:
   // Throws shape_error for more channels than 32-bit indices reach.
-  explicit active_set(std::size_t channels) : index_(channels), value_(channels) {
+  explicit active_set(std::size_t channels)
+      : channels_(channels), index_(channels + slack), value_(channels + slack) {
     require<shape_error>(channels <= 0xffffffffu, "active_set: at most 2^32 - 1 channels, got ",
                          channels);
   }
 
-  [[nodiscard]] std::size_t capacity() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return channels_; }
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] active_view view() const noexcept { return {index_.data(), value_.data(), count_}; }
   [[nodiscard]] vector_view<const std::uint32_t> indices() const noexcept {
     return {index_.data(), count_};
   }
   [[nodiscard]] vector_view<const float> values() const noexcept { return {value_.data(), count_}; }
+
+  // For backends, which compact whole vectors at a time: both arrays, with room for `slack` entries
+  // more than capacity(); then how many entries are there.
+  static constexpr std::size_t slack = 16;
+  [[nodiscard]] std::uint32_t* index_storage() noexcept { return index_.data(); }
+  [[nodiscard]] float* value_storage() noexcept { return value_.data(); }
+  void resize(std::size_t count) noexcept { count_ = count; }
 
   // For sparsifiers: start over, then append channels in ascending order.
   void clear() noexcept { count_ = 0; }
@@ -51,6 +59,7 @@ class active_set {
   }
 
  private:
+  std::size_t channels_;
   buffer<std::uint32_t> index_;
   buffer<float> value_;
   std::size_t count_ = 0;

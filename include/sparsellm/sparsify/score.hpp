@@ -28,12 +28,13 @@ struct magnitude {
   }
 };
 
-// |x| · scale[channel], scale [inputs] borrowed and at least 0. With scale[j] = ‖W_:,j‖₂ this is
-// WINA's criterion (arXiv 2505.19427, section 3).
+// |x| · scale[channel], scale [inputs] borrowed and at least 0, or null for 1. With scale[j] =
+// ‖W_:,j‖₂ this is WINA's criterion (arXiv 2505.19427, section 3). A threshold tau then stands for
+// the thresholds tau / scale[channel], one a channel, at no cost when running.
 struct column_scaled {
   const float* scale;
   SPARSELLM_HD SPARSELLM_INLINE float operator()(float x, std::size_t channel) const noexcept {
-    return std::fabs(x) * scale[channel];
+    return scale != nullptr ? std::fabs(x) * scale[channel] : std::fabs(x);
   }
 };
 

@@ -54,6 +54,42 @@ inline void multiply_tile(const float* tile, std::size_t channels, const float* 
   }
 }
 
+// The same straight from the bricks of group g, for batches so small that widening into a tile
+// costs more than it saves.
+template <std::size_t Tokens, class T>
+inline void multiply_bricks(const grouped_weight<T>& w, std::size_t g, std::size_t first,
+                            std::size_t last, matrix_view<const float> x, float* sums) noexcept {
+  constexpr std::size_t ahead = 8192 / (group_outputs * sizeof(T));  // as dense_gemv()
+  const float* row[Tokens];
+  for (std::size_t t = 0; t < Tokens; ++t) row[t] = &x(t, 0);
+  for (std::size_t s = 0; s < 16; s += lanes) {
+    vfloat low[Tokens], high[Tokens];
+    for (std::size_t t = 0; t < Tokens; ++t) low[t] = high[t] = zero();
+    for (std::size_t c = first; c < last; ++c) {
+      vfloat wl, wh;
+      if (s == 0) prefetch_l2(w.brick(g, c + ahead));
+      load_group(w.brick(g, c), s, wl, wh);
+      for (std::size_t t = 0; t < Tokens; ++t) {
+        const vfloat xt = broadcast(row[t][c]);
+        low[t] = mul_add(wl, xt, low[t]);
+        high[t] = mul_add(wh, xt, high[t]);
+      }
+    }
+    for (std::size_t t = 0; t < Tokens; ++t) {
+      store(sums + t * group_outputs + s, low[t]);
+      store(sums + t * group_outputs + 16 + s, high[t]);
+    }
+  }
+}
+
+template <std::size_t Tokens, class T>
+inline void multiply_bricks_of(const grouped_weight<T>& w, std::size_t g, std::size_t first,
+                               std::size_t last, matrix_view<const float> x, float* sums) noexcept {
+  if constexpr (Tokens > 1)
+    if (x.rows() < Tokens) return multiply_bricks_of<Tokens - 1>(w, g, first, last, x, sums);
+  multiply_bricks<Tokens>(w, g, first, last, x, sums);
+}
+
 // The last tokens of a batch: as many at once as there are.
 template <std::size_t Tokens>
 inline void multiply_tile_rest(std::size_t tokens, const float* tile, std::size_t channels,
@@ -69,6 +105,20 @@ inline void gemm(const grouped_weight<T>& w, group_range groups, matrix_view<con
                  matrix_view<float> y, float* scratch) noexcept {
   const summation_parts parts = summation_of(w.shape.inputs);
   float sums[gemm_tokens * group_outputs];
+  // Memory decides: one stream, group by group. A second walk finds the part's bricks in cache.
+  if (x.rows() <= 2 * gemm_tokens) {
+    for (std::size_t g = groups.first; g < groups.last; ++g)
+      for (std::size_t part = 0; part < parts.count; ++part)
+        for (std::size_t t = 0; t < x.rows(); t += gemm_tokens) {
+          const std::size_t left = x.rows() - t;
+          const matrix_view<const float> some(
+              x.row(t).data(), left < gemm_tokens ? left : gemm_tokens, x.cols(), x.stride());
+          multiply_bricks_of<gemm_tokens>(w, g, parts.begin(part), parts.end(part), some, sums);
+          for (std::size_t i = 0; i < some.rows(); ++i)
+            merge_outputs(sums + i * group_outputs, part == 0, w.shape.outputs, g, &y(t + i, 0));
+        }
+    return;
+  }
   for (std::size_t part = 0; part < parts.count; ++part) {
     const std::size_t first = parts.begin(part), last = parts.end(part);
     for (std::size_t g = groups.first; g < groups.last; ++g) {

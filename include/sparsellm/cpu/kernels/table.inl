@@ -3,8 +3,9 @@
 //
 // What this instruction set puts into the kernel table.
 
-inline std::size_t compact_above(const float* x, const float* scale, float tau, std::size_t first,
-                                 std::size_t last, std::uint32_t* index, float* value) noexcept {
+inline std::size_t compact_above(compacted_input x, const float* scale, float tau,
+                                 std::size_t first, std::size_t last, std::uint32_t* index,
+                                 float* value) noexcept {
   return compact(x, scale, tau, first, last, index, value);
 }
 
@@ -12,5 +13,6 @@ inline std::size_t compact_above(const float* x, const float* scale, float tau, 
 // before it was chosen.
 template <class T>
 constexpr kernel_table<T> table() noexcept {
-  return {&dense_gemv<T>, &channel_gemv<T>, &gemm<T>, &row_dots<T>, &compact_above, &add_parts};
+  return {&dense_gemv<T>, &channel_gemv<T>, &channel_batch<T>, &gemm<T>,
+          &row_dots<T>,   &compact_above,   &silu_mul,         &add_parts};
 }

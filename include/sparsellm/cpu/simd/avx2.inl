@@ -8,16 +8,29 @@
 
 using vfloat = __m256;
 inline constexpr std::size_t lanes = 8;
-inline constexpr std::size_t gemv_groups = 2;  // 8 accumulators: latency 4 × 2 a cycle
-inline constexpr std::size_t gemm_tokens = 6;  // 12 accumulators, 2 weights, 1 broadcast of 16
+inline constexpr std::size_t gemv_groups = 2;     // 8 accumulators: latency 4 × 2 a cycle
+inline constexpr std::size_t gemm_tokens = 6;     // 12 accumulators, 2 weights, 1 broadcast of 16
+inline constexpr std::size_t batch_channels = 4;  // 8 weights, 2 sums, 1 broadcast of 16
 
 SPARSELLM_INLINE vfloat zero() noexcept { return _mm256_setzero_ps(); }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return _mm256_set1_ps(x); }
 SPARSELLM_INLINE vfloat load(const float* p) noexcept { return _mm256_loadu_ps(p); }
 SPARSELLM_INLINE void store(float* p, vfloat v) noexcept { _mm256_storeu_ps(p, v); }
 SPARSELLM_INLINE vfloat add(vfloat a, vfloat b) noexcept { return _mm256_add_ps(a, b); }
+SPARSELLM_INLINE vfloat mul(vfloat a, vfloat b) noexcept { return _mm256_mul_ps(a, b); }
+SPARSELLM_INLINE vfloat div(vfloat a, vfloat b) noexcept { return _mm256_div_ps(a, b); }
 SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept {
   return _mm256_fmadd_ps(a, b, c);
+}
+
+// 2^n for the integer n in the low bits of `shifted` = n + 1.5 · 2^23.
+SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
+                                              _mm256_set1_epi32(0x3f800000)));
+}
+// NaN stays.
+SPARSELLM_INLINE vfloat clamp(vfloat x, float low, float high) noexcept {
+  return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
 }
 
 SPARSELLM_INLINE vfloat load_row(const float* p) noexcept { return load(p); }
@@ -43,8 +56,55 @@ SPARSELLM_INLINE void load_group(const bfloat16* brick, std::size_t i, vfloat& l
       _mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
 }
 
-SPARSELLM_INLINE std::size_t compact(const float* x, const float* scale, float tau,
+SPARSELLM_INLINE std::size_t compact(compacted_input x, const float* scale, float tau,
                                      std::size_t first, std::size_t last, std::uint32_t* index,
                                      float* value) noexcept {
   return compact_scalar(x, scale, tau, first, last, index, value);
+}
+
+// Quantised rows: the levels of four channels, one output a 32-bit lane. Without a byte dot product
+// of 16-bit precision, even and odd channels are widened to 16 bits and multiplied by vpmaddwd.
+using vbytes = __m256i;
+struct vlevels {
+  __m256i even, odd;
+};
+using vsum = __m256i;
+SPARSELLM_INLINE vsum zero_sum() noexcept { return _mm256_setzero_si256(); }
+SPARSELLM_INLINE void pack_fours(const std::int32_t* level, std::uint32_t* word) noexcept {
+  pack_even_odd(level, word);
+}
+SPARSELLM_INLINE vlevels load_levels(const std::uint32_t* word) noexcept {
+  return {_mm256_set1_epi32(static_cast<int>(word[0])),
+          _mm256_set1_epi32(static_cast<int>(word[1]))};
+}
+template <int Bits>
+SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
+                                 const std::uint8_t* c, const std::uint8_t* d, std::size_t at,
+                                 vbytes* out) noexcept {
+  const __m256i r0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + at));
+  const __m256i r1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + at));
+  const __m256i r2 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(c + at));
+  const __m256i r3 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(d + at));
+  const __m256i low01 = _mm256_unpacklo_epi8(r0, r1), high01 = _mm256_unpackhi_epi8(r0, r1);
+  const __m256i low23 = _mm256_unpacklo_epi8(r2, r3), high23 = _mm256_unpackhi_epi8(r2, r3);
+  out[0] = _mm256_unpacklo_epi16(low01, low23);
+  out[1] = _mm256_unpackhi_epi16(low01, low23);
+  out[2] = _mm256_unpacklo_epi16(high01, high23);
+  out[3] = _mm256_unpackhi_epi16(high01, high23);
+  if constexpr (Bits == 4) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    for (std::size_t k = 0; k < 4; ++k) {
+      out[4 + k] = _mm256_and_si256(_mm256_srli_epi16(out[k], 4), nibble);
+      out[k] = _mm256_and_si256(out[k], nibble);
+    }
+  }
+}
+SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
+  const __m256i even = _mm256_and_si256(w, _mm256_set1_epi16(0xff));
+  const __m256i odd = _mm256_srli_epi16(w, 8);
+  return _mm256_add_epi32(
+      sum, _mm256_add_epi32(_mm256_madd_epi16(even, x.even), _mm256_madd_epi16(odd, x.odd)));
+}
+SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
+  return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(bias)));
 }

@@ -11,8 +11,9 @@
 
 using vfloat = __m512;
 inline constexpr std::size_t lanes = 16;
-inline constexpr std::size_t gemv_groups = 2;   // 4 accumulators: latency 4 × 1 a cycle
-inline constexpr std::size_t gemm_tokens = 12;  // 24 accumulators, 2 weights, 1 broadcast of 32
+inline constexpr std::size_t gemv_groups = 2;     // 4 accumulators: latency 4 × 1 a cycle
+inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
+inline constexpr std::size_t batch_channels = 8;  // 16 weights, 2 sums, 1 broadcast of 32
 
 inline constexpr __mmask16 every_lane = 0xffff;
 
@@ -21,8 +22,22 @@ SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return _mm512_set1_ps(x); 
 SPARSELLM_INLINE vfloat load(const float* p) noexcept { return _mm512_loadu_ps(p); }
 SPARSELLM_INLINE void store(float* p, vfloat v) noexcept { _mm512_storeu_ps(p, v); }
 SPARSELLM_INLINE vfloat add(vfloat a, vfloat b) noexcept { return _mm512_add_ps(a, b); }
+SPARSELLM_INLINE vfloat mul(vfloat a, vfloat b) noexcept { return _mm512_mul_ps(a, b); }
+SPARSELLM_INLINE vfloat div(vfloat a, vfloat b) noexcept { return _mm512_div_ps(a, b); }
 SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept {
   return _mm512_fmadd_ps(a, b, c);
+}
+
+// 2^n for the integer n in the low bits of `shifted` = n + 1.5 · 2^23.
+SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {
+  return _mm512_castsi512_ps(
+      _mm512_add_epi32(_mm512_maskz_slli_epi32(every_lane, _mm512_castps_si512(shifted), 23),
+                       _mm512_set1_epi32(0x3f800000)));
+}
+// NaN stays.
+SPARSELLM_INLINE vfloat clamp(vfloat x, float low, float high) noexcept {
+  return _mm512_maskz_min_ps(every_lane, _mm512_set1_ps(high),
+                             _mm512_maskz_max_ps(every_lane, _mm512_set1_ps(low), x));
 }
 
 // The low 16 bits of each word, moved up: bfloat16 to float.
@@ -51,17 +66,18 @@ SPARSELLM_INLINE void load_group(const bfloat16* brick, std::size_t, vfloat& low
       _mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
 }
 
-SPARSELLM_INLINE std::size_t compact(const float* x, const float* scale, float tau,
+SPARSELLM_INLINE std::size_t compact(compacted_input x, const float* scale, float tau,
                                      std::size_t first, std::size_t last, std::uint32_t* index,
                                      float* value) noexcept {
-  const __m512 limit = _mm512_set1_ps(tau);
+  const __m512 limit = _mm512_set1_ps(tau), factor = _mm512_set1_ps(x.factor);
   const __m512i step = _mm512_set1_epi32(16);
   __m512i channel =
       _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
                        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
   std::size_t n = 0, c = first;
   for (; c + 16 <= last; c += 16) {
-    const __m512 v = _mm512_loadu_ps(x + c);
+    __m512 v = _mm512_loadu_ps(x.x + c);
+    if (x.gain != nullptr) v = mul(mul(v, factor), _mm512_loadu_ps(x.gain + c));
     __m512 score = _mm512_castsi512_ps(
         _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)));
     if (scale != nullptr) score = _mm512_mul_ps(score, _mm512_loadu_ps(scale + c));
@@ -72,4 +88,27 @@ SPARSELLM_INLINE std::size_t compact(const float* x, const float* scale, float t
     channel = _mm512_add_epi32(channel, step);
   }
   return n + compact_scalar(x, scale, tau, c, last, index + n, value + n);
+}
+
+// Quantised rows: the levels of four channels, one output a 32-bit lane.
+using vbytes = __m512i;
+template <int Bits>
+SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
+                                 const std::uint8_t* c, const std::uint8_t* d, std::size_t,
+                                 vbytes* out) noexcept {
+  const __m512i r0 = _mm512_loadu_si512(a), r1 = _mm512_loadu_si512(b);
+  const __m512i r2 = _mm512_loadu_si512(c), r3 = _mm512_loadu_si512(d);
+  const __m512i low01 = _mm512_unpacklo_epi8(r0, r1), high01 = _mm512_unpackhi_epi8(r0, r1);
+  const __m512i low23 = _mm512_unpacklo_epi8(r2, r3), high23 = _mm512_unpackhi_epi8(r2, r3);
+  out[0] = _mm512_unpacklo_epi16(low01, low23);
+  out[1] = _mm512_unpackhi_epi16(low01, low23);
+  out[2] = _mm512_unpacklo_epi16(high01, high23);
+  out[3] = _mm512_unpackhi_epi16(high01, high23);
+  if constexpr (Bits == 4) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    for (std::size_t k = 0; k < 4; ++k) {
+      out[4 + k] = _mm512_and_si512(_mm512_srli_epi16(out[k], 4), nibble);
+      out[k] = _mm512_and_si512(out[k], nibble);
+    }
+  }
 }

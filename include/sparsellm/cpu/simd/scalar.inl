@@ -6,15 +6,27 @@
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;
-inline constexpr std::size_t gemv_groups = 1;  // output groups in flight in a dense product
-inline constexpr std::size_t gemm_tokens = 4;  // tokens in flight in a batch
+inline constexpr std::size_t gemv_groups = 1;     // output groups in flight in a dense product
+inline constexpr std::size_t gemm_tokens = 4;     // tokens in flight in a batch
+inline constexpr std::size_t batch_channels = 4;  // channels in flight in a small batch
 
 SPARSELLM_INLINE vfloat zero() noexcept { return 0.0f; }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return x; }
 SPARSELLM_INLINE vfloat load(const float* p) noexcept { return *p; }
 SPARSELLM_INLINE void store(float* p, vfloat v) noexcept { *p = v; }
 SPARSELLM_INLINE vfloat add(vfloat a, vfloat b) noexcept { return a + b; }
+SPARSELLM_INLINE vfloat mul(vfloat a, vfloat b) noexcept { return a * b; }
+SPARSELLM_INLINE vfloat div(vfloat a, vfloat b) noexcept { return a / b; }
 SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept { return std::fma(a, b, c); }
+
+// 2^n for the integer n in the low bits of `shifted` = n + 1.5 · 2^23.
+SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {
+  const auto n = __builtin_bit_cast(std::uint32_t, shifted);
+  return __builtin_bit_cast(float, (n << 23) + 0x3f800000u);
+}
+SPARSELLM_INLINE vfloat clamp(vfloat x, float low, float high) noexcept {
+  return x < low ? low : x > high ? high : x;
+}
 
 // Consecutive elements, widened.
 template <class T>
@@ -30,8 +42,52 @@ SPARSELLM_INLINE void load_group(const T* brick, std::size_t i, vfloat& low,
   high = widen(brick[slot_in_group<T>(16 + i)]);
 }
 
-SPARSELLM_INLINE std::size_t compact(const float* x, const float* scale, float tau,
+SPARSELLM_INLINE std::size_t compact(compacted_input x, const float* scale, float tau,
                                      std::size_t first, std::size_t last, std::uint32_t* index,
                                      float* value) noexcept {
   return compact_scalar(x, scale, tau, first, last, index, value);
+}
+
+// Quantised rows: the levels of four channels, one output a 32-bit lane.
+struct vbytes {
+  std::uint8_t level[4];
+};
+struct vlevels {
+  std::int32_t level[4];
+};
+using vsum = std::int32_t;
+SPARSELLM_INLINE vsum zero_sum() noexcept { return 0; }
+SPARSELLM_INLINE void pack_fours(const std::int32_t* level, std::uint32_t* word) noexcept {
+  pack_even_odd(level, word);
+}
+SPARSELLM_INLINE vlevels load_levels(const std::uint32_t* word) noexcept {
+  return {{static_cast<std::int16_t>(word[0]), static_cast<std::int16_t>(word[1]),
+           static_cast<std::int16_t>(word[0] >> 16), static_cast<std::int16_t>(word[1] >> 16)}};
+}
+// Bytes [at, at + 4 · lanes) of each 16-byte quarter's place in the strip: vector k holds outputs
+// 16 k + at / 4 and on, for 4 bits the low nibbles' vectors before the high ones'.
+template <int Bits>
+SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
+                                 const std::uint8_t* c, const std::uint8_t* d, std::size_t at,
+                                 vbytes* out) noexcept {
+  const std::size_t o = at / 4;
+  for (std::size_t k = 0; k < 4; ++k) {
+    const std::size_t p = byte_of_output(16 * k + o);
+    if constexpr (Bits == 8) {
+      out[k] = {{a[p], b[p], c[p], d[p]}};
+    } else {
+      const std::uint8_t four[4] = {a[p], b[p], c[p], d[p]};
+      for (std::size_t i = 0; i < 4; ++i) {
+        out[k].level[i] = four[i] & 15;
+        out[4 + k].level[i] = static_cast<std::uint8_t>(four[i] >> 4);
+      }
+    }
+  }
+}
+SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) sum += w.level[i] * x.level[i];
+  return sum;
+}
+SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
+  return static_cast<float>(sum + bias);
 }

@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "sparsellm/pack/quantized.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "sparsellm/cpu/executor.hpp"
+
+using namespace sparsellm;
+
+namespace {
+
+constexpr extents shapes[] = {{1, 1},   {1, 33},    {63, 31},   {64, 32},
+                              {65, 64}, {129, 300}, {300, 129}, {1024, 64}};
+
+std::vector<quantized_row> random_rows(extents e, std::size_t blocks, int top) {
+  std::mt19937 random(5);
+  std::vector<quantized_row> rows(e.outputs);
+  for (quantized_row& r : rows) {
+    for (std::size_t c = 0; c < e.inputs; ++c)
+      r.level.push_back(static_cast<std::uint8_t>(random() % static_cast<unsigned>(top + 1)));
+    for (std::size_t b = 0; b < blocks; ++b) {
+      r.scale.push_back(narrow<half>(static_cast<float>(random() % 1000) / 512 - 1));
+      r.minimum.push_back(narrow<half>(static_cast<float>(random() % 1000) / 512 - 1));
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("quantized: levels and scales come back as they were, in every shape", "",
+                   q8_0<layout::panel>, q8_0<layout::channel_major>, q4_0<layout::panel>,
+                   q4_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>,
+                   (quantized<8, 128, levels::affine>)) {
+  for (const extents e : shapes) {
+    const auto rows = random_rows(e, TestType::blocks(e), TestType::top_level);
+    const auto fill = [&](std::size_t r, quantized_row& out) { out = rows[r]; };
+    cpu::executor one(1), three(3);
+    auto packed = pack_levels<TestType>(one, e, fill);
+    auto other = pack_levels<TestType>(three, e, fill);
+    INFO(e.outputs << "x" << e.inputs);
+    CHECK(std::memcmp(packed.storage(), other.storage(), packed.bytes()) == 0);
+    std::size_t wrong = 0;
+    std::vector<float> out(e.inputs);
+    for (std::size_t r = 0; r < e.outputs; ++r) {
+      TestType::unpack_row(packed.view(), r, out);
+      for (std::size_t c = 0; c < e.inputs; ++c) {
+        const std::size_t b = c / TestType::group;
+        float w = widen(rows[r].scale[b]) * static_cast<float>(rows[r].level[c] - TestType::zero);
+        if (TestType::affine) w += widen(rows[r].minimum[b]);
+        wrong += w != out[c] ? 1 : 0;
+      }
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEMPLATE_TEST_CASE("quantized: floats become the nearest level, within half a step", "",
+                   q8_0<layout::channel_major>, q4_0<layout::panel>, q4_1<layout::channel_major>,
+                   (quantized<8, 128, levels::affine>)) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  cpu::executor exec(2);
+  for (const extents e : shapes) {
+    std::vector<float> w(e.outputs * e.inputs), back(w.size());
+    for (float& v : w) v = normal(random);
+    const auto packed =
+        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    unpack(packed, matrix_view<float>(back.data(), e.outputs, e.inputs));
+    std::size_t wrong = 0;
+    for (std::size_t r = 0; r < e.outputs; ++r)
+      for (std::size_t c0 = 0; c0 < e.inputs; c0 += TestType::group) {
+        const std::size_t n = std::min(TestType::group, e.inputs - c0);
+        const float* const row = w.data() + r * e.inputs + c0;
+        const auto [low, high] = std::minmax_element(row, row + n);
+        const float most = std::max(std::fabs(*low), std::fabs(*high));
+        const float range = TestType::affine ? *high - *low : 2 * most;
+        // Half a step; the scale and the minimum are rounded to halfs, which moves the ends.
+        const float bound = range / static_cast<float>(TestType::top_level - 1) * 0.5f +
+                            2 * most * 0x1p-11f + range * 0x1p-10f;
+        for (std::size_t c = 0; c < n; ++c)
+          wrong += !(std::fabs(back[r * e.inputs + c0 + c] - row[c]) <= bound);
+      }
+    INFO(e.outputs << "x" << e.inputs);
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("quantized: bytes are what docs/formats.md says") {
+  // 4.5 bits a weight for Q4_0, 5 for Q4_1, 8.5 for Q8_0; rows of channel_major that are a multiple
+  // of 1 KiB are a line apart.
+  CHECK(q4_0<layout::panel>::bytes({128, 32}) == 128 * 32 * 9 / 16);
+  CHECK(q4_1<layout::panel>::bytes({4096, 4096}) == 4096 * 4096 * 5 / 8);
+  CHECK(q8_0<layout::panel>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16);
+  CHECK(q8_0<layout::channel_major>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16 + 4096 * 64);
+  CHECK(q4_1<layout::channel_major>::bytes({576, 64}) == 640 * 64 * 5 / 8);
+}
+
+TEST_CASE("quantized: where a level lies") {
+  cpu::executor exec(1);
+  const auto fill = [](std::size_t r, quantized_row& row) {
+    for (std::size_t c = 0; c < 32; ++c) row.level[c] = static_cast<std::uint8_t>((r + c) % 16);
+    row.scale[0] = narrow<half>(1.0f);
+  };
+  const auto w = pack_levels<q4_0<layout::panel>>(exec, {128, 32}, fill);
+  // Channel 3, outputs 21 (low nibble) and 85 (high): vector 1, lane 1, element 1.
+  const std::uint8_t byte = w.view().rows(0, 0)[3 * 64 + 1 * 16 + 1 * 4 + 1];
+  CHECK((byte & 15) == (21 + 3) % 16);
+  CHECK(byte >> 4 == (85 + 3) % 16);
+}
+
+TEST_CASE("quantized: refuses what is not finite or does not fit") {
+  cpu::executor exec(2);
+  std::vector<float> w(64, 1.0f);
+  const matrix_view<const float> view(w.data(), 2, 32);
+  w[33] = std::numeric_limits<float>::infinity();
+  CHECK_SAYS(pack<quantized<8>>(exec, view), value_error, "weight [1, 1] is inf");
+  w[33] = 7e4f;
+  CHECK_SAYS(pack<quantized<4>>(exec, view), value_error, "fits quantized");
+  CHECK_SAYS(pack_levels<quantized<4>>(exec, {1, 32},
+                                       [](std::size_t, quantized_row& r) { r.level[5] = 16; }),
+             value_error, "row 0 has the level 16, expected at most 15");
+  CHECK_SAYS(pack_levels<quantized<8>>(
+                 exec, {1, 32}, [](std::size_t, quantized_row& r) { r.scale[0].bits = 0x7c00; }),
+             value_error, "row 0, block 0: scale inf");
+}
+
+TEST_CASE("quantized: a block of zeros, and of one value, is exact") {
+  cpu::executor exec(1);
+  std::vector<float> w(64, 0.0f), back(64);
+  for (std::size_t c = 32; c < 64; ++c) w[c] = 0.25f;
+  const matrix_view<const float> view(w.data(), 1, 64);
+  unpack(pack<q4_1<layout::panel>>(exec, view), matrix_view<float>(back.data(), 1, 64));
+  CHECK(back == w);
+  unpack(pack<q8_0<layout::panel>>(exec, view), matrix_view<float>(back.data(), 1, 64));
+  for (std::size_t c = 0; c < 64; ++c) CHECK(std::fabs(back[c] - w[c]) <= w[c] * 0x1p-11f);
+}
