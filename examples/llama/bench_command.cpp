@@ -33,7 +33,8 @@ struct candidate {
   std::size_t model = 0;  // which packing
   sparsellm::threshold_table table;
   double achieved = 0;
-  std::vector<double> decode, prefill;  // tokens a second, a round each
+  std::vector<double> decode, prefill;                 // tokens a second, a round each
+  std::map<std::size_t, std::vector<double>> batched;  // by batch: of all sequences together
 };
 
 double median(std::vector<double> v) {
@@ -46,8 +47,32 @@ std::string layouts_of(const model& m) {
   std::string s;
   for (const block& b : m.blocks())
     for (const auto* w : {&b.qkv, &b.out, &b.gate_up, &b.down})
-      s += w->where() == sparsellm::layout::panel ? 'p' : 'c';
+      for (const sparsellm::sparse_linear& part : w->parts())
+        s += "pcr"[static_cast<std::size_t>(part.where())];
   return s;
+}
+
+// Tokens a second of `batch` sequences that begin with different tokens of the text and go on
+// greedily.
+double time_batch(setup& s, const std::vector<std::int32_t>& text, std::size_t batch,
+                  std::size_t steps, bool dense) {
+  sequences run(s.exec, s.model, batch, steps + 1);
+  const std::size_t vocabulary = s.model.shape().vocabulary;
+  sparsellm::buffer<float> logits(batch * vocabulary);
+  const rows out(logits.data(), batch, vocabulary);
+  sampler greedy(0.0, 0);
+  std::vector<std::int32_t> next(batch);
+  for (std::size_t i = 0; i < batch; ++i) next[i] = text[i * 17 % text.size()];
+  const auto step = [&] {
+    run.steps().logits(run.advance(next, dense), out);
+    for (std::size_t i = 0; i < batch; ++i) next[i] = greedy.pick(out.row(i));
+  };
+  step();
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < steps; ++i) step();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return static_cast<double>(batch * steps) / seconds;
 }
 
 }  // namespace
@@ -57,6 +82,8 @@ void run_bench(const options& o, ordered_json& result) {
   require<value_error>(o.rounds >= 1 && o.tokens >= 1,
                        "--rounds and --tokens: at least 1 expected");
   for (const double s : o.sparsities) check_sparsity(s);
+  for (const std::size_t b : o.batches)
+    require<value_error>(b >= 1 && b <= 64, "--batch: 1 to 64 sequences expected, got ", b);
 
   std::vector<std::unique_ptr<setup>> setups;
   std::map<std::string, std::size_t> packings;
@@ -71,9 +98,7 @@ void run_bench(const options& o, ordered_json& result) {
     candidate c;
     c.sparsity = sparsity;
     c.model = at->second;
-    if (sparsity != 0.0)
-      c.table = calibrate_model(s.exec, s.model, windows, {sparsity}, o.sequential, 0,
-                                show_progress("calibrating"));
+    if (sparsity != 0.0) c.table = calibrate(s, o, sparsity, windows);
     candidates.push_back(std::move(c));
   }
   const std::size_t prefill_tokens =
@@ -99,7 +124,7 @@ void run_bench(const options& o, ordered_json& result) {
       setup& s = *setups[c.model];
       session& run = *sessions[c.model];
       const bool sparse = c.sparsity != 0.0;
-      if (sparse) s.model.use(c.table, c.table.model);
+      if (sparse) s.model.use(s.exec, c.table, c.table.model);
       sparsity_meter meter(s.model);
       const std::size_t prefix = sparse ? prompt.size() : prompt.size() + o.tokens;
       run.rewind();
@@ -114,6 +139,10 @@ void run_bench(const options& o, ordered_json& result) {
       if (round == 0) {
         c.achieved = meter.total();
       } else {
+        for (const std::size_t batch : o.batches) {
+          stop_if_interrupted();
+          c.batched[batch].push_back(time_batch(s, text, batch, o.tokens, !sparse));
+        }
         c.decode.push_back(static_cast<double>(g.decoded) / g.decode_seconds);
         c.prefill.push_back(static_cast<double>(prefill_tokens) / seconds);
       }
@@ -134,7 +163,11 @@ void run_bench(const options& o, ordered_json& result) {
                                  {"achieved_sparsity", c.achieved},
                                  {"decode_tokens_per_second", decode},
                                  {"prefill_tokens_per_second", prefill}});
+    for (const auto& [batch, rates] : c.batched)
+      result["results"].back()["batch_tokens_per_second"][std::to_string(batch)] = median(rates);
     std::printf("%8.2f  %8.3f  %15.1f  %16.1f\n", c.sparsity, c.achieved, decode, prefill);
+    for (const auto& [batch, rates] : c.batched)
+      std::printf("          batch of %2zu: %10.1f\n", batch, median(rates));
   }
 }
 

@@ -6,9 +6,9 @@
 #include "calibration.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
-#include "sparsellm/calibrate/calibrator.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/observe/histogram.hpp"
 
@@ -17,17 +17,110 @@ namespace llama {
 using sparsellm::buffer;
 using sparsellm::histogram;
 using sparsellm::site_observation;
+using sparsellm::site_threshold;
+using sparsellm::table_score;
 using sparsellm::threshold_table;
 
 namespace {
 
-void observe_rows(sparsellm::cpu::executor& exec, const_rows x, std::size_t first,
-                  histogram& into) {
+// The windows on their way through the blocks.
+class passage {
+ public:
+  passage(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+          std::size_t dense_rows)
+      : exec_(exec),
+        model_(m),
+        windows_(windows.size()),
+        length_(windows.front().size()),
+        dense_rows_(dense_rows),
+        steps_(exec, m, length_, length_),
+        cache_(m.shape(), length_),
+        stream_(windows_ * length_ * m.shape().width),
+        inside_(windows_ * length_ * std::max(m.shape().hidden, m.shape().query_width())),
+        made_(length_ * std::max(m.shape().hidden, m.shape().width)) {
+    for (std::size_t w = 0; w < windows_; ++w)
+      for (std::size_t t = 0; t < length_; ++t) m.embed(windows[w][t], stream(w).row(t));
+  }
+
+  [[nodiscard]] std::size_t windows() const noexcept { return windows_; }
+
+  // Takes all windows to an input of block l, or for `past` beyond its end.
+  void go_to(std::size_t l, input where) {
+    const block& b = model_.blocks()[l];
+    for (std::size_t w = 0; w < windows_; ++w) {
+      if (where == input::output)
+        steps_.attend(b, normalised(w, b.attention_norm), 0, dense_rows_, cache_, inside(w, where));
+      if (where == input::mlp)
+        steps_.add_product(b.out, inside(w, input::output), dense_rows_, stream(w));
+      if (where == input::down)
+        steps_.gate(b, normalised(w, b.mlp_norm), dense_rows_, inside(w, where));
+    }
+  }
+  void leave(std::size_t l) {
+    for (std::size_t w = 0; w < windows_; ++w)
+      steps_.add_product(model_.blocks()[l].down, inside(w, input::down), dense_rows_, stream(w));
+  }
+
+  // x [tokens, channels] of window w at the input last gone to; valid until the next call.
+  [[nodiscard]] const_rows at(std::size_t l, input where, std::size_t w) {
+    const block& b = model_.blocks()[l];
+    if (where == input::attention) return normalised(w, b.attention_norm);
+    if (where == input::mlp) return normalised(w, b.mlp_norm);
+    return inside(w, where);
+  }
+  // silu(gate · x) [tokens, hidden] of window w, at input::mlp.
+  [[nodiscard]] const_rows gates(std::size_t l, std::size_t w) {
+    const block& b = model_.blocks()[l];
+    const rows out(inside_.data(), length_, model_.shape().hidden);
+    steps_.gates(b, normalised(w, b.mlp_norm), out);
+    return out;
+  }
+
+ private:
+  [[nodiscard]] rows stream(std::size_t w) {
+    const std::size_t width = model_.shape().width;
+    return {stream_.data() + w * length_ * width, length_, width};
+  }
+  [[nodiscard]] rows inside(std::size_t w, input where) {
+    const std::size_t width =
+        where == input::output ? model_.shape().query_width() : model_.shape().hidden;
+    return {inside_.data() + w * length_ * width, length_, width};
+  }
+  [[nodiscard]] const_rows normalised(std::size_t w, const std::vector<float>& gain) {
+    const rows h(made_.data(), length_, model_.shape().width);
+    steps_.normalise(stream(w), gain, h);
+    return h;
+  }
+
+  sparsellm::cpu::executor& exec_;
+  model& model_;
+  std::size_t windows_, length_, dense_rows_;
+  forward steps_;
+  kv_cache cache_;
+  buffer<float> stream_, inside_, made_;
+};
+
+// A histogram of |x| · scale over the rows from `first` on of all windows; no scale is 1.
+template <class RowsOf>
+histogram observe(sparsellm::cpu::executor& exec, std::size_t windows, std::size_t first,
+                  const std::vector<float>& scale, const RowsOf& rows_of) {
   std::vector<histogram> parts(exec.concurrency());
-  exec.parallel_for(parts.size(), [&](std::size_t p) {
-    for (std::size_t r = first + p; r < x.rows(); r += parts.size()) parts[p].observe(x.row(r));
-  });
-  for (const histogram& part : parts) into.merge(part);
+  for (std::size_t w = 0; w < windows; ++w) {
+    const const_rows x = rows_of(w);
+    exec.parallel_for(parts.size(), [&](std::size_t p) {
+      std::vector<float> scaled(scale.size());
+      for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
+        if (scale.empty()) {
+          parts[p].observe(x.row(r));
+          continue;
+        }
+        for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
+        parts[p].observe(sparsellm::vector_view<const float>(scaled));
+      }
+    });
+  }
+  for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
+  return std::move(parts[0]);
 }
 
 }  // namespace
@@ -46,92 +139,67 @@ std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_
   return windows;
 }
 
+std::vector<site_observation> sites_of(const model& m) {
+  std::vector<site_observation> sites;
+  for (std::size_t l = 0; l < m.shape().layers; ++l)
+    for (std::size_t p = 0; p < projections.size(); ++p)
+      sites.push_back({{l, std::string(projections[p])}, m.extents_of(p)});
+  return sites;
+}
+
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
-                                const std::vector<window>& windows, const sparsellm::uniform& how,
-                                bool sequential, std::size_t dense_prefix, const progress& report) {
-  const config& c = m.shape();
+                                const std::vector<window>& windows, const calibration& how,
+                                const progress& report) {
   const std::size_t length = windows.front().size();
-  const std::size_t dense_rows = sequential ? dense_prefix : length;
   // A dense forward pass stands for every position; a sparsified one shows what thresholds will
   // meet.
-  const std::size_t observed = sequential ? dense_prefix : 0;
+  const std::size_t observed = how.sequential ? how.dense_prefix : 0;
   sparsellm::require<sparsellm::value_error>(
       observed < length, "calibration: windows of ", length,
-      " tokens leave nothing to observe after a dense prefix of ", dense_prefix);
-  forward steps(exec, m, length, length);
-  kv_cache cache(c, length);
-  buffer<float> stream(windows.size() * length * c.width);
-  buffer<float> inside(windows.size() * length * std::max(c.hidden, c.query_width()));
-  buffer<float> normalised(length * c.width);
-  const rows h(normalised.data(), length, c.width);
-  const auto stream_of = [&](std::size_t w) {
-    return rows(stream.data() + w * length * c.width, length, c.width);
-  };
-  const auto inside_of = [&](std::size_t w, std::size_t width) {
-    return rows(inside.data() + w * length * width, length, width);
-  };
-  for (std::size_t w = 0; w < windows.size(); ++w)
-    for (std::size_t t = 0; t < length; ++t) m.embed(windows[w][t], stream_of(w).row(t));
+      " tokens leave nothing to observe after a dense prefix of ", how.dense_prefix);
+  sparsellm::require<sparsellm::value_error>(
+      how.score != table_score::gate || (how.selection == sparsellm::table_selection::above),
+      "calibration: the gate's score takes thresholds alone, not top-k");
+  passage text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
   threshold_table table;
   table.model = m.identity();
-  table.method = how.method() + (sequential ? " sequential" : "");
+  table.method = how.shares.how + (how.sequential ? " sequential" : "");
   table.tokens = windows.size() * length;
-  table.target_sparsity = how.target();
+  table.target_sparsity = how.shares.sparsity;
+  table.score = how.score;
+  table.selection = how.selection;
 
-  for (std::size_t l = 0; l < c.layers; ++l) {
-    block& b = m.blocks()[l];
-    // Turns what was observed at an input into the thresholds of the projections that read it.
-    const auto decide = [&](input where, const histogram& seen) {
+  for (std::size_t l = 0; l < m.shape().layers; ++l) {
+    histogram gates;  // of CATS, which decides at mlp for down too
+    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+      text.go_to(l, where);
+      const std::vector<float> scale = how.score == table_score::column_scaled
+                                           ? m.column_norms(exec, l, where)
+                                           : std::vector<float>{};
+      const auto rows_of = [&](std::size_t w) { return text.at(l, where, w); };
+      histogram seen;
+      if (how.score != table_score::gate)
+        seen = observe(exec, text.windows(), observed, scale, rows_of);
+      else if (where == input::mlp)
+        gates = observe(exec, text.windows(), observed, scale,
+                        [&](std::size_t w) { return text.gates(l, w); });
+      const bool by_gate = how.score == table_score::gate;
       std::vector<site_observation> sites;
-      for (std::size_t p = 0; p < projections.size(); ++p)
-        if (input_of[p] == where)
-          sites.push_back({{l, std::string(projections[p])}, m.extents_of(p), &seen});
-      std::vector<float> thresholds;
-      for (const auto& s : sparsellm::calibrate(how, sites).sites) {
-        thresholds.push_back(s.threshold);
-        table.add(s);
+      for (const std::size_t p : readers(where))
+        sites.push_back({{l, std::string(projections[p])}, m.extents_of(p), &seen});
+      if (by_gate && (where == input::mlp || where == input::down))
+        for (site_observation& s : sites) s.values = &gates;
+      if (by_gate && (where == input::attention || where == input::output)) {
+        for (const site_observation& s : sites) table.add({s.where, s.shape, 0.0, 0.0f});
+      } else {
+        for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites)
+          table.add(std::move(entry));
       }
-      return thresholds;
-    };
-    {
-      histogram seen;
-      for (std::size_t w = 0; w < windows.size(); ++w) {
-        steps.normalise(stream_of(w), b.attention_norm, h);
-        observe_rows(exec, h, observed, seen);
-      }
-      b.qkv.set_thresholds(decide(input::attention, seen));
+      m.use(exec, table, l, where);
     }
-    {
-      histogram seen;
-      for (std::size_t w = 0; w < windows.size(); ++w) {
-        steps.normalise(stream_of(w), b.attention_norm, h);
-        steps.attend(b, h, 0, dense_rows, cache, inside_of(w, c.query_width()));
-        observe_rows(exec, inside_of(w, c.query_width()), observed, seen);
-      }
-      b.out.set_thresholds(decide(input::output, seen));
-    }
-    {
-      histogram seen;
-      for (std::size_t w = 0; w < windows.size(); ++w) {
-        steps.add_product(b.out, inside_of(w, c.query_width()), dense_rows, stream_of(w));
-        steps.normalise(stream_of(w), b.mlp_norm, h);
-        observe_rows(exec, h, observed, seen);
-      }
-      b.gate_up.set_thresholds(decide(input::mlp, seen));
-    }
-    {
-      histogram seen;
-      for (std::size_t w = 0; w < windows.size(); ++w) {
-        steps.normalise(stream_of(w), b.mlp_norm, h);
-        steps.gate(b, h, dense_rows, inside_of(w, c.hidden));
-        observe_rows(exec, inside_of(w, c.hidden), observed, seen);
-      }
-      b.down.set_thresholds(decide(input::down, seen));
-    }
-    for (std::size_t w = 0; w < windows.size(); ++w)
-      steps.add_product(b.down, inside_of(w, c.hidden), dense_rows, stream_of(w));
-    report(static_cast<double>(l + 1) / static_cast<double>(c.layers));
+    text.leave(l);
+    report(static_cast<double>(l + 1) / static_cast<double>(m.shape().layers));
   }
   return table;
 }

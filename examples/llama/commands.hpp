@@ -30,8 +30,16 @@ struct options {
   std::string thresholds;
   std::string calibration_text;  // empty: text that the model writes itself
   std::size_t calibration_tokens = 16384;
-  bool sequential = false;
-  std::int64_t dense_prefix = -1;  // -1: the command's own default
+  std::string allocation = "uniform";  // uniform, profile, greedy or layers
+  std::string score = "magnitude";     // magnitude, wina, cats or nonzero
+  bool top_k = false, sequential = false;
+  std::string search;              // greedy's state: resumed from, and kept up to date
+  std::string norm = "token";      // greedy's error: token, or channel as TEAL's release has it
+  std::size_t search_windows = 4;  // greedy's share of the calibration windows
+  // Positions left dense: a number, or a share of the prompt or window; below 0: the command's own
+  // default.
+  std::int64_t dense_prefix = -1;
+  double dense_fraction = -1;
   // generate
   std::string prompt;
   std::size_t tokens = 0;
@@ -44,6 +52,7 @@ struct options {
   // bench
   std::vector<double> sparsities;
   std::size_t rounds = 5;
+  std::vector<std::size_t> batches;
 };
 
 void run_inspect(const options& o, nlohmann::ordered_json& result);

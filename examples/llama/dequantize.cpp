@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "gguf_blocks.hpp"
 #include "sparsellm/core/scalar.hpp"
 
 namespace llama {
@@ -70,23 +71,11 @@ void q8_0(const std::uint8_t* b, float* out) {
   for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(b[2 + i]));
 }
 
-// The 6-bit scale and minimum of sub-block j (of 8) from the 12 packed bytes of Q4_K and Q5_K.
-void scale_min(const std::uint8_t* s, int j, int& scale, int& min) {
-  if (j < 4) {
-    scale = s[j] & 63;
-    min = s[j + 4] & 63;
-  } else {
-    scale = (s[j + 4] & 15) | ((s[j - 4] >> 6) << 4);
-    min = (s[j + 4] >> 4) | ((s[j] >> 6) << 4);
-  }
-}
-
 // 256 elements: d, dmin, 12 bytes of scales, 128 of nibbles; 64 elements share 32 bytes.
 void q4_k(const std::uint8_t* b, float* out) {
   const float d = read_half(b), dmin = read_half(b + 2);
   for (int j = 0; j < 8; ++j) {
-    int scale, min;
-    scale_min(b + 4, j, scale, min);
+    const auto [scale, min] = k_scale_min(b + 4, j);
     const float ds = d * static_cast<float>(scale), m = dmin * static_cast<float>(min);
     const std::uint8_t* q = b + 16 + j / 2 * 32;
     for (int i = 0; i < 32; ++i)
@@ -99,8 +88,7 @@ void q5_k(const std::uint8_t* b, float* out) {
   const float d = read_half(b), dmin = read_half(b + 2);
   const std::uint8_t* const high = b + 16;
   for (int j = 0; j < 8; ++j) {
-    int scale, min;
-    scale_min(b + 4, j, scale, min);
+    const auto [scale, min] = k_scale_min(b + 4, j);
     const float ds = d * static_cast<float>(scale), m = dmin * static_cast<float>(min);
     const std::uint8_t* q = b + 48 + j / 2 * 32;
     for (int i = 0; i < 32; ++i) {

@@ -9,7 +9,9 @@
 #include <limits>
 
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/gated_product.hpp"
 #include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/cpu/rows_product.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 
 namespace llama {
@@ -17,7 +19,6 @@ namespace llama {
 using sparsellm::matrix_view;
 using sparsellm::require;
 using sparsellm::shape_error;
-using sparsellm::sparse_linear;
 using sparsellm::vector_view;
 
 namespace {
@@ -33,8 +34,6 @@ M below(M m, std::size_t n) {
   return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
 }
 
-float silu(float x) { return x / (1.0f + std::exp(-x)); }
-
 // scores [n] become probabilities.
 void softmax(float* scores, std::size_t n) {
   const float largest = *std::max_element(scores, scores + n);
@@ -47,7 +46,7 @@ void softmax(float* scores, std::size_t n) {
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m) {
+    : exec_(exec), model_(m), live_(m.shape().hidden) {
   const config& c = m.shape();
   rotary_.reserve(positions * c.rotary_size);
   for (std::size_t p = 0; p < positions; ++p)
@@ -67,7 +66,7 @@ rows forward::scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t wi
   return {b.data(), n, width};
 }
 
-void forward::product(const sparse_linear& w, const_rows x, std::size_t dense_rows, rows y) {
+void forward::product(const stack& w, const_rows x, std::size_t dense_rows, rows y) {
   const std::size_t dense = std::min(dense_rows, x.rows());
   if (x.rows() == 1) {
     if (dense != 0)
@@ -80,16 +79,15 @@ void forward::product(const sparse_linear& w, const_rows x, std::size_t dense_ro
   if (dense < x.rows()) w.sparse(exec_, below(x, dense), below(y, dense));
 }
 
+sparsellm::normalised forward::norm(vector_view<const float> x,
+                                    const std::vector<float>& weight) const {
+  return sparsellm::rms_norm(x, weight, model_.shape().norm_epsilon);
+}
+
 void forward::normalise(const_rows x, const std::vector<float>& weight, rows out) {
   exec_.parallel_for(x.rows(), [&](std::size_t t) {
-    float squares[16] = {};  // partial sums, so that the loop vectorises without reordering flags
-    for (std::size_t i = 0; i < x.cols(); ++i) squares[i % 16] += x(t, i) * x(t, i);
-    double mean = 0;
-    for (const float s : squares) mean += s;
-    mean /= static_cast<double>(x.cols());
-    const auto scale = static_cast<float>(
-        1.0 / std::sqrt(mean + static_cast<double>(model_.shape().norm_epsilon)));
-    for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = x(t, i) * scale * weight[i];
+    const sparsellm::normalised h = norm(x.row(t), weight);
+    for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[i];
   });
 }
 
@@ -107,9 +105,15 @@ void forward::rotate(float* head, std::size_t position) const noexcept {
 void forward::attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
                      kv_cache& cache, rows out) {
   const config& c = model_.shape();
-  const std::size_t n = h.rows(), size = c.head_size;
-  const rows qkv = scratch(qkv_, n, c.query_width() + 2 * c.kv_width());
+  const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
   product(b.qkv, h, dense_rows, qkv);
+  attend_to(qkv, first, cache, out);
+}
+
+// From [q; k; v] of each row.
+void forward::attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const std::size_t n = qkv.rows(), size = c.head_size;
   exec_.parallel_for(n, [&](std::size_t t) {
     float* const q = &qkv(t, 0);
     float* const k = q + c.query_width();
@@ -125,20 +129,19 @@ void forward::attend(const block& b, const_rows h, std::size_t first, std::size_
   exec_.parallel_for(workers_.size(), [&](std::size_t w) {
     for (std::size_t i = w; i < items; i += workers_.size()) {
       const std::size_t row = i / c.heads * query_rows;
-      attend_head(w, i % c.heads, row, std::min(query_rows, n - row), first, cache, out);
+      attend_head(w, i % c.heads, qkv, row, std::min(query_rows, n - row), first, cache, out);
     }
   });
 }
 
 // One query head, rows [row, row + count) of the batch.
-void forward::attend_head(std::size_t worker, std::size_t head, std::size_t row, std::size_t count,
-                          std::size_t first, const kv_cache& cache, rows out) {
+void forward::attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
+                          std::size_t count, std::size_t first, const kv_cache& cache, rows out) {
   const config& c = model_.shape();
   const std::size_t size = c.head_size, kv_head = head / (c.heads / c.kv_heads);
-  const std::size_t width = c.query_width() + 2 * c.kv_width();
   const std::size_t positions = first + row + count;  // what the last row sees
   sparsellm::cpu::executor& exec = *workers_[worker];
-  const matrix_view<float> q(qkv_.data() + row * width + head * size, count, size, width);
+  const const_rows q(&qkv(row, head * size), count, size, qkv.stride());
   const rows scores(scores_[worker].data(), count, positions);
   const rows result(&out(row, head * size), count, size, out.stride());
 
@@ -159,7 +162,7 @@ void forward::attend_head(std::size_t worker, std::size_t head, std::size_t row,
     multiply(exec, cache.values(kv_head, positions), scores, result);
 }
 
-void forward::add_product(const sparse_linear& w, const_rows in, std::size_t dense_rows, rows x) {
+void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x) {
   const rows y = scratch(product_, x.rows(), x.cols());
   product(w, in, dense_rows, y);
   for (std::size_t t = 0; t < x.rows(); ++t)
@@ -170,11 +173,30 @@ void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows ou
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
   const std::size_t tasks = exec_.concurrency();
+  const std::vector<float> ones(b.gate_threshold >= 0.0f ? hidden : 0, 1.0f);
   exec_.parallel_for(tasks, [&](std::size_t task) {
-    for (std::size_t t = 0; t < h.rows(); ++t)
-      for (std::size_t i = hidden * task / tasks; i < hidden * (task + 1) / tasks; ++i)
-        out(t, i) = silu(both(t, i)) * both(t, hidden + i);
+    const std::size_t first = hidden * task / tasks, n = hidden * (task + 1) / tasks - first;
+    for (std::size_t t = 0; t < h.rows(); ++t) {
+      float* const g = &both(t, first);
+      kernels.silu_mul(g, &both(t, hidden + first), n, &out(t, first));
+      if (b.gate_threshold < 0.0f || t < dense_rows) continue;
+      kernels.silu_mul(g, ones.data(), n, g);
+      for (std::size_t i = 0; i < n; ++i)
+        if (std::fabs(g[i]) <= b.gate_threshold) out(t, first + i) = 0.0f;
+    }
+  });
+}
+
+void forward::gates(const block& b, const_rows h, rows out) {
+  const std::size_t hidden = model_.shape().hidden;
+  const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
+  b.gate_up.dense(exec_, h, both);
+  const std::vector<float> ones(hidden, 1.0f);
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
+  exec_.parallel_for(h.rows(), [&](std::size_t t) {
+    kernels.silu_mul(&both(t, 0), ones.data(), hidden, &out(t, 0));
   });
 }
 
@@ -182,6 +204,8 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
                         kv_cache& cache, const input_observer* observe) {
   const block& b = model_.blocks()[layer];
   const config& c = model_.shape();
+  if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
+    return decode_block(b, x.row(0), first, cache);
   const auto saw = [&](input where, const_rows in) {
     if (observe != nullptr) (*observe)(layer, where, in);
   };
@@ -199,6 +223,94 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
   gate(b, h, dense_rows, g);
   saw(input::down, g);
   add_product(b.down, g, dense_rows, x);
+}
+
+void forward::run_sequences(std::size_t layer, rows x, std::size_t position, bool dense,
+                            std::vector<kv_cache>& caches) {
+  const block& b = model_.blocks()[layer];
+  const config& c = model_.shape();
+  const std::size_t dense_rows = dense ? x.rows() : 0;
+  const rows h = scratch(h_, x.rows(), c.width);
+  normalise(x, b.attention_norm, h);
+  const rows qkv = scratch(qkv_, x.rows(), c.query_width() + 2 * c.kv_width());
+  product(b.qkv, h, dense_rows, qkv);
+  const rows a = scratch(attention_, x.rows(), c.query_width());
+  for (std::size_t i = 0; i < x.rows(); ++i)
+    attend_to(rows(&qkv(i, 0), 1, qkv.cols()), position, caches[i], rows(&a(i, 0), 1, a.cols()));
+  add_product(b.out, a, dense_rows, x);
+  normalise(x, b.mlp_norm, h);
+  const rows g = scratch(hidden_, x.rows(), c.hidden);
+  gate(b, h, dense_rows, g);
+  add_product(b.down, g, dense_rows, x);
+}
+
+// One token, sparse: no step leaves more behind than the next one reads. Norms are applied where
+// thresholds look, and the gate's epilogue lists the channels of down.
+void forward::decode_block(const block& b, vector_view<float> x, std::size_t position,
+                           kv_cache& cache) {
+  const config& c = model_.shape();
+  const rows x_row(x.data(), 1, c.width);
+  const rows qkv = scratch(qkv_, 1, c.query_width() + 2 * c.kv_width());
+  sparse_of_norm(b.qkv, x, b.attention_norm, qkv.row(0));
+  const rows a = scratch(attention_, 1, c.query_width());
+  attend_to(qkv, position, cache, a);
+  add_product(b.out, a, 0, x_row);
+
+  const rows y = scratch(product_, 1, c.width);
+  const stack::linear& down = b.down.parts().front();
+  if (b.gate_threshold >= 0.0f && b.gate_up.parts().size() == 2 &&
+      b.gate_up.parts().back().where() == sparsellm::layout::row_major) {
+    gate_rows(b, x);
+  } else if (b.gate_threshold < 0.0f && b.gate_up.parts().size() == 1 &&
+             b.gate_up.parts().front().can_gate() && !down.top_k().has_value()) {
+    const stack::linear& w = b.gate_up.parts().front();
+    const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+    w.weight().visit([&](const auto& packed) {
+      if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+        sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), norm(x, b.mlp_norm),
+                                       both.row(0), down.keep(), live_);
+    });
+  } else {
+    const rows h = scratch(h_, 1, c.width);
+    normalise(x_row, b.mlp_norm, h);
+    const rows g = scratch(hidden_, 1, c.hidden);
+    gate(b, h, 0, g);
+    return add_product(b.down, g, 0, x_row);
+  }
+  down.active(exec_, live_.view(), y.row(0));
+  for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
+}
+
+void forward::sparse_of_norm(const stack& w, vector_view<const float> x,
+                             const std::vector<float>& gain, vector_view<float> y) {
+  if (!w.parts().front().top_k().has_value()) return w.sparse(exec_, norm(x, gain), y);
+  const rows h = scratch(h_, 1, x.size());
+  normalise(const_rows(x.data(), 1, x.size()), gain, h);
+  w.sparse(exec_, vector_view<const float>(h.row(0)), y);
+}
+
+// CATS: gate whole, then the rows of up that it leaves; live_ receives silu(gate) ∘ up.
+void forward::gate_rows(const block& b, vector_view<const float> x) {
+  const config& c = model_.shape();
+  const rows h = scratch(h_, 1, c.width);
+  normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
+  const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+  const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
+  b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
+  const rows out = scratch(hidden_, 1, c.hidden);
+  std::fill(out.row(0).begin(), out.row(0).end(), 1.0f);
+  sparsellm::cpu::gate(exec_, vector_view<const float>(gates), out.row(0), out.row(0));
+  sparsellm::sparsify(
+      sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}}, out.row(0),
+      live_);
+  b.gate_up.parts().back().weight().visit([&](const auto& packed) {
+    if constexpr (sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+      sparsellm::cpu::multiply_rows(exec_, packed.view(), live_.view(), h.row(0), ups);
+  });
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
+  kernels.silu_mul(gates.data(), ups.data(), c.hidden, gates.data());
+  for (std::size_t i = 0; i < live_.size(); ++i)
+    live_.value_storage()[i] = gates[live_.indices()[i]];
 }
 
 void forward::logits(const_rows x, rows out) {
@@ -238,6 +350,33 @@ const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t
   for (std::size_t l = 0; l < caches_.size(); ++l)
     forward_.run_block(l, x, position_, dense_rows, caches_[l], observe);
   position_ += tokens.size();
+  return x;
+}
+
+sequences::sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
+                     std::size_t positions)
+    : model_(m),
+      forward_(exec, m, count, positions),
+      x_(count * m.shape().width),
+      count_(count),
+      positions_(positions) {
+  require<shape_error>(positions <= m.shape().context && count != 0,
+                       "model: at least 1 sequence of at most ", m.shape().context,
+                       " positions expected, got ", count, " of ", positions);
+  caches_.resize(m.shape().layers);
+  for (auto& of_layer : caches_)
+    for (std::size_t i = 0; i < count; ++i) of_layer.emplace_back(m.shape(), positions);
+}
+
+const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dense) {
+  require<shape_error>(tokens.size() == count_ && position_ < positions_, "sequences: ", count_,
+                       " tokens at a position below ", positions_, " expected, got ", tokens.size(),
+                       " at ", position_);
+  const rows x(x_.data(), count_, model_.shape().width);
+  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], x.row(i));
+  for (std::size_t l = 0; l < caches_.size(); ++l)
+    forward_.run_sequences(l, x, position_, dense, caches_[l]);
+  ++position_;
   return x;
 }
 

@@ -5,6 +5,7 @@
 // rows [0, dense_rows) of a batch use every channel, the others skip below the thresholds.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,8 @@
 #include "model.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/normalised.hpp"
 
 namespace llama {
 
@@ -39,32 +42,50 @@ class forward {
               kv_cache& cache, rows out);
 
   // x [tokens, width] += W · in
-  void add_product(const sparsellm::sparse_linear& w, const_rows in, std::size_t dense_rows,
-                   rows x);
+  void add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x);
 
   // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
   void gate(const block& b, const_rows h, std::size_t dense_rows, rows out);
+
+  // out [tokens, hidden] = silu(gate · h), dense
+  void gates(const block& b, const_rows h, rows out);
 
   // A whole block: x [tokens, width] in and out.
   void run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
                  kv_cache& cache, const input_observer* observe);
 
+  // A whole block of one step of many sequences: row i of x [sequences, width] is the token at
+  // `position` of the sequence whose cache is caches[i].
+  void run_sequences(std::size_t layer, rows x, std::size_t position, bool dense,
+                     std::vector<kv_cache>& caches);
+
   // out [tokens, vocabulary] from the residual stream x after the last block
   void logits(const_rows x, rows out);
+
+  // As much of attend() as follows the product: qkv [tokens, ..] holds [q; k; v] of each row.
+  void attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out);
 
   [[nodiscard]] sparsellm::cpu::executor& executor() noexcept { return exec_; }
 
  private:
-  void product(const sparsellm::sparse_linear& w, const_rows x, std::size_t dense_rows, rows y);
+  [[nodiscard]] sparsellm::normalised norm(sparsellm::vector_view<const float> x,
+                                           const std::vector<float>& weight) const;
+  void decode_block(const block& b, sparsellm::vector_view<float> x, std::size_t position,
+                    kv_cache& cache);
+  void sparse_of_norm(const stack& w, sparsellm::vector_view<const float> x,
+                      const std::vector<float>& gain, sparsellm::vector_view<float> y);
+  void gate_rows(const block& b, sparsellm::vector_view<const float> x);
+  void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
   void rotate(float* head, std::size_t position) const noexcept;
-  void attend_head(std::size_t worker, std::size_t head, std::size_t row, std::size_t count,
-                   std::size_t first, const kv_cache& cache, rows out);
+  void attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
+                   std::size_t count, std::size_t first, const kv_cache& cache, rows out);
   [[nodiscard]] rows scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width);
 
   sparsellm::cpu::executor& exec_;
   const model& model_;
   std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
   sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
+  sparsellm::active_set live_;  // what the gate leaves for down
   // Heads are independent: each worker multiplies on its own, one-threaded.
   std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
@@ -82,7 +103,8 @@ class session {
   [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens,
                                    std::size_t dense_prefix,
                                    const input_observer* observe = nullptr);
-  void rewind() noexcept { position_ = 0; }
+  // Forgets what stands at `position` and after it.
+  void rewind(std::size_t position = 0) noexcept { position_ = std::min(position, position_); }
   [[nodiscard]] std::size_t position() const noexcept { return position_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return positions_; }
   [[nodiscard]] std::size_t cache_bytes() const noexcept;
@@ -95,6 +117,27 @@ class session {
   std::vector<kv_cache> caches_;
   sparsellm::buffer<float> x_;
   std::size_t max_tokens_, positions_, position_ = 0;
+};
+
+// Sequences that go on together, a token of each a step: what a server batches. Every sequence
+// skips the channels of its own token.
+class sequences {
+ public:
+  sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
+            std::size_t positions);
+
+  // Appends one token to each and returns the residual stream [count, width], valid until the next
+  // call. Throws shape_error for another number of tokens or beyond the last position.
+  [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens, bool dense);
+  void rewind() noexcept { position_ = 0; }
+  [[nodiscard]] forward& steps() noexcept { return forward_; }
+
+ private:
+  const model& model_;
+  forward forward_;
+  std::vector<std::vector<kv_cache>> caches_;  // [layers][sequences]
+  sparsellm::buffer<float> x_;
+  std::size_t count_, positions_, position_ = 0;
 };
 
 }  // namespace llama

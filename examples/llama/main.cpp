@@ -53,12 +53,8 @@ struct program {
     calibrate->add_option("--tokens", options.tokens, "How many tokens of it")->required();
     calibrate->add_option("--window", options.window, "Tokens a window");
     calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
-    calibrate->add_flag("--sequential", options.sequential,
-                        "Calibrate each layer on already sparsified inputs");
-    calibrate
-        ->add_option("--dense-prefix", options.dense_prefix,
-                     "With --sequential: positions left dense in each window")
-        ->check(CLI::NonNegativeNumber);
+    add_method(calibrate);
+    add_dense(calibrate, "With --sequential: positions left dense in each window");
     calibrate->add_option("--output", options.output, "The table's file")->required();
 
     CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);
@@ -67,6 +63,10 @@ struct program {
         ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
     bench->add_option("--tokens", bench_tokens, "Decode steps a round");
     bench->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
+    bench
+        ->add_option("--batch", options.batches,
+                     "Also time so many sequences at once, comma between")
+        ->delimiter(',');
     add_calibration(bench);
   }
 
@@ -78,7 +78,9 @@ struct program {
     sub->add_option("--model", options.model, "A GGUF file; without it the demo's model");
     sub->add_option("--threads", options.threads, "Threads; without it all")
         ->check(CLI::PositiveNumber);
-    sub->add_option("--weights", options.weights, "f32, bf16 or f16: what weights are packed as");
+    sub->add_option("--weights", options.weights,
+                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, "
+                    "or gguf, as they are in the file");
     sub->add_option("--json", json, "Also write the result to a file as JSON");
     sub->callback([this, run] { chosen = run; });
     return sub;
@@ -87,17 +89,37 @@ struct program {
     sub->add_option("--calibration-text", options.calibration_text,
                     "Calibrate on this file; without it on text the model writes");
     sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it");
+    add_method(sub);
+  }
+  void add_method(CLI::App* sub) {
     sub->add_flag("--sequential", options.sequential,
                   "Calibrate each layer on already sparsified inputs");
+    sub->add_option("--score", options.score,
+                    "What is compared: magnitude, wina, cats, or nonzero for ReLU models");
+    sub->add_option("--allocation", options.allocation,
+                    "How sparsity is divided: uniform, profile, greedy, or layers");
+    sub->add_flag("--top-k", options.top_k, "As many channels for every token, the largest");
+    sub->add_option("--search", options.search,
+                    "A file that greedy and layers keep what they found in, and go on from");
+    sub->add_option("--search-windows", options.search_windows,
+                    "How many calibration windows they search on");
+    sub->add_option("--norm", options.norm,
+                    "Their error of a block's output: token, or channel as TEAL's release");
+  }
+  void add_dense(CLI::App* sub, const char* what) {
+    CLI::Option* prefix = sub->add_option("--dense-prefix", options.dense_prefix, what)
+                              ->check(CLI::NonNegativeNumber);
+    sub->add_option("--dense-fraction", options.dense_fraction,
+                    "The same as a share of the prompt or window, in [0, 1]")
+        ->check(CLI::Range(0.0, 1.0))
+        ->excludes(prefix);
   }
   void add_thresholds(CLI::App* sub) {
     CLI::Option* sparsity =
         sub->add_option("--sparsity", options.sparsity, "Share of activations to skip, in [0, 1)");
     sub->add_option("--thresholds", options.thresholds, "A table that calibrate wrote")
         ->excludes(sparsity);
-    sub->add_option("--dense-prefix", options.dense_prefix,
-                    "Positions left dense: by default the prompt in generate, none in perplexity")
-        ->check(CLI::NonNegativeNumber);
+    add_dense(sub, "Positions left dense: by default the prompt in generate, none in perplexity");
     add_calibration(sub);
   }
 };

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/cpu/executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
+#include "stack.hpp"
 
 namespace llama {
 
@@ -34,18 +36,42 @@ inline constexpr std::array<input, 7> input_of{input::attention, input::attentio
 
 struct block {
   std::vector<float> attention_norm, mlp_norm;  // [width]
-  sparsellm::sparse_linear qkv;                 // [q; k; v] of the normalised residual stream
-  sparsellm::sparse_linear out;                 // o
-  sparsellm::sparse_linear gate_up;             // [gate; up]
-  sparsellm::sparse_linear down;
+  stack qkv;                                    // [q; k; v] of the normalised residual stream
+  stack out;                                    // o
+  stack gate_up;                                // [gate; up]
+  stack down;
+  // CATS: outputs of up and inputs of down with |silu(gate)| <= this are skipped; below 0 none.
+  float gate_threshold = -1.0f;
+
+  [[nodiscard]] stack& reading(input where) noexcept {
+    return where == input::attention ? qkv
+           : where == input::output  ? out
+           : where == input::mlp     ? gate_up
+                                     : down;
+  }
+  [[nodiscard]] const stack& reading(input where) const noexcept {
+    return const_cast<block*>(this)->reading(where);
+  }
 };
+
+// Which projections read an input, and a projection's place among them.
+[[nodiscard]] std::vector<std::size_t> readers(input where);
+[[nodiscard]] std::size_t place_of(std::size_t projection);
 
 using progress = std::function<void(double share)>;
 
 struct load_options {
-  sparsellm::storage weights = sparsellm::storage::bf16;
+  // What weights are packed as; nothing for what each tensor is in the file (levels.hpp).
+  std::optional<sparsellm::storage> weights = sparsellm::storage::bf16;
   double sparsity = 0.0;                                   // expected; decides the layouts
   const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
+  sparsellm::table_score score = sparsellm::table_score::magnitude;
+};
+
+// What converting a file's tensors to other types lost.
+struct conversion {
+  std::size_t tensors = 0;
+  double squared_error = 0, squared = 0;
 };
 
 class model {
@@ -60,8 +86,18 @@ class model {
   [[nodiscard]] std::vector<block>& blocks() noexcept { return blocks_; }
   [[nodiscard]] const std::vector<block>& blocks() const noexcept { return blocks_; }
   [[nodiscard]] const std::vector<float>& final_norm() const noexcept { return final_norm_; }
-  [[nodiscard]] const sparsellm::sparse_linear& head() const noexcept { return *head_; }
+  [[nodiscard]] const stack& head() const noexcept { return *head_; }
   [[nodiscard]] std::size_t weight_bytes() const;
+  // By the types converted from, only with load_options::weights as in the file.
+  [[nodiscard]] const std::map<tensor_type, conversion>& conversions() const noexcept {
+    return conversions_;
+  }
+
+  // A projection's weight in the file, [outputs, inputs].
+  [[nodiscard]] const tensor& weight_of(std::size_t layer, std::size_t projection) const;
+  // scale [inputs]: ‖W_:,i‖₂ of everything stacked that reads an input.
+  [[nodiscard]] std::vector<float> column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
+                                                input where) const;
 
   // out [width] = the embedding of a token, straight from the file. Throws value_error for an id
   // outside the vocabulary.
@@ -80,7 +116,11 @@ class model {
 
   // Sets the thresholds of every projection. Throws format_error when the table is for another
   // model or lacks a site.
-  void use(const sparsellm::threshold_table& table, const sparsellm::model_identity& self);
+  void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
+           const sparsellm::model_identity& self);
+  // The same for the projections that read one input.
+  void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
+           std::size_t layer, input where);
 
  private:
   mapped_file mapping_;
@@ -89,7 +129,8 @@ class model {
   std::vector<double> frequencies_;
   std::vector<block> blocks_;
   std::vector<float> final_norm_;
-  std::optional<sparsellm::sparse_linear> head_;
+  std::optional<stack> head_;
+  std::map<tensor_type, conversion> conversions_;
 };
 
 }  // namespace llama

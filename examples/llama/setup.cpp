@@ -5,10 +5,15 @@
 #include "setup.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "generation.hpp"
+#include "levels.hpp"
+#include "search.hpp"
+#include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
+#include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
 #include "terminal.hpp"
 
@@ -25,7 +30,8 @@ constexpr std::size_t own_windows = 4, own_tokens = 256;
 load_options loading(const options& o, double sparsity,
                      const std::optional<sparsellm::threshold_table>& table) {
   check_sparsity(sparsity);
-  return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr};
+  return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
+          parse_score(o.score)};
 }
 
 std::optional<sparsellm::threshold_table> read_table(const options& o) {
@@ -52,11 +58,22 @@ std::size_t checked_threads(std::size_t wanted) {
   return wanted == 0 ? most : wanted;
 }
 
-sparsellm::storage parse_weights(const std::string& name) {
-  if (name == "f32") return sparsellm::storage::f32;
-  if (name == "f16") return sparsellm::storage::f16;
-  require<value_error>(name == "bf16", "--weights: f32, bf16 or f16 expected, got '", name, "'");
-  return sparsellm::storage::bf16;
+std::optional<sparsellm::storage> parse_weights(const std::string& name) {
+  if (name == "gguf") return std::nullopt;
+  using sparsellm::storage;
+  for (const storage s :
+       {storage::f32, storage::f16, storage::bf16, storage::q8_0, storage::q4_0, storage::q4_1})
+    if (name == sparsellm::name(s)) return s;
+  sparsellm::raise<value_error>(sparsellm::concat(
+      "--weights: gguf, f32, bf16, f16, q8_0, q4_0 or q4_1 expected, got '", name, "'"));
+}
+
+sparsellm::table_score parse_score(const std::string& name) {
+  if (name == "wina") return sparsellm::table_score::column_scaled;
+  if (name == "cats") return sparsellm::table_score::gate;
+  require<value_error>(name == "magnitude" || name == "nonzero",
+                       "--score: magnitude, wina, cats or nonzero expected, got '", name, "'");
+  return sparsellm::table_score::magnitude;
 }
 
 void check_sparsity(double sparsity) {
@@ -93,27 +110,63 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
   return windows;
 }
 
-std::size_t calibration_prefix(const options& o) {
-  return o.dense_prefix < 0 ? 0 : static_cast<std::size_t>(o.dense_prefix);
+std::size_t dense_positions(const options& o, std::size_t length, std::size_t otherwise) {
+  if (o.dense_fraction >= 0)
+    return static_cast<std::size_t>(std::ceil(o.dense_fraction * static_cast<double>(length)));
+  return o.dense_prefix < 0 ? otherwise : static_cast<std::size_t>(o.dense_prefix);
+}
+
+sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
+                                     const std::vector<window>& windows) {
+  const sparsellm::table_score score = parse_score(o.score);
+  require<value_error>(o.score != "nonzero" || sparsity == 0.0,
+                       "--score nonzero: skips exact zeros and takes no --sparsity");
+  calibration how;
+  if (o.allocation == "uniform") {
+    how.shares = allocate(sparsellm::uniform{sparsity}, s.model, score);
+  } else if (o.allocation == "profile") {
+    how.shares = allocate(sparsellm::profile{sparsity}, s.model, score);
+  } else {
+    require<value_error>(o.allocation == "greedy" || o.allocation == "layers",
+                         "--allocation: uniform, profile, greedy or layers expected, got '",
+                         o.allocation, "'");
+    require<value_error>(score != sparsellm::table_score::gate && !o.top_k, "--allocation ",
+                         o.allocation,
+                         ": its sparsities differ by projection, which neither "
+                         "--score cats nor --top-k takes");
+    how.shares = search_allocation(s, o, sparsity, windows);
+  }
+  how.score = score;
+  how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
+  how.sequential = o.sequential;
+  how.dense_prefix = dense_positions(o, windows.front().size(), 0);
+  return calibrate_model(s.exec, s.model, windows, how, show_progress("calibrating"));
 }
 
 bool use_thresholds(setup& s, const options& o, double sparsity) {
   if (s.table.has_value()) {
-    s.model.use(*s.table, s.model.identity());
+    s.model.use(s.exec, *s.table, s.model.identity());
     return true;
   }
-  if (sparsity == 0.0) return false;
-  (void)calibrate_model(s.exec, s.model, calibration_windows(s, o), {sparsity}, o.sequential,
-                        calibration_prefix(o), show_progress("calibrating"));
+  if (sparsity == 0.0 && o.score != "nonzero") return false;
+  (void)calibrate(s, o, sparsity, calibration_windows(s, o));
   return true;
 }
 
 nlohmann::ordered_json describe(const setup& s, const options& o) {
-  return {{"model", s.model.shape().name},
-          {"weights", o.weights},
-          {"threads", s.exec.concurrency()},
-          {"instruction_set", sparsellm::cpu::name(s.exec.instruction_set())},
-          {"weight_bytes", s.model.weight_bytes()}};
+  nlohmann::ordered_json j{{"model", s.model.shape().name},
+                           {"weights", o.weights},
+                           {"threads", s.exec.concurrency()},
+                           {"instruction_set", sparsellm::cpu::name(s.exec.instruction_set())},
+                           {"weight_bytes", s.model.weight_bytes()}};
+  if (!s.model.conversions().empty()) {
+    for (const auto& [type, lost] : s.model.conversions())
+      j["conversions"][std::string(info_of(static_cast<std::uint32_t>(type))->name)] = {
+          {"to", sparsellm::name(storage_of(type))},
+          {"tensors", lost.tensors},
+          {"relative_error", std::sqrt(lost.squared_error / lost.squared)}};
+  }
+  return j;
 }
 
 }  // namespace llama

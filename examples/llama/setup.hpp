@@ -32,8 +32,10 @@ struct setup {
 
 // Throws value_error for 0, or more than the machine has.
 [[nodiscard]] std::size_t checked_threads(std::size_t wanted);
-// "f32", "bf16" or "f16"; throws value_error for anything else.
-[[nodiscard]] sparsellm::storage parse_weights(const std::string& name);
+// A storage's name, or "gguf" for nothing: as the file has it. Throws value_error for others.
+[[nodiscard]] std::optional<sparsellm::storage> parse_weights(const std::string& name);
+// "magnitude", "wina", "cats" or "nonzero"; throws value_error for anything else.
+[[nodiscard]] sparsellm::table_score parse_score(const std::string& name);
 // Throws value_error outside [0, 1).
 void check_sparsity(double sparsity);
 
@@ -43,8 +45,14 @@ void check_sparsity(double sparsity);
 // Windows to calibrate on: from o.calibration_text, or written by the model itself.
 [[nodiscard]] std::vector<window> calibration_windows(setup& s, const options& o);
 
-// Positions that a sequential calibration leaves dense: those that --dense-prefix names.
-[[nodiscard]] std::size_t calibration_prefix(const options& o);
+// Positions of a prompt or window of this length that o leaves dense.
+[[nodiscard]] std::size_t dense_positions(const options& o, std::size_t length,
+                                          std::size_t otherwise);
+
+// Calibrates as o says; the model leaves with the thresholds in use. Throws value_error for options
+// that do not go together.
+sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
+                                     const std::vector<window>& windows);
 
 // Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
 bool use_thresholds(setup& s, const options& o, double sparsity);

@@ -4,29 +4,40 @@
 // Thresholds are looked up where they are used, in the packed layers.
 #include "sparsity_meter.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 namespace llama {
 
 namespace {
 
-float threshold_of(const block& b, std::size_t p) {
-  if (p < 3) return b.qkv.threshold(p);
-  if (p == 3) return b.out.threshold(0);
-  return p < 6 ? b.gate_up.threshold(p - 4) : b.down.threshold(0);
+// How many of x's channels projection p of a block skips.
+std::size_t skipped_by(const block& b, std::size_t p, sparsellm::vector_view<const float> x) {
+  const auto [linear, place] = b.reading(input_of[p]).projection(place_of(p));
+  if (linear->top_k().has_value()) return x.size() - std::min(*linear->top_k(), x.size());
+  const auto keep = linear->sections().sections[place].keep;
+  std::size_t skipped = 0;
+  for (std::size_t c = 0; c < x.size(); ++c) skipped += keep.keeps(x[c], c) ? 0 : 1;
+  return skipped;
 }
 
 }  // namespace
 
 void sparsity_meter::count(std::size_t layer, input where, const_rows x, std::size_t dense_rows) {
-  for (std::size_t p = 0; p < projections.size(); ++p) {
-    if (input_of[p] != where) continue;
-    const float threshold = threshold_of(model_.blocks()[layer], p);
-    for (std::size_t r = dense_rows; r < x.rows(); ++r) {
-      std::uint64_t skipped = 0;
-      for (const float v : x.row(r)) skipped += std::fabs(v) <= threshold ? 1 : 0;
-      skipped_[p] += skipped;
-      seen_[p] += x.cols();
+  const block& b = model_.blocks()[layer];
+  const auto add = [&](std::size_t p, std::size_t skipped) {
+    skipped_[p] += skipped;
+    seen_[p] += x.cols();
+  };
+  for (std::size_t r = dense_rows; r < x.rows(); ++r) {
+    if (b.gate_threshold < 0.0f) {
+      for (const std::size_t p : readers(where)) add(p, skipped_by(b, p, x.row(r)));
+    } else if (where == input::down) {
+      // CATS skips what forward::gate() has set to zero: inputs of down, and the outputs of up that
+      // they are made of.
+      const auto zeros =
+          static_cast<std::size_t>(std::count(x.row(r).begin(), x.row(r).end(), 0.0f));
+      add(5, zeros);
+      add(6, zeros);
     }
   }
 }

@@ -86,9 +86,8 @@ void run_generate(const options& o, ordered_json& result) {
   require<value_error>(!prompt.empty(), "--prompt: the text gives no tokens");
   const bool sparse = use_thresholds(s, o, o.sparsity);
   // As TEAL runs it: the prompt dense, then every step sparse.
-  const std::size_t prefix = !sparse              ? prompt.size() + o.tokens
-                             : o.dense_prefix < 0 ? prompt.size()
-                                                  : static_cast<std::size_t>(o.dense_prefix);
+  const std::size_t prefix =
+      !sparse ? prompt.size() + o.tokens : dense_positions(o, prompt.size(), prompt.size());
   session run(s.exec, s.model, std::min<std::size_t>(prompt.size(), 512), prompt.size() + o.tokens);
   sparsity_meter meter(s.model);
   std::printf("%s", o.prompt.c_str());
@@ -134,8 +133,7 @@ void run_perplexity(const options& o, ordered_json& result) {
                        " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
                        stride, ", not ", o.windows);
   const bool sparse = use_thresholds(s, o, o.sparsity);
-  const std::size_t prefix =
-      !sparse ? o.window : static_cast<std::size_t>(std::max<std::int64_t>(o.dense_prefix, 0));
+  const std::size_t prefix = !sparse ? o.window : dense_positions(o, o.window, 0);
   session run(s.exec, s.model, o.window, o.window);
   sparsity_meter meter(s.model);
   const perplexity_result r = measure_perplexity(run, windows, prefix, sparse ? &meter : nullptr,
@@ -164,9 +162,7 @@ void run_calibrate(const options& o, ordered_json& result) {
   setup s(o, o.sparsity);
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
-  const sparsellm::threshold_table table =
-      calibrate_model(s.exec, s.model, windows, {o.sparsity}, o.sequential, calibration_prefix(o),
-                      show_progress("calibrating"));
+  const sparsellm::threshold_table table = calibrate(s, o, o.sparsity, windows);
   save(table, o.output);
   result = describe(s, o);
   result["output"] = o.output;

@@ -53,13 +53,81 @@ run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --calibration-text "$folder/tex
   "$folder/bench.json" > /dev/null
 fields "$folder/bench.json" results rounds prefill_tokens decode_tokens
 
+# How a calibration decides: every way writes a table that generate takes.
+calibrate() {
+  run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.5 \
+    --output "$folder/way.json" "$@" > /dev/null
+  run generate --prompt "the cat" --tokens 4 --thresholds "$folder/way.json" > /dev/null
+}
+for way in "--score wina" "--score cats" "--top-k" "--score wina --top-k" \
+  "--allocation profile" "--allocation greedy --search $folder/search.json" \
+  "--allocation layers --search $folder/search.json --search-windows 4" \
+  "--allocation greedy --norm channel" "--allocation greedy --score wina"; do
+  # shellcheck disable=SC2086
+  calibrate $way
+done
+fields "$folder/search.json" format version identity blocks divisions
+cp "$folder/way.json" "$folder/first.json"
+# A search goes on from its file: cut off after the first block, it finds the same again.
+calibrate --allocation greedy --search "$folder/search.json"
+cp "$folder/way.json" "$folder/first.json"
+python3 - "$folder/search.json" <<'PY'
+import json, sys
+j = json.load(open(sys.argv[1]))
+j["blocks"], j["divisions"] = j["blocks"][:1], []
+j["blocks"][0]["path"] = j["blocks"][0]["path"][:20]
+json.dump(j, open(sys.argv[1], "w"))
+PY
+calibrate --allocation greedy --search "$folder/search.json"
+cmp -s "$folder/way.json" "$folder/first.json" || {
+  echo "FAILED: a resumed search found something else"
+  failures=$((failures + 1))
+}
+calibrate_fails() {
+  local text=$1
+  shift
+  refuses "$text" run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.5 \
+    --output "$folder/never.json" "$@"
+}
+calibrate_fails "magnitude, wina, cats or nonzero expected, got 'loud'" --score loud
+calibrate_fails "uniform, profile, greedy or layers expected, got 'fair'" --allocation fair
+calibrate_fails "token or channel expected, got 'max'" --allocation greedy --norm max
+calibrate_fails "at least 1 expected, got 0" --allocation greedy --search-windows 0
+calibrate_fails "takes no --sparsity" --score nonzero
+calibrate_fails "neither --score cats nor --top-k" --allocation greedy --top-k
+calibrate_fails "takes thresholds alone" --score cats --top-k
+calibrate_fails "this is 'tiny" --allocation greedy --norm channel --search "$folder/search.json"
+calibrate_fails "--search '$folder/empty'" --allocation greedy --search "$folder/empty"
+calibrate_fails "--search '$folder/noise.gguf'" --allocation greedy --search "$folder/noise.gguf"
+if [ -e "$folder/never.json" ]; then
+  echo "FAILED: a refused calibration wrote a table"
+  failures=$((failures + 1))
+fi
+
+for weights in f16 bf16 q8_0 q4_0 q4_1 gguf; do
+  "$program" generate --model "$folder/tiny.gguf" --weights "$weights" --prompt "the cat" \
+    --tokens 4 --sparsity 0.5 > /dev/null
+done
+run generate --prompt "the cat" --tokens 4 --score nonzero > /dev/null
+run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --batch 1,3 --calibration-text "$folder/text" \
+  --json "$folder/batch.json" > /dev/null
+python3 -c "import json,sys; r=json.load(open(sys.argv[1]))['results']; sys.exit(sorted(r[1]['batch_tokens_per_second']) != ['1', '3'])" \
+  "$folder/batch.json"
+run perplexity --text "$folder/text" --window 64 --windows 2 --sparsity 0.5 --dense-fraction 0.5 \
+  --json "$folder/fraction.json" > /dev/null
+python3 -c "import json,sys; sys.exit(json.load(open(sys.argv[1]))['dense_prefix'] != 32)" \
+  "$folder/fraction.json"
+refuses "--dense-fraction" run perplexity --text "$folder/text" --sparsity 0.5 --dense-fraction 1.5
+refuses "--dense-fraction" run perplexity --text "$folder/text" --dense-prefix 3 --dense-fraction 0.5
+refuses "1 to 64 sequences expected, got 0" run bench --batch 0
+
 long() { run generate --prompt a --tokens 4 "$@"; }
 refuses "a number in [0, 1) expected, got 1" long --sparsity 1
 refuses "a number in [0, 1) expected, got -0.5" long --sparsity -0.5
 refuses "a number in [0, 1) expected, got nan" long --sparsity nan
 refuses "this machine runs at once; got 100000" long --threads 100000
 refuses "--threads" long --threads 0
-refuses "f32, bf16 or f16 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
+refuses "q4_0 or q4_1 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
   --weights int3 --prompt a --tokens 1
 refuses "at least 1 expected, got 0" run generate --prompt a --tokens 0
 refuses "the text gives no tokens" run generate --prompt "" --tokens 4

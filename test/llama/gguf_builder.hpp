@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "sparsellm/core/scalar.hpp"
+
 class gguf_builder {
  public:
   void text(const std::string& key, const std::string& value) {
@@ -101,7 +103,26 @@ struct tiny_options {
   bool separate_head = false;
   bool llama3_scaling = false;  // all frequencies divided by 2
   bool linear_scaling = false;  // positions divided by 2
+  std::uint32_t type = 0;       // of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0
 };
+
+// Random blocks of 32, for weights of about the size that the float ones have.
+inline std::string random_blocks(std::uint32_t type, std::size_t blocks, std::mt19937& random) {
+  const float scale = type == 8 ? 0.0017f : type == 6 ? 0.0136f : 0.027f;
+  const std::size_t payload = type == 8 ? 32 : type == 6 ? 20 : 16;
+  std::string bytes;
+  const auto put_half = [&](float x) {
+    const std::uint16_t bits = sparsellm::narrow<sparsellm::half>(x).bits;
+    bytes += static_cast<char>(bits & 0xff);
+    bytes += static_cast<char>(bits >> 8);
+  };
+  for (std::size_t b = 0; b < blocks; ++b) {
+    put_half(scale * (0.75f + static_cast<float>(random() % 512) / 1024));
+    if (type == 3) put_half(-7.5f * scale);
+    for (std::size_t i = 0; i < payload; ++i) bytes += static_cast<char>(random());
+  }
+  return bytes;
+}
 
 // A whole Llama model of two layers with random weights: width 64, 4 heads of 16 sharing 2
 // key-value heads, hidden 96, a byte-level vocabulary of 256 + 4.
@@ -152,6 +173,10 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t cols) {
+    if (o.type != 0 && rows != 1 && name.starts_with("blk.")) {
+      b.tensor(name, {cols, rows}, o.type, random_blocks(o.type, rows * cols / 32, random));
+      return;
+    }
     std::vector<float> v(rows * cols);
     for (float& x : v)
       x = rows == 1 ? 1.0f + 0.1f * normal(random)

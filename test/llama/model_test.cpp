@@ -5,14 +5,22 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <random>
 #include <vector>
 
+#include "block_trial.hpp"
 #include "calibration.hpp"
 #include "catch2_any.hpp"
+#include "dequantize.hpp"
+#include "divergence.hpp"
 #include "forward.hpp"
 #include "generation.hpp"
+#include "levels.hpp"
 #include "llama/gguf_builder.hpp"
 #include "perplexity.hpp"
+#include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsity_meter.hpp"
 #include "tokenizer.hpp"
@@ -34,6 +42,12 @@ struct tiny {
   sparsellm::cpu::executor exec;
   model m;
 };
+
+// Uniform thresholds on magnitudes, for all but what is named.
+calibration uniformly(tiny& t, double sparsity, calibration how = {}) {
+  how.shares = allocate(sparsellm::uniform{sparsity}, t.m, how.score);
+  return how;
+}
 
 std::vector<std::int32_t> some_tokens(std::size_t n) {
   std::vector<std::int32_t> ids;
@@ -73,7 +87,7 @@ TEST_CASE("model: token by token, in batches and at once, it is the same model")
 
 TEST_CASE("model: so it is with sparse activations, and the dense prefix ends where it should") {
   tiny t;
-  const auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, {0.5}, false, 0, quiet);
+  const auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   CHECK(table.sites.size() == 14);
   const auto ids = some_tokens(60);
   const auto sparse = all_logits(t, ids, 60, 20);
@@ -87,23 +101,23 @@ TEST_CASE("model: so it is with sparse activations, and the dense prefix ends wh
 TEST_CASE("model: skipping channels and zeroing activations are the same thing, in every layout") {
   tiny panels;
   const auto table =
-      calibrate_model(panels.exec, panels.m, {some_tokens(64)}, {0.6}, false, 0, quiet);
+      calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
   tiny channels({}, {storage::f32, 0.9, nullptr});
-  REQUIRE(channels.m.blocks()[0].gate_up.where() == sparsellm::layout::channel_major);
-  REQUIRE(panels.m.blocks()[0].gate_up.where() == sparsellm::layout::panel);
-  channels.m.use(table, channels.m.identity());
+  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::channel_major);
+  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::panel);
+  channels.m.use(channels.exec, table, channels.m.identity());
   CHECK(all_logits(panels, some_tokens(30), 1, 0) == all_logits(channels, some_tokens(30), 1, 0));
 }
 
 TEST_CASE("model: projections that share an input may have thresholds of their own") {
   tiny t({}, {storage::f32, 0.9, nullptr});
-  auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, {0.5}, false, 0, quiet);
+  auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   for (auto& s : table.sites)  // k and up dense
     if (s.where.projection == "k" || s.where.projection == "up") s.threshold = 0.0f;
-  t.m.use(table, t.m.identity());
+  t.m.use(t.exec, table, t.m.identity());
   const auto mixed = all_logits(t, some_tokens(30), 1, 0);
   tiny panels;
-  panels.m.use(table, panels.m.identity());
+  panels.m.use(panels.exec, table, panels.m.identity());
   CHECK(mixed == all_logits(panels, some_tokens(30), 1, 0));
   sparsity_meter meter(t.m);
   session s(t.exec, t.m, 30, 30);
@@ -113,6 +127,160 @@ TEST_CASE("model: projections that share an input may have thresholds of their o
   (void)s.advance(some_tokens(30), 0, &count);
   CHECK(meter.projection(1) == 0.0);
   CHECK(meter.projection(0) > 0.3);
+}
+
+TEST_CASE("model: every score and way to select, token by token and at once") {
+  const auto ids = some_tokens(40);
+  for (const auto score : {sparsellm::table_score::magnitude, sparsellm::table_score::column_scaled,
+                           sparsellm::table_score::gate})
+    for (const auto selection :
+         {sparsellm::table_selection::above, sparsellm::table_selection::top_k}) {
+      const bool gated = score == sparsellm::table_score::gate;
+      calibration how;
+      how.score = score;
+      how.selection = selection;
+      tiny packed({}, {storage::f32, 0.9, nullptr, score}), panels;
+      if (gated && selection == sparsellm::table_selection::top_k) {
+        CHECK_SAYS(calibrate_model(packed.exec, packed.m, {some_tokens(64)},
+                                   uniformly(packed, 0.5, how), quiet),
+                   value_error, "takes thresholds alone");
+        continue;
+      }
+      const auto table = calibrate_model(packed.exec, packed.m, {some_tokens(64)},
+                                         uniformly(packed, 0.5, how), quiet);
+      INFO(static_cast<int>(score) << " " << static_cast<int>(selection));
+      panels.m.use(panels.exec, table, panels.m.identity());
+      const auto one_by_one = all_logits(packed, ids, 1, 0);
+      CHECK(largest_difference(one_by_one, all_logits(packed, ids, 40, 0)) < 1e-3f);
+      CHECK(largest_difference(one_by_one, all_logits(panels, ids, 1, 0)) < 1e-3f);
+      CHECK(largest_difference(one_by_one, all_logits(packed, ids, 40, 40)) > 1e-2f);
+      sparsity_meter meter(packed.m);
+      session s(packed.exec, packed.m, 40, 40);
+      const input_observer count = [&](std::size_t l, input where, const_rows x) {
+        meter.count(l, where, x, 0);
+      };
+      (void)s.advance(ids, 0, &count);
+      CHECK(std::fabs(meter.projection(6) - 0.5) < 0.1);
+      CHECK(meter.projection(5) == (gated ? meter.projection(6) : meter.projection(4)));
+      CHECK((meter.projection(0) > 0.3) != gated);
+    }
+}
+
+TEST_CASE("model: a step that is observed and one that is not give the same bits") {
+  for (const storage type : {storage::bf16, storage::q4_1}) {
+    tiny t({}, {type, 0.9, nullptr});
+    (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
+    const input_observer ignore = [](std::size_t, input, const_rows) {};
+    session fused(t.exec, t.m, 1, 20), plain(t.exec, t.m, 1, 20);
+    for (const std::int32_t id : some_tokens(20)) {
+      const const_rows a = fused.advance({id}, 0), b = plain.advance({id}, 0, &ignore);
+      for (std::size_t i = 0; i < a.cols(); ++i) REQUIRE(a(0, i) == b(0, i));
+    }
+  }
+}
+
+TEST_CASE("model: quantised tensors are kept as the file has them, or converted with a report") {
+  for (const std::uint32_t type : {2u, 3u, 8u}) {  // Q4_0, Q4_1, Q8_0
+    tiny_options o;
+    o.type = type;
+    tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
+    tiny exact(o, {storage::f32, 0.0, nullptr});
+    CHECK(kept.m.conversions().empty());
+    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].type()));
+    const auto ids = some_tokens(30);
+    const auto expected = all_logits(exact, ids, 30, 30);
+    CHECK(largest_difference(expected, all_logits(kept, ids, 30, 30)) < 1e-2f);
+    CHECK(largest_difference(expected, all_logits(skipping, ids, 1, 30)) < 1e-2f);
+  }
+  tiny_options o;
+  o.type = 6;  // Q5_0, which becomes Q8_0
+  tiny converted(o, {std::nullopt, 0.0, nullptr});
+  REQUIRE(converted.m.conversions().size() == 1);
+  const conversion& lost = converted.m.conversions().at(tensor_type::q5_0);
+  CHECK(lost.tensors == 14);
+  const double relative = std::sqrt(lost.squared_error / lost.squared);
+  CHECK(relative > 0.0);
+  CHECK(relative < 0.01);
+}
+
+TEST_CASE("block_trial: what is kept from the trial before changes no error") {
+  tiny t;
+  constexpr std::size_t length = 64, windows = 2;
+  const auto ids = some_tokens(length * windows);
+  for (const error_norm norm : {error_norm::token, error_norm::channel}) {
+    forward steps(t.exec, t.m, length, length);
+    sparsellm::buffer<float> stream(ids.size() * 64);
+    const rows x(stream.data(), ids.size(), 64);
+    for (std::size_t i = 0; i < ids.size(); ++i) t.m.embed(ids[i], x.row(i));
+    block_trial trial(t.exec, t.m, steps, 1, length, x, norm);
+    std::vector<double> sparsity(7, 0.0);
+    CHECK(trial.error(sparsity, 0) == 0.0);
+    const double uniform = trial.uniform_error(0.5);
+    CHECK(uniform > 0.0);
+    double last = 0.0;
+    for (const std::size_t p : {3, 6, 0, 5, 1, 4, 2}) {
+      sparsity[p] = 0.5;
+      last = trial.error(sparsity, p);
+      CHECK(last > 0.0);
+      trial.keep(sparsity, p);
+    }
+    CHECK(last == uniform);
+    CHECK(trial.uniform_error(0.5) == uniform);
+  }
+}
+
+TEST_CASE("divergence_meter: nothing when dense, more the more is skipped") {
+  tiny t;
+  const std::vector<window> windows{some_tokens(64), some_tokens(64)};
+  divergence_meter meter(t.exec, t.m, windows);
+  const auto all = [](double s) {
+    return std::vector<std::vector<double>>(2, std::vector<double>(7, s));
+  };
+  CHECK(std::fabs(meter.measure(all(0.0))) < 1e-6);
+  const double some = meter.measure(all(0.4)), most = meter.measure(all(0.8));
+  CHECK(some > 1e-4);
+  CHECK(most > some);
+  CHECK(meter.measure(all(0.4)) == some);
+}
+
+TEST_CASE("sequences: what a batch of sequences gives is what each gives alone") {
+  for (const bool dense : {true, false}) {
+    tiny t({}, {storage::bf16, 0.9, nullptr});
+    (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
+    sequences together(t.exec, t.m, 3, 10);
+    std::vector<std::unique_ptr<session>> alone;
+    for (int i = 0; i < 3; ++i) alone.push_back(std::make_unique<session>(t.exec, t.m, 1, 10));
+    for (std::int32_t step = 0; step < 10; ++step) {
+      const std::vector<std::int32_t> ids{step, 50 + step, 200 - step};
+      const const_rows x = together.advance(ids, dense);
+      for (std::size_t i = 0; i < 3; ++i) {
+        const const_rows y = alone[i]->advance({ids[i]}, dense ? 10 : 0);
+        for (std::size_t c = 0; c < x.cols(); ++c) REQUIRE(x(i, c) == y(0, c));
+      }
+    }
+    CHECK_SAYS(together.advance({1, 2, 3}, dense), shape_error, "got 3 at 10");
+  }
+}
+
+TEST_CASE("levels: a Q4_K row becomes Q4_1 to the precision of its scales") {
+  std::string bytes(144, '\0');
+  std::mt19937 random(3);
+  for (char& b : bytes) b = static_cast<char>(random());
+  bytes[1] = bytes[3] = 0x1c;  // d and dmin about 0.004
+  const tensor t{
+      "k",         tensor_type::q4_k, 1, 256, reinterpret_cast<const std::byte*>(bytes.data()),
+      bytes.size()};
+  std::vector<float> exact(256);
+  dequantize_row(t, 0, exact);
+  sparsellm::quantized_row row{std::vector<std::uint8_t>(256), std::vector<sparsellm::half>(8),
+                               std::vector<sparsellm::half>(8)};
+  read_levels(t, 0, row);
+  CHECK(storage_of(tensor_type::q4_k) == storage::q4_1);
+  for (std::size_t c = 0; c < 256; ++c) {
+    const float scale = widen(row.scale[c / 32]), minimum = widen(row.minimum[c / 32]);
+    const float w = scale * static_cast<float>(row.level[c]) + minimum;
+    CHECK(std::fabs(w - exact[c]) <= 0x1p-11f * (std::fabs(scale) * 15 + std::fabs(minimum)));
+  }
 }
 
 TEST_CASE("model: linear and Llama 3 rotary scaling both slow the rotation") {
@@ -131,13 +299,13 @@ TEST_CASE("model: a head of its own replaces the tied one") {
 
 TEST_CASE("model: a table for other weights, shapes or names is refused") {
   tiny t, other({true, false, false});
-  auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, {0.5}, false, 0, quiet);
-  CHECK_NOTHROW(t.m.use(table, t.m.identity()));
-  CHECK_SAYS(other.m.use(table, other.m.identity()), format_error, "hash");
+  auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
+  CHECK_NOTHROW(t.m.use(t.exec, table, t.m.identity()));
+  CHECK_SAYS(other.m.use(other.exec, table, other.m.identity()), format_error, "hash");
   table.sites[3].shape.inputs = 63;
-  CHECK_SAYS(t.m.use(table, t.m.identity()), format_error, "64x63 there and 64x64");
+  CHECK_SAYS(t.m.use(t.exec, table, t.m.identity()), format_error, "64x63 there and 64x64");
   table.sites.resize(3);
-  CHECK_SAYS(t.m.use(table, t.m.identity()), format_error, "no threshold for layer 0 o");
+  CHECK_SAYS(t.m.use(t.exec, table, t.m.identity()), format_error, "no threshold for layer 0 o");
 }
 
 TEST_CASE("model: missing tensors, wrong tokens and too long sequences are refused") {
@@ -155,10 +323,13 @@ TEST_CASE("model: missing tensors, wrong tokens and too long sequences are refus
   CHECK_SAYS(s.advance(some_tokens(9), 0), shape_error, "9 tokens at position 0");
   CHECK_SAYS(session(t.exec, t.m, 8, 1000), shape_error, "at most 128 positions");
   CHECK_SAYS(cut_windows({1}, 4, 100), value_error, "at least 2 tokens");
-  CHECK_SAYS(calibrate_model(t.exec, t.m, {some_tokens(8)}, {1.0}, false, 0, quiet), value_error,
+  CHECK_SAYS(calibrate_model(t.exec, t.m, {some_tokens(8)}, uniformly(t, 1.0), quiet), value_error,
              "must be in [0, 1), got 1");
-  CHECK_SAYS(calibrate_model(t.exec, t.m, {some_tokens(8)}, {0.5}, true, 8, quiet), value_error,
-             "nothing to observe");
+  calibration nothing_left;
+  nothing_left.sequential = true;
+  nothing_left.dense_prefix = 8;
+  CHECK_SAYS(calibrate_model(t.exec, t.m, {some_tokens(8)}, uniformly(t, 0.5, nothing_left), quiet),
+             value_error, "nothing to observe");
 }
 
 TEST_CASE("sampler: greedy at 0, else by seed and proportion") {

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The projections that read one input of a block: one weight when their elements are of one type,
+// else as many as it takes, since a file may quantise them differently.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/model/sparse_linear.hpp"
+
+namespace llama {
+
+class stack {
+ public:
+  using executor = sparsellm::cpu::executor;
+  using linear = sparsellm::sparse_linear;
+
+  explicit stack(std::vector<linear> parts) : parts_(std::move(parts)) {}
+
+  [[nodiscard]] const std::vector<linear>& parts() const noexcept { return parts_; }
+  [[nodiscard]] std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const linear& p : parts_) sum += p.bytes();
+    return sum;
+  }
+  // One threshold for each projection.
+  void set_thresholds(const std::vector<float>& thresholds) {
+    split(thresholds, [](linear& p, std::vector<float> t) { p.set_thresholds(t); });
+  }
+  void set_scale(const std::vector<float>& scale) {
+    for (linear& p : parts_) p.set_scale(scale);
+  }
+  void set_top_k(std::size_t k) {
+    for (linear& p : parts_) p.set_top_k(k);
+  }
+
+  // The part that projection p is in, and its place there.
+  [[nodiscard]] std::pair<const linear*, std::size_t> projection(std::size_t p) const noexcept {
+    std::size_t part = 0;
+    for (; p >= parts_[part].projections(); ++part) p -= parts_[part].projections();
+    return {&parts_[part], p};
+  }
+
+  void dense(executor& exec, sparsellm::vector_view<const float> x,
+             sparsellm::vector_view<float> y) const {
+    each(y, [&](const linear& p, auto part) { p.dense(exec, x, part); });
+  }
+  void dense(executor& exec, sparsellm::matrix_view<const float> x,
+             sparsellm::matrix_view<float> y) const {
+    each(y, [&](const linear& p, auto part) { p.dense(exec, x, part); });
+  }
+  template <class X, class Y>
+  void sparse(executor& exec, const X& x, Y y) const {
+    each(y, [&](const linear& p, auto part) { p.sparse(exec, x, part); });
+  }
+
+ private:
+  template <class Body>
+  void split(const std::vector<float>& values, const Body& body) {
+    auto first = values.begin();
+    for (linear& p : parts_) {
+      const auto last = first + static_cast<std::ptrdiff_t>(p.projections());
+      body(p, std::vector<float>(first, last));
+      first = last;
+    }
+  }
+  template <class Body>
+  void each(sparsellm::vector_view<float> y, const Body& body) const {
+    std::size_t at = 0;
+    for (const linear& p : parts_) {
+      body(p, sparsellm::vector_view<float>(y.data() + at, p.shape().outputs));
+      at += p.shape().outputs;
+    }
+  }
+  template <class Body>
+  void each(sparsellm::matrix_view<float> y, const Body& body) const {
+    std::size_t at = 0;
+    for (const linear& p : parts_) {
+      body(p,
+           sparsellm::matrix_view<float>(y.data() + at, y.rows(), p.shape().outputs, y.stride()));
+      at += p.shape().outputs;
+    }
+  }
+
+  std::vector<linear> parts_;
+};
+
+}  // namespace llama
