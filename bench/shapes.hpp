@@ -16,8 +16,22 @@ namespace bench {
 
 using sparsellm::extents;
 
-// [outputs, inputs] of Llama-2-7B's layers.
-inline const std::vector<extents> shapes{{4096, 4096}, {11008, 4096}, {4096, 11008}};
+// A projection of a model: [outputs, inputs], and which of TEAL's activation histograms its inputs
+// are drawn from.
+struct projection {
+  const char* model;
+  extents shape;
+  const char* input;
+};
+inline const std::vector<projection> projections{{"Llama-2-7B q, k, v, o", {4096, 4096}, "attn-h1"},
+                                                 {"Llama-2-7B gate, up", {11008, 4096}, "mlp-h1"},
+                                                 {"Llama-2-7B down", {4096, 11008}, "mlp-h2"},
+                                                 {"Llama-3-8B k, v", {1024, 4096}, "attn-h1"},
+                                                 {"Llama-3-8B gate, up", {14336, 4096}, "mlp-h1"},
+                                                 {"Llama-3-8B down", {4096, 14336}, "mlp-h2"},
+                                                 {"SmolLM2-135M q, o", {576, 576}, "attn-h1"},
+                                                 {"SmolLM2-135M gate, up", {1536, 576}, "mlp-h1"},
+                                                 {"SmolLM2-135M down", {576, 1536}, "mlp-h2"}};
 
 inline std::string name(extents e) {
   return std::to_string(e.outputs) + "x" + std::to_string(e.inputs);

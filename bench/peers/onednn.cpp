@@ -22,7 +22,9 @@ class onednn_bf16 final : public peer_gemv {
     return std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
            std::to_string(v->patch);
   }
-  [[nodiscard]] std::size_t scalar_bytes() const override { return 2; }
+  [[nodiscard]] double bytes(sparsellm::extents e) const override {
+    return static_cast<double>(e.outputs * e.inputs) * 2;
+  }
 
   void prepare(sparsellm::extents shape, std::size_t threads) override {
     if (shape == shape_) return;

@@ -21,7 +21,9 @@ class openblas_f32 final : public peer_gemv {
  public:
   [[nodiscard]] std::string name() const override { return "openblas/f32"; }
   [[nodiscard]] std::string version() const override { return openblas_get_config(); }
-  [[nodiscard]] std::size_t scalar_bytes() const override { return 4; }
+  [[nodiscard]] double bytes(sparsellm::extents e) const override {
+    return static_cast<double>(e.outputs * e.inputs) * 4;
+  }
 
   void prepare(sparsellm::extents shape, std::size_t threads) override {
     if (shape == shape_) return;

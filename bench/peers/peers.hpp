@@ -17,7 +17,8 @@ struct peer_gemv {
   virtual ~peer_gemv() = default;
   [[nodiscard]] virtual std::string name() const = 0;  // "onednn/bf16"
   [[nodiscard]] virtual std::string version() const = 0;
-  [[nodiscard]] virtual std::size_t scalar_bytes() const = 0;
+  // Of one weight, as it is read.
+  [[nodiscard]] virtual double bytes(sparsellm::extents shape) const = 0;
   // Makes the rotating weights, in the layout the library likes best, and sets its threads.
   virtual void prepare(sparsellm::extents shape, std::size_t threads) = 0;
   virtual void run(const float* x, float* y) = 0;
@@ -25,6 +26,8 @@ struct peer_gemv {
 
 [[nodiscard]] const std::vector<std::shared_ptr<peer_gemv>>& peers();
 
+void add_eigen(std::vector<std::shared_ptr<peer_gemv>>& to);
+void add_ggml(std::vector<std::shared_ptr<peer_gemv>>& to);
 void add_onednn(std::vector<std::shared_ptr<peer_gemv>>& to);
 void add_openblas(std::vector<std::shared_ptr<peer_gemv>>& to);
 

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pool that benchmarks run on, and what the machine shows while they do: its read bandwidth and
+// the time of a fork and join, for a virtual machine changes both from minute to minute.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include "sparsellm/cpu/executor.hpp"
+
+namespace bench {
+
+[[nodiscard]] sparsellm::cpu::executor& pool();
+
+// Registers "read_bandwidth" and "fork_join".
+void register_machine();
+
+// bytes: of one iteration.
+void set_bytes(benchmark::State& state, double bytes);
+
+// Instruction set, threads, peers' versions, where activations come from.
+void add_context();
+
+}  // namespace bench
