@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// E-Sparse's local block shuffle (arXiv 2310.15929, section 3): inside blocks of channels, pairs of
+// different groups change places as long as the N:M mask then keeps more. Best gain first, as apex
+// does (Pool and Yu, NeurIPS 2021); the result does not depend on the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/permute/channel_order.hpp"
+#include "sparsellm/permute/swap_gains.hpp"
+#include "sparsellm/prune/pattern.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+struct block_shuffle_options {
+  std::size_t block = 256;        // channels that may change places, rounded down to whole groups
+  double least_gain = 1e-9;       // of the block's kept score; smaller gains end the search
+  std::optional<double> seconds;  // stop after so long, with the best so far
+  std::function<void(double share)> progress;  // called between rounds; may throw to stop
+};
+
+// From `start`, an order of scores [rows, channels]' columns, to one whose mask keeps at least as
+// much. Throws shape_error when the sizes differ, value_error for a pattern that is none or a block
+// shorter than a group.
+template <host_executor E>
+[[nodiscard]] channel_order block_shuffle(E& exec, nm_pattern p, matrix_view<const float> scores,
+                                          const channel_order& start,
+                                          const block_shuffle_options& how = {}) {
+  check(p);
+  require<shape_error>(start.size() == scores.cols(), "block_shuffle: an order of ", scores.cols(),
+                       " channels expected, got ", start.size());
+  require<value_error>(how.block >= p.m, "block_shuffle: blocks of at least ", p.m,
+                       " channels expected, got ", how.block);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto out_of_time = [&] {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
+    return how.seconds.has_value() && passed.count() >= *how.seconds;
+  };
+  const std::size_t length = how.block / p.m * p.m, channels = scores.cols();
+  const auto report = [&](std::size_t done) {
+    if (how.progress) how.progress(static_cast<double>(done) / static_cast<double>(channels));
+  };
+  std::vector<std::uint32_t> at = start.channels();
+  for (std::size_t first = 0; first < channels && !out_of_time(); first += length) {
+    const std::size_t count = std::min(length, channels - first);
+    swap_gains<E> gains(exec, p, scores, {at.data() + first, count});
+    while (!out_of_time()) {
+      report(first);
+      if (!gains.swap_best(how.least_gain)) break;
+    }
+    std::copy(gains.channels().begin(), gains.channels().end(),
+              at.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+  report(channels);
+  return channel_order(std::move(at));
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Stage 3, prune: how much a weight matters. Magnitude, Wanda (arXiv 2306.11695) and E-Sparse
+// (arXiv 2310.15929) are all |W_ij| · s_j, one kernel with three ways to get s; RIA
+// (ICLR 2024, "Plug-and-Play") needs the sums of rows and columns besides.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <vector>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// Semantics: s(w, row, channel) is the saliency of weight [row, channel], whose value is w: larger
+// matters more, NaN is refused. Asked from many threads, any number of times.
+template <class S>
+concept saliency = requires(const S& s, float w, std::size_t row, std::size_t channel) {
+  { s(w, row, channel) }
+  noexcept->std::same_as<float>;
+};
+
+// |w| · scale[channel]; no scale is 1.
+struct scaled_magnitude {
+  const float* scale = nullptr;  // [inputs], borrowed
+  [[nodiscard]] float operator()(float w, std::size_t, std::size_t channel) const noexcept {
+    return std::fabs(w) * (scale == nullptr ? 1.0f : scale[channel]);
+  }
+};
+static_assert(saliency<scaled_magnitude>);
+
+namespace checks {
+inline void channel_values(const char* what, vector_view<const double> values) {
+  for (std::size_t c = 0; c < values.size(); ++c)
+    require<value_error>(std::isfinite(values[c]) && values[c] >= 0.0, what, " of channel ", c,
+                         " is ", values[c], ", a finite number from 0 on expected");
+}
+}  // namespace checks
+
+// Wanda's s_j = ‖X_j‖₂; norms [inputs]. Throws value_error for NaN, infinite or negative ones.
+[[nodiscard]] inline std::vector<float> wanda_scale(vector_view<const double> norms) {
+  checks::channel_values("wanda_scale: the norm", norms);
+  return {norms.begin(), norms.end()};
+}
+
+// E-Sparse's s_j = H_j + alpha · ‖X_j‖₂; entropies and norms [inputs]. The sum is not scale-free:
+// with root mean squares in place of norms the entropy drowns them. Throws shape_error when the
+// sizes differ, value_error as wanda_scale() does.
+[[nodiscard]] inline std::vector<float> e_sparse_scale(vector_view<const double> entropies,
+                                                       vector_view<const double> norms,
+                                                       double alpha = 1.0) {
+  require<shape_error>(entropies.size() == norms.size(), "e_sparse_scale: ", entropies.size(),
+                       " entropies and ", norms.size(), " norms");
+  require<value_error>(std::isfinite(alpha) && alpha >= 0.0, "e_sparse_scale: alpha is ", alpha);
+  checks::channel_values("e_sparse_scale: the entropy", entropies);
+  checks::channel_values("e_sparse_scale: the norm", norms);
+  std::vector<float> scale(norms.size());
+  for (std::size_t c = 0; c < scale.size(); ++c)
+    scale[c] = static_cast<float>(entropies[c] + alpha * norms[c]);
+  return scale;
+}
+
+// (|w| / Σ_i |W_ij| + |w| / Σ_j |W_ij|) · ‖X_j‖₂^a, a = 0.5. Owns its sums: copy it by reference.
+class ria {
+ public:
+  // weight [outputs, inputs], norms [inputs]. Throws as wanda_scale() does, shape_error when the
+  // sizes differ.
+  template <host_executor E>
+  ria(E& exec, matrix_view<const float> weight, vector_view<const double> norms, double a = 0.5)
+      : row_(weight.rows(), 0.0f), column_(weight.cols(), 0.0f), norm_(weight.cols()) {
+    require<shape_error>(norms.size() == weight.cols(), "ria: ", weight.cols(),
+                         " norms expected, got ", norms.size());
+    checks::channel_values("ria: the norm", norms);
+    for (std::size_t c = 0; c < norm_.size(); ++c)
+      norm_[c] = static_cast<float>(std::pow(norms[c], a));
+    exec.parallel_for(weight.rows(), [&](std::size_t r) {
+      double sum = 0;
+      for (std::size_t c = 0; c < weight.cols(); ++c) sum += std::fabs(weight(r, c));
+      row_[r] = inverse(sum);
+    });
+    std::vector<double> sums(weight.cols(), 0.0);
+    for (std::size_t r = 0; r < weight.rows(); ++r)
+      for (std::size_t c = 0; c < weight.cols(); ++c) sums[c] += std::fabs(weight(r, c));
+    for (std::size_t c = 0; c < sums.size(); ++c) column_[c] = inverse(sums[c]);
+  }
+
+  [[nodiscard]] float operator()(float w, std::size_t row, std::size_t channel) const noexcept {
+    const float magnitude = std::fabs(w);
+    return (magnitude * column_[channel] + magnitude * row_[row]) * norm_[channel];
+  }
+
+ private:
+  // A row or column of zeros has nothing to divide.
+  [[nodiscard]] static float inverse(double sum) noexcept {
+    return sum > 0 ? static_cast<float>(1.0 / sum) : 0.0f;
+  }
+  std::vector<float> row_, column_, norm_;
+};
+static_assert(saliency<ria>);
+
+// scores [rows, channels] of a weight: what masks and shuffles look at. Throws value_error for a
+// score that is NaN, infinite or negative, shape_error when the sizes differ.
+template <host_executor E, saliency S>
+void score_weights(E& exec, matrix_view<const float> weight, const S& s,
+                   matrix_view<float> scores) {
+  require<shape_error>(weight.rows() == scores.rows() && weight.cols() == scores.cols(),
+                       "score_weights: ", weight.rows(), "x", weight.cols(),
+                       " scores expected, got ", scores.rows(), "x", scores.cols());
+  exec.parallel_for(weight.rows(), [&](std::size_t r) {
+    for (std::size_t c = 0; c < weight.cols(); ++c) {
+      const float score = s(weight(r, c), r, c);
+      if (!(score >= 0.0f && std::isfinite(score)))
+        raise<value_error>(concat("score_weights: the saliency of weight [", r, ", ", c, "] is ",
+                                  score, ", a finite number from 0 on expected"));
+      scores(r, c) = score;
+    }
+  });
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
