@@ -11,23 +11,37 @@
 #include "laws/multiply_laws.hpp"
 #include "sparsellm/cpu/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
 
 using namespace sparsellm;
+
+// Whether large batches run through the bfloat16 dot product.
+template <class F>
+constexpr bool rounds_batches() {
+  if constexpr (requires { typename F::element; })
+    return !std::is_same_v<typename F::element, float> &&
+           !std::is_same_v<typename F::element, half>;
+  return std::is_same_v<typename F::value_type, bfloat16> &&
+         !std::is_same_v<F, row_major<bfloat16>>;
+}
 
 TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instruction set", "",
                    row_major<float>, row_major<half>, row_major<bfloat16>, panel<float>,
                    panel<half>, panel<bfloat16>, channel_major<float>, channel_major<half>,
                    channel_major<bfloat16>, q8_0<layout::panel>, q8_0<layout::channel_major>,
                    q4_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>,
-                   (quantized<8, 128, levels::affine>), (quantized<4, 64>)) {
+                   (quantized<8, 128, levels::affine>), (quantized<4, 64>), (n_of_m<float, 2, 4>),
+                   (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 1, 3>),
+                   (n_of_m<std::int8_t, 2, 4>), (n_of_m<std::int8_t, 6, 8>),
+                   (channel_bitmap<float, 2, 4>), (channel_bitmap<half, 2, 3>),
+                   (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<std::int8_t, 4, 8>)) {
   for (const cpu::isa i : cpu::all_isas) {
     if (!cpu::supported(i)) continue;
     cpu::executor exec(2);
     exec.use(i);
     // Only the bfloat16 dot product rounds activations, and only in larger batches.
-    const bool rounds = i == cpu::isa::avx512_bf16 &&
-                        std::is_same_v<typename TestType::value_type, bfloat16> &&
-                        !std::is_same_v<TestType, row_major<bfloat16>>;
+    const bool rounds = i == cpu::isa::avx512_bf16 && rounds_batches<TestType>();
     INFO(cpu::name(i));
     multiply_laws<TestType>(exec, rounds ? cpu::rounded_batch : 0);
   }
@@ -37,7 +51,11 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
                    row_major<bfloat16>, panel<float>, panel<half>, panel<bfloat16>,
                    channel_major<float>, channel_major<half>, channel_major<bfloat16>,
                    q8_0<layout::panel>, q8_0<layout::channel_major>, q4_0<layout::panel>,
-                   q4_1<layout::channel_major>) {
+                   q4_1<layout::channel_major>, (n_of_m<float, 4, 8>), (n_of_m<half, 2, 4>),
+                   (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 5, 7>), (n_of_m<std::int8_t, 2, 4>),
+                   (n_of_m<std::int8_t, 3, 4>), (channel_bitmap<float, 4, 8>),
+                   (channel_bitmap<half, 2, 4>), (channel_bitmap<bfloat16, 2, 4>),
+                   (channel_bitmap<bfloat16, 3, 5>), (channel_bitmap<std::int8_t, 2, 4>)) {
   std::mt19937 random(17);
   std::normal_distribution<float> normal;
   cpu::executor packer(2);
@@ -136,6 +154,24 @@ TEST_CASE("kernels: panel and channel_major agree to the bit, skipped or masked"
   multiply(exec, pack<panel<bfloat16>>(exec, view), s, x, a);
   multiply(exec, pack<channel_major<bfloat16>>(exec, view), s, x, b);
   CHECK(a == b);
+}
+
+TEST_CASE("kernels: a channel bitmap gives the bits of its weights with zeros in a panel") {
+  std::mt19937 random(41);
+  std::normal_distribution<float> normal;
+  cpu::executor exec(3);
+  std::vector<float> w(200 * 700), x(700), a(200), b(200);
+  for (float& v : w) v = normal(random);
+  for (float& v : x) v = normal(random);
+  const auto sparse =
+      pack<channel_bitmap<bfloat16, 2, 4>>(exec, matrix_view<const float>(w.data(), 200, 700));
+  unpack(sparse, matrix_view<float>(w.data(), 200, 700));
+  const auto dense = pack<panel<bfloat16>>(exec, matrix_view<const float>(w.data(), 200, 700));
+  for (const float tau : {-1.0f, 0.5f}) {
+    multiply(exec, dense, sparsifier{magnitude{}, above{tau}}, x, a);
+    multiply(exec, sparse, sparsifier{magnitude{}, above{tau}}, x, b);
+    CHECK(a == b);
+  }
 }
 
 TEST_CASE("kernels: compaction agrees with the sparsifier on every instruction set") {

@@ -16,6 +16,7 @@
 
 #include "catch2_any.hpp"
 #include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/masked_product.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/multiply/reference.hpp"
 #include "sparsellm/multiply/summation.hpp"
@@ -28,14 +29,33 @@ inline double error_bound(std::size_t inputs, bool rounded) {
   return n * u / (1 - n * u) + (rounded ? 0x1p-8 + 0x1p-16 : 0.0);
 }
 
+// The input channels that share a scale where a format's kernels round activations; 0 for none.
+template <sparsellm::packed_format F>
+constexpr std::size_t rounded_together() {
+  if constexpr (requires { F::group; }) return F::group;
+  if constexpr (requires { requires F::levels; }) {
+    if constexpr (requires { F::span; }) return sparsellm::cpu::chunk_blocks * F::span;
+    return 1u << 20;  // which channels share a scale depends on which are live
+  }
+  return 0;
+}
+
+// From this batch on N:M weights are summed in the order of expanded ones: within the bound, but
+// not the bits of their tokens one by one.
+template <sparsellm::packed_format F>
+constexpr std::size_t own_order_from() {
+  if constexpr (requires { F::pattern; }) return sparsellm::cpu::expanding_batch;
+  return static_cast<std::size_t>(-1);
+}
+
 // How far a format's kernels may take x[c] for another number, whatever the batch: quantised
 // weights are multiplied with activations of 16 bits, a scale for each block.
 template <sparsellm::packed_format F>
 std::vector<float> activation_error(const std::vector<float>& x) {
   std::vector<float> error(x.size(), 0.0f);
-  if constexpr (!sparsellm::storage_scalar<typename F::value_type>)
-    for (std::size_t b = 0; b < x.size(); b += F::group) {
-      const std::size_t end = std::min(b + F::group, x.size());
+  if constexpr (rounded_together<F>() != 0)
+    for (std::size_t b = 0; b < x.size(); b += rounded_together<F>()) {
+      const std::size_t end = std::min(b + rounded_together<F>(), x.size());
       float most = 0;
       for (std::size_t c = b; c < end; ++c) most = std::max(most, std::fabs(x[c]));
       // Half a level, and the rounding of the scale and of the product.
@@ -92,7 +112,8 @@ void multiply_laws(E& exec, std::size_t rounded_batch) {
                  matrix_view<float>(ys.data(), tokens, e.outputs));
         const bool rounded = rounded_batch != 0 && tokens >= rounded_batch;
         within(ys.data() + (tokens - 1) / 2 * 2 * e.outputs, rounded);
-        if (!rounded) CHECK(std::memcmp(ys.data(), y.data(), e.outputs * sizeof(float)) == 0);
+        if (!rounded && tokens < own_order_from<F>())
+          CHECK(std::memcmp(ys.data(), y.data(), e.outputs * sizeof(float)) == 0);
       }
     }
 

@@ -15,10 +15,15 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/isa.hpp"
+#include "sparsellm/cpu/bitmap_table.hpp"
+#include "sparsellm/cpu/expand_tables.hpp"
 #include "sparsellm/cpu/kernel_table.hpp"
+#include "sparsellm/cpu/masked_table.hpp"
 #include "sparsellm/cpu/quantized_table.hpp"
 #include "sparsellm/cpu/target.hpp"
 #include "sparsellm/multiply/summation.hpp"
+#include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/pack/masked_weight.hpp"
 #include "sparsellm/pack/output_group.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
@@ -59,6 +64,11 @@ namespace scalar {
 #include "sparsellm/cpu/kernels/row_dots.inl"
 #include "sparsellm/cpu/kernels/silu.inl"
 #include "sparsellm/cpu/kernels/table.inl"
+#include "sparsellm/cpu/kernels/masked_levels.inl"
+#include "sparsellm/cpu/kernels/masked.inl"
+#include "sparsellm/cpu/kernels/bitmap_walk.inl"
+#include "sparsellm/cpu/kernels/bitmap_levels.inl"
+#include "sparsellm/cpu/kernels/bitmap.inl"
 }  // namespace scalar
 
 #if SPARSELLM_ARCH_ARM64
@@ -71,6 +81,11 @@ namespace neon {
 #include "sparsellm/cpu/kernels/row_dots.inl"
 #include "sparsellm/cpu/kernels/silu.inl"
 #include "sparsellm/cpu/kernels/table.inl"
+#include "sparsellm/cpu/kernels/masked_levels.inl"
+#include "sparsellm/cpu/kernels/masked.inl"
+#include "sparsellm/cpu/kernels/bitmap_walk.inl"
+#include "sparsellm/cpu/kernels/bitmap_levels.inl"
+#include "sparsellm/cpu/kernels/bitmap.inl"
 }  // namespace neon
 #endif
 
@@ -85,6 +100,11 @@ namespace avx2 {
 #include "sparsellm/cpu/kernels/row_dots.inl"
 #include "sparsellm/cpu/kernels/silu.inl"
 #include "sparsellm/cpu/kernels/table.inl"
+#include "sparsellm/cpu/kernels/masked_levels.inl"
+#include "sparsellm/cpu/kernels/masked.inl"
+#include "sparsellm/cpu/kernels/bitmap_walk.inl"
+#include "sparsellm/cpu/kernels/bitmap_levels.inl"
+#include "sparsellm/cpu/kernels/bitmap.inl"
 }  // namespace avx2
 SPARSELLM_TARGET_END
 
@@ -92,6 +112,7 @@ SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")
 namespace avx512 {
 #include "sparsellm/cpu/simd/avx512.inl"
 #include "sparsellm/cpu/simd/avx512_madd.inl"
+#include "sparsellm/cpu/simd/avx512_expand.inl"
 #include "sparsellm/cpu/kernels/gemv.inl"
 #include "sparsellm/cpu/kernels/channel_batch.inl"
 #include "sparsellm/cpu/kernels/gemm.inl"
@@ -99,6 +120,11 @@ namespace avx512 {
 #include "sparsellm/cpu/kernels/row_dots.inl"
 #include "sparsellm/cpu/kernels/silu.inl"
 #include "sparsellm/cpu/kernels/table.inl"
+#include "sparsellm/cpu/kernels/masked_levels.inl"
+#include "sparsellm/cpu/kernels/masked.inl"
+#include "sparsellm/cpu/kernels/bitmap_walk.inl"
+#include "sparsellm/cpu/kernels/bitmap_levels.inl"
+#include "sparsellm/cpu/kernels/bitmap.inl"
 }  // namespace avx512
 SPARSELLM_TARGET_END
 
@@ -119,6 +145,27 @@ using avx512::vfloat;
 #include "sparsellm/cpu/simd/avx512_vnni.inl"
 #include "sparsellm/cpu/kernels/quantized.inl"
 }  // namespace avx512_vnni
+SPARSELLM_TARGET_END
+
+SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi2")
+namespace avx512_vbmi2 {
+using avx512::add;
+using avx512::broadcast;
+using avx512::every_lane;
+using avx512::high_half;
+using avx512::lanes;
+using avx512::load;
+using avx512::mul_add;
+using avx512::store;
+using avx512::vfloat;
+using avx512::zero;
+#include "sparsellm/cpu/simd/avx512_vbmi2.inl"
+#include "sparsellm/cpu/kernels/masked_levels.inl"
+#include "sparsellm/cpu/kernels/masked.inl"
+#include "sparsellm/cpu/kernels/bitmap_walk.inl"
+#include "sparsellm/cpu/kernels/bitmap_vbmi2.inl"
+#include "sparsellm/cpu/kernels/bitmap.inl"
+}  // namespace avx512_vbmi2
 SPARSELLM_TARGET_END
 
 SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
@@ -146,9 +193,9 @@ SPARSELLM_TARGET_END
 template <storage_scalar T>
 [[nodiscard]] const kernel_table<T>& kernels_for(isa i) noexcept {
 #if SPARSELLM_ARCH_X86
-  static constexpr kernel_table<T> tables[] = {scalar::table<T>(), scalar::table<T>(),
-                                               avx2::table<T>(),   avx512::table<T>(),
-                                               avx512::table<T>(), avx512_bf16::table<T>()};
+  static constexpr kernel_table<T> tables[] = {
+      scalar::table<T>(), scalar::table<T>(), avx2::table<T>(),       avx512::table<T>(),
+      avx512::table<T>(), avx512::table<T>(), avx512_bf16::table<T>()};
 #elif SPARSELLM_ARCH_ARM64
   static constexpr kernel_table<T> tables[] = {scalar::table<T>(), neon::table<T>()};
 #else
@@ -167,6 +214,7 @@ template <int Bits, bool Affine>
       avx2::quantized_kernels<Bits, Affine>(),
       avx512::quantized_kernels<Bits, Affine>(),
       avx512_vnni::quantized_kernels<Bits, Affine>(),
+      avx512_vnni::quantized_kernels<Bits, Affine>(),
       avx512_vnni::quantized_kernels<Bits, Affine>()};
 #elif SPARSELLM_ARCH_ARM64
   static constexpr quantized_table<Bits, Affine> tables[] = {
@@ -174,6 +222,42 @@ template <int Bits, bool Affine>
 #else
   static constexpr quantized_table<Bits, Affine> tables[] = {
       scalar::quantized_kernels<Bits, Affine>()};
+#endif
+  return tables[static_cast<std::size_t>(i)];
+}
+
+// The same for N:M weights.
+template <class T>
+[[nodiscard]] const masked_table<T>& masked_kernels_for(isa i) noexcept {
+#if SPARSELLM_ARCH_X86
+  static constexpr masked_table<T> tables[] = {
+      scalar::masked_kernels<T>(),      scalar::masked_kernels<T>(),
+      avx2::masked_kernels<T>(),        avx512::masked_kernels<T>(),
+      avx512::masked_kernels<T>(),      avx512_vbmi2::masked_kernels<T>(),
+      avx512_vbmi2::masked_kernels<T>()};
+#elif SPARSELLM_ARCH_ARM64
+  static constexpr masked_table<T> tables[] = {scalar::masked_kernels<T>(),
+                                               neon::masked_kernels<T>()};
+#else
+  static constexpr masked_table<T> tables[] = {scalar::masked_kernels<T>()};
+#endif
+  return tables[static_cast<std::size_t>(i)];
+}
+
+// The same for channel bitmaps.
+template <class T>
+[[nodiscard]] const bitmap_table<T>& bitmap_kernels_for(isa i) noexcept {
+#if SPARSELLM_ARCH_X86
+  static constexpr bitmap_table<T> tables[] = {
+      scalar::bitmap_kernels<T>(),      scalar::bitmap_kernels<T>(),
+      avx2::bitmap_kernels<T>(),        avx512::bitmap_kernels<T>(),
+      avx512::bitmap_kernels<T>(),      avx512_vbmi2::bitmap_kernels<T>(),
+      avx512_vbmi2::bitmap_kernels<T>()};
+#elif SPARSELLM_ARCH_ARM64
+  static constexpr bitmap_table<T> tables[] = {scalar::bitmap_kernels<T>(),
+                                               neon::bitmap_kernels<T>()};
+#else
+  static constexpr bitmap_table<T> tables[] = {scalar::bitmap_kernels<T>()};
 #endif
   return tables[static_cast<std::size_t>(i)];
 }

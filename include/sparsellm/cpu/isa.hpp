@@ -3,7 +3,7 @@
 //
 // The instruction sets kernels are compiled for, and which of them this machine has. Asked once
 // per process. The environment variable SPARSELLM_ISA=scalar|neon|avx2|avx512|avx512_vnni|
-// avx512_bf16 chooses a lesser one.
+// avx512_vbmi2|avx512_bf16 chooses a lesser one.
 #pragma once
 
 #include <array>
@@ -19,19 +19,21 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cpu {
 
 enum class isa {
   scalar,
-  neon,         // Armv8-A
-  avx2,         // with FMA and F16C
-  avx512,       // F, BW, DQ, VL
-  avx512_vnni,  // and VNNI
-  avx512_bf16,  // and BF16
+  neon,          // Armv8-A
+  avx2,          // with FMA and F16C
+  avx512,        // F, BW, DQ, VL
+  avx512_vnni,   // and VNNI
+  avx512_vbmi2,  // and VBMI2
+  avx512_bf16,   // and BF16
 };
 
-inline constexpr std::array<isa, 6> all_isas{isa::scalar, isa::neon,        isa::avx2,
-                                             isa::avx512, isa::avx512_vnni, isa::avx512_bf16};
+inline constexpr std::array<isa, 7> all_isas{isa::scalar,     isa::neon,        isa::avx2,
+                                             isa::avx512,     isa::avx512_vnni, isa::avx512_vbmi2,
+                                             isa::avx512_bf16};
 
 [[nodiscard]] constexpr std::string_view name(isa i) noexcept {
-  constexpr std::array<std::string_view, 6> names{"scalar", "neon",        "avx2",
-                                                  "avx512", "avx512_vnni", "avx512_bf16"};
+  constexpr std::array<std::string_view, 7> names{
+      "scalar", "neon", "avx2", "avx512", "avx512_vnni", "avx512_vbmi2", "avx512_bf16"};
   return names[static_cast<std::size_t>(i)];
 }
 
@@ -71,7 +73,8 @@ namespace cpuid {
              cpuid::bit(7, 0, 1, 17) && cpuid::bit(7, 0, 1, 30) &&                     // DQ, BW
              cpuid::bit(7, 0, 1, 31);                                                  // VL
     case isa::avx512_vnni: return supported(isa::avx512) && cpuid::bit(7, 0, 2, 11);
-    case isa::avx512_bf16: return supported(isa::avx512_vnni) && cpuid::bit(7, 1, 0, 5);
+    case isa::avx512_vbmi2: return supported(isa::avx512_vnni) && cpuid::bit(7, 0, 2, 6);
+    case isa::avx512_bf16: return supported(isa::avx512_vbmi2) && cpuid::bit(7, 1, 0, 5);
   }
   return false;
 #elif SPARSELLM_ARCH_ARM64
@@ -89,7 +92,7 @@ namespace cpuid {
     return i;
   }
   raise<value_error>(
-      concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512, avx512_vnni or "
+      concat("SPARSELLM_ISA: expected scalar, neon, avx2, avx512, avx512_vnni, avx512_vbmi2 or "
              "avx512_bf16, got '",
              text, "'"));
 }

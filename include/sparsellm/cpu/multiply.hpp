@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // run_multiply() for host executors: which product each format runs. The products themselves:
-// channel_product.hpp (skips), dense_product.hpp (reads all), quantized_product.hpp.
+// channel_product.hpp (skips), dense_product.hpp (reads all), quantized_product.hpp,
+// masked_product.hpp (N:M), bitmap_product.hpp (N:M that skips).
 #pragma once
 
 #include <concepts>
@@ -12,14 +13,18 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/executor.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/bitmap_product.hpp"
 #include "sparsellm/cpu/channel_product.hpp"
 #include "sparsellm/cpu/cover.hpp"
 #include "sparsellm/cpu/dense_product.hpp"
 #include "sparsellm/cpu/foreach_target.hpp"
+#include "sparsellm/cpu/masked_product.hpp"
 #include "sparsellm/cpu/quantized_product.hpp"
 #include "sparsellm/cpu/selection.hpp"
 #include "sparsellm/cpu/tasks.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/panel.hpp"
 #include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/row_major.hpp"
@@ -39,6 +44,10 @@ template <class V>
 concept row_view = std::same_as<typename V::format, row_major<typename V::value_type>>;
 template <class V>
 concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affine>>;
+template <class V>
+concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
+template <class V>
+concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
 
 // Inputs of one token.
 template <class X>
@@ -80,6 +89,13 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_v
       [&](std::size_t) -> const X& { return x; }, matrix_view<float>(y.data(), 1, y.size()));
 }
 
+template <host_executor E, cpu::masked_view V, pointwise_sparsifier S, cpu::token_input X>
+void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_view<float> y) {
+  cpu::masked_product<E, typename V::element>(
+      exec, w, cpu::cover<S>(s, strip_rows), 1, [&](std::size_t) -> const X& { return x; },
+      matrix_view<float>(y.data(), 1, y.size()));
+}
+
 // A batch, a sparsifier for each section.
 template <host_executor E, class V, pointwise_sparsifier S>
 requires(cpu::channel_view<V> ||
@@ -99,6 +115,42 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const fl
   cpu::quantized_product<E, V::bits, V::affine>(
       exec, w, V::format::where, cpu::cover<S>(s, strip_outputs<V::bits>), x.rows(),
       [&](std::size_t t) { return x.row(t); }, y);
+}
+
+template <host_executor E, cpu::masked_view V, pointwise_sparsifier S>
+void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const float> x,
+                  matrix_view<float> y) {
+  using T = typename V::element;
+  const cpu::cover<S> sections(s, strip_rows);
+  if (x.rows() < cpu::expanding_batch)
+    cpu::masked_product<E, T>(
+        exec, w, sections, x.rows(), [&](std::size_t t) { return x.row(t); }, y);
+  else
+    cpu::expanded_product<cpu::masked_groups>(exec, static_cast<const masked_weight<T>&>(w),
+                                              sections, x, y);
+}
+
+template <host_executor E, cpu::bitmap_view V, pointwise_sparsifier S, cpu::token_input X>
+void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_view<float> y) {
+  const cpu::cover<S> sections(s, bitmap_outputs);
+  const auto& kernels = cpu::kernels_for<float>(cpu::isa_of(exec));
+  const auto list = [&](const S& keep, std::size_t first, std::size_t last, std::uint32_t* index,
+                        float* value) {
+    return cpu::compact(kernels, keep, x, first, last, index, value);
+  };
+  cpu::bitmap_product<E, typename V::element>(exec, w, sections, list,
+                                              cpu::store_to(y.data(), sections));
+}
+
+template <host_executor E, cpu::bitmap_view V, pointwise_sparsifier S>
+void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const float> x,
+                  matrix_view<float> y) {
+  using T = typename V::element;
+  if (x.rows() < cpu::expanding_batch)
+    for (std::size_t t = 0; t < x.rows(); ++t) run_multiply(exec, w, s, x.row(t), y.row(t));
+  else
+    cpu::expanded_product<cpu::bitmap_groups>(exec, static_cast<const bitmap_weight<T>&>(w),
+                                              cpu::cover<S>(s, bitmap_outputs), x, y);
 }
 
 // row_major reads every row whole and takes no sections; the same for one token and many.
@@ -145,9 +197,22 @@ void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y)
                                                   cpu::store_to(y.data(), sections));
 }
 
+template <host_executor E, cpu::bitmap_view V>
+void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y) {
+  const section<keep_all> all = cpu::whole(w.shape.outputs, keep_all{});
+  const cpu::cover<keep_all> sections(cpu::one(all), bitmap_outputs);
+  const auto list = [&](keep_all, std::size_t first, std::size_t last, std::uint32_t* index,
+                        float* value) {
+    return cpu::copy_range(active, first, last, index, value);
+  };
+  cpu::bitmap_product<E, typename V::element>(exec, w, sections, list,
+                                              cpu::store_to(y.data(), sections));
+}
+
 template <host_executor E, class V>
-requires(!cpu::channel_view<V>) void run_multiply(E& exec, const V& w, active_view active,
-                                                  vector_view<float> y) {
+requires(!cpu::channel_view<V> && !cpu::bitmap_view<V>) void run_multiply(E& exec, const V& w,
+                                                                          active_view active,
+                                                                          vector_view<float> y) {
   run_multiply(exec, w, keep_all{}, active, y);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <variant>
 
@@ -13,13 +14,16 @@
 #include "sparsellm/core/executor.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/format.hpp"
 #include "sparsellm/pack/layout.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/panel.hpp"
 #include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/row_major.hpp"
 #include "sparsellm/pack/storage.hpp"
+#include "sparsellm/prune/mask.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -31,6 +35,16 @@ class any_weight {
   template <host_executor E, class Fill>
   any_weight(E& exec, storage type, layout where, extents shape, const Fill& fill)
       : type_(type), where_(where), weight_(make(exec, type, where, shape, fill)) {}
+
+  // An N:M weight of the patterns that are compiled: 2:4 and 4:8. `where`: n_of_m or
+  // channel_bitmap; type: float, half, bfloat16 or i8. Throws as pack_masked() does, and
+  // value_error for other layouts, types and patterns.
+  template <host_executor E, class Fill>
+  any_weight(E& exec, storage type, layout where, extents shape, const Fill& fill,
+             const weight_mask& mask, nm_pattern pattern)
+      : type_(type),
+        where_(where),
+        weight_(make_pruned(exec, type, where, shape, fill, mask, pattern)) {}
 
   [[nodiscard]] storage type() const noexcept { return type_; }
   [[nodiscard]] layout where() const noexcept { return where_; }
@@ -58,13 +72,24 @@ class any_weight {
   using quantized_panel = packed_matrix<Q<layout::panel>>;
   template <template <layout> class Q>
   using quantized_channels = packed_matrix<Q<layout::channel_major>>;
+  template <sparse_element T>
+  using two_of_four = packed_matrix<n_of_m<T, 2, 4>>;
+  template <sparse_element T>
+  using four_of_eight = packed_matrix<n_of_m<T, 4, 8>>;
+  template <sparse_element T>
+  using bitmap_2_4 = packed_matrix<channel_bitmap<T, 2, 4>>;
+  template <sparse_element T>
+  using bitmap_4_8 = packed_matrix<channel_bitmap<T, 4, 8>>;
 
-  using weight =
-      std::variant<in_panel<float>, in_channels<float>, in_rows<float>, in_panel<half>,
-                   in_channels<half>, in_rows<half>, in_panel<bfloat16>, in_channels<bfloat16>,
-                   in_rows<bfloat16>, quantized_panel<q8_0>, quantized_channels<q8_0>,
-                   quantized_panel<q4_0>, quantized_channels<q4_0>, quantized_panel<q4_1>,
-                   quantized_channels<q4_1>>;
+  using weight = std::variant<
+      in_panel<float>, in_channels<float>, in_rows<float>, in_panel<half>, in_channels<half>,
+      in_rows<half>, in_panel<bfloat16>, in_channels<bfloat16>, in_rows<bfloat16>,
+      quantized_panel<q8_0>, quantized_channels<q8_0>, quantized_panel<q4_0>,
+      quantized_channels<q4_0>, quantized_panel<q4_1>, quantized_channels<q4_1>, two_of_four<float>,
+      four_of_eight<float>, two_of_four<half>, four_of_eight<half>, two_of_four<bfloat16>,
+      four_of_eight<bfloat16>, two_of_four<std::int8_t>, four_of_eight<std::int8_t>,
+      bitmap_2_4<float>, bitmap_4_8<float>, bitmap_2_4<half>, bitmap_4_8<half>,
+      bitmap_2_4<bfloat16>, bitmap_4_8<bfloat16>, bitmap_2_4<std::int8_t>, bitmap_4_8<std::int8_t>>;
 
   template <storage_scalar T, class E, class Fill>
   [[nodiscard]] static weight make_float(E& exec, layout where, extents e, const Fill& fill) {
@@ -89,9 +114,38 @@ class any_weight {
     return pack_quantized<Q<layout::channel_major>>(exec, e, fill);
   }
 
+  template <sparse_element T, class E, class Fill>
+  [[nodiscard]] static weight make_masked(E& exec, layout where, extents e, const Fill& fill,
+                                          const weight_mask& mask, nm_pattern p) {
+    const bool two = p == nm_pattern{2, 4};
+    if (where == layout::n_of_m) {
+      if (two) return pack_masked<n_of_m<T, 2, 4>>(exec, e, fill, mask);
+      return pack_masked<n_of_m<T, 4, 8>>(exec, e, fill, mask);
+    }
+    if (two) return pack_masked<channel_bitmap<T, 2, 4>>(exec, e, fill, mask);
+    return pack_masked<channel_bitmap<T, 4, 8>>(exec, e, fill, mask);
+  }
+
+  template <class E, class Fill>
+  [[nodiscard]] static weight make_pruned(E& exec, storage type, layout where, extents e,
+                                          const Fill& fill, const weight_mask& mask, nm_pattern p) {
+    require<value_error>(is_pruned(where),
+                         "any_weight: a mask goes with the layouts n_of_m and channel_bitmap");
+    require<value_error>(p == nm_pattern{2, 4} || p == nm_pattern{4, 8},
+                         "any_weight: the patterns 2:4 and 4:8 are compiled, got ", p.n, ":", p.m);
+    if (type == storage::f32) return make_masked<float>(exec, where, e, fill, mask, p);
+    if (type == storage::f16) return make_masked<half>(exec, where, e, fill, mask, p);
+    if (type == storage::bf16) return make_masked<bfloat16>(exec, where, e, fill, mask, p);
+    require<value_error>(type == storage::i8,
+                         "any_weight: N:M weights are f32, f16, bf16 or i8, got ", name(type));
+    return make_masked<std::int8_t>(exec, where, e, fill, mask, p);
+  }
+
   template <class E, class Fill>
   [[nodiscard]] static weight make(E& exec, storage type, layout where, extents e,
                                    const Fill& fill) {
+    require<value_error>(!is_pruned(where) && type != storage::i8,
+                         "any_weight: N:M layouts and i8 need a mask");
     if constexpr (std::invocable<const Fill&, std::size_t, vector_view<float>>) {
       if (type == storage::f32) return make_float<float>(exec, where, e, fill);
       if (type == storage::f16) return make_float<half>(exec, where, e, fill);

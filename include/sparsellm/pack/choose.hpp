@@ -14,6 +14,7 @@
 #include "sparsellm/pack/layout.hpp"
 #include "sparsellm/pack/output_group.hpp"
 #include "sparsellm/pack/storage.hpp"
+#include "sparsellm/prune/pattern.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -46,6 +47,15 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   const std::size_t run = groups_of(shape.outputs) * group_outputs * bits_of(type) / 8;
   return 1.0 - sparsity < channel_efficiency(run, is_quantized(type)) ? layout::channel_major
                                                                       : layout::panel;
+}
+
+// n_of_m or channel_bitmap for an N:M weight. Throws value_error as the other does.
+[[nodiscard]] inline layout choose_layout(extents shape, storage type, nm_pattern pattern,
+                                          double sparsity) {
+  require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
+                       "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
+  const std::size_t run = shape.outputs * (bits_of(type) * pattern.n + pattern.m) / pattern.m / 8;
+  return 1.0 - sparsity < channel_efficiency(run, false) ? layout::channel_bitmap : layout::n_of_m;
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

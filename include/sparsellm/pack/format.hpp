@@ -29,7 +29,8 @@ template <storage_scalar T>
 }
 
 // Semantics: storage holds bytes(e) bytes. pack_rows(storage, e, first, rows) writes the rows
-// [first, first + rows.rows()) of the weight, a multiple of row_block (or up to the last row), and
+// [first, first + rows.rows()) of the weight, a multiple of row_block (or up to the last row; a
+// row_block beyond the outputs wants all rows at once), and
 // the padding that belongs to them; after all rows are written every byte is. unpack_row(view, r,
 // out [inputs]) gives back what was stored: narrow<value_type>() of what was packed, or the nearest
 // level. stores(w) says whether a weight fits the format.
@@ -86,7 +87,9 @@ class packed_matrix {
                          "x", shape.inputs);
     require<shape_error>(F::admits(shape), "pack: ", F::name, " does not take the shape ",
                          shape.outputs, "x", shape.inputs);
-    storage_ = buffer<typename F::value_type>(F::bytes(shape) / sizeof(typename F::value_type));
+    std::size_t bytes = F::bytes(shape);
+    if constexpr (requires { F::slack_bytes; }) bytes += F::slack_bytes;
+    storage_ = buffer<typename F::value_type>(bytes / sizeof(typename F::value_type));
   }
 
   [[nodiscard]] extents shape() const noexcept { return shape_; }
@@ -109,13 +112,14 @@ template <packed_format F, host_executor E, class Fill>
 requires std::invocable<const Fill&, std::size_t, vector_view<float>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {
   packed_matrix<F> packed(shape);
-  const std::size_t blocks = (shape.outputs + F::row_block - 1) / F::row_block;
+  const std::size_t row_block = std::min<std::size_t>(F::row_block, shape.outputs);
+  const std::size_t blocks = (shape.outputs + row_block - 1) / row_block;
   const std::size_t tasks = std::min<std::size_t>(blocks, exec.concurrency());
   exec.parallel_for(tasks, [&](std::size_t task) {
-    buffer<float> rows(F::row_block * shape.inputs);
+    buffer<float> rows(row_block * shape.inputs);
     for (std::size_t b = blocks * task / tasks; b < blocks * (task + 1) / tasks; ++b) {
-      const std::size_t first = b * F::row_block;
-      const std::size_t count = std::min<std::size_t>(F::row_block, shape.outputs - first);
+      const std::size_t first = b * row_block;
+      const std::size_t count = std::min<std::size_t>(row_block, shape.outputs - first);
       for (std::size_t r = 0; r < count; ++r) {
         const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
         fill(first + r, row);

@@ -107,3 +107,88 @@ SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
 SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return vcvtq_f32_s32(vaddq_s32(sum, vdupq_n_s32(bias)));
 }
+
+// N:M rows: 32 lanes in order, zeros where the mask has none, four at a time through a table.
+template <class T>
+inline constexpr bool interleaved_lanes = false;
+inline constexpr std::size_t masked_rows_at_once = 2;  // 16 sums of 32 registers
+SPARSELLM_INLINE vfloat expand_four(const float* v, std::size_t mask) noexcept {
+  return vreinterpretq_f32_u8(
+      vqtbl1q_u8(vreinterpretq_u8_f32(vld1q_f32(v)), vld1q_u8(expand_words[mask])));
+}
+SPARSELLM_INLINE uint16x4_t expand_four(const std::uint16_t* v, std::size_t mask) noexcept {
+  return vreinterpret_u16_u8(
+      vtbl1_u8(vreinterpret_u8_u16(vld1_u16(v)), vld1_u8(expand_halves[mask])));
+}
+SPARSELLM_INLINE vfloat expand_four(const half* v, std::size_t mask) noexcept {
+  return vcvt_f32_f16(
+      vreinterpret_f16_u16(expand_four(reinterpret_cast<const std::uint16_t*>(v), mask)));
+}
+SPARSELLM_INLINE vfloat expand_four(const bfloat16* v, std::size_t mask) noexcept {
+  return vreinterpretq_f32_u32(
+      vshll_n_u16(expand_four(reinterpret_cast<const std::uint16_t*>(v), mask), 16));
+}
+template <std::size_t, class T>
+SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) noexcept {
+  for (std::size_t s = 0; s < 8; ++s) {
+    const std::size_t four = (mask >> (4 * s)) & 15u;
+    out[s] = expand_four(v, four);
+    v += __builtin_popcount(static_cast<unsigned>(four));
+  }
+}
+
+// N:M rows of levels: 16 sums of four lanes each, in four vectors.
+inline constexpr std::size_t level_vectors = 4, level_rows_at_once = 2;
+struct level_sum {
+  int32x4_t four[4];
+};
+struct level_bias {};
+SPARSELLM_INLINE level_sum no_levels() noexcept {
+  const int32x4_t none = vdupq_n_s32(0);
+  return {{none, none, none, none}};
+}
+SPARSELLM_INLINE level_bias no_bias() noexcept { return {}; }
+SPARSELLM_INLINE void add_bias(const std::byte*, level_bias&) noexcept {}
+SPARSELLM_INLINE void put_levels(const std::int32_t* level, std::byte* out) noexcept {
+  auto* const to = reinterpret_cast<std::int16_t*>(out);
+  for (std::size_t l = 0; l < 64; ++l) to[l] = static_cast<std::int16_t>(level[l]);
+}
+template <std::size_t>
+SPARSELLM_INLINE void add_levels(const std::int8_t* v, std::uint64_t mask, const std::byte* x,
+                                 level_sum& sum) noexcept {
+  const auto* const level = reinterpret_cast<const std::int16_t*>(x);
+  for (std::size_t s = 0; s < 4; ++s) {  // 16 lanes: four sums
+    int32x4_t pairs[2];
+    for (std::size_t h = 0; h < 2; ++h) {
+      const std::size_t at = 2 * s + h, bits = (mask >> (8 * at)) & 255u;
+      const int16x8_t w = vmovl_s8(vreinterpret_s8_u8(vtbl1_u8(
+          vld1_u8(reinterpret_cast<const std::uint8_t*>(v)), vld1_u8(expand_bytes[bits]))));
+      v += __builtin_popcount(static_cast<unsigned>(bits));
+      const int16x8_t l = vld1q_s16(level + 8 * at);
+      pairs[h] = vpaddq_s32(vmull_s16(vget_low_s16(w), vget_low_s16(l)),
+                            vmull_s16(vget_high_s16(w), vget_high_s16(l)));
+    }
+    sum.four[s] = vaddq_s32(sum.four[s], vpaddq_s32(pairs[0], pairs[1]));
+  }
+}
+SPARSELLM_INLINE void finish_levels(const level_sum& sum, const level_bias&, vfloat* out) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) out[i] = vcvtq_f32_s32(sum.four[i]);
+}
+SPARSELLM_INLINE void put_in_order(const vfloat* total, float* out) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) store(out + 4 * i, total[i]);
+}
+
+// Channel bitmaps.
+inline constexpr std::size_t bitmap_channels_at_once = 2;
+SPARSELLM_INLINE void add_level_word(const std::int8_t* v, std::uint64_t mask, std::int32_t level,
+                                     std::int32_t* sums) noexcept {
+  const auto x = static_cast<std::int16_t>(level);
+  for (std::size_t s = 0; s < 8; ++s, sums += 8) {
+    const std::size_t bits = (mask >> (8 * s)) & 255u;
+    const int16x8_t w = vmovl_s8(vreinterpret_s8_u8(
+        vtbl1_u8(vld1_u8(reinterpret_cast<const std::uint8_t*>(v)), vld1_u8(expand_bytes[bits]))));
+    v += __builtin_popcount(static_cast<unsigned>(bits));
+    vst1q_s32(sums, vmlal_n_s16(vld1q_s32(sums), vget_low_s16(w), x));
+    vst1q_s32(sums + 4, vmlal_n_s16(vld1q_s32(sums + 4), vget_high_s16(w), x));
+  }
+}

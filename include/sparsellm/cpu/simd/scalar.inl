@@ -91,3 +91,48 @@ SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
 SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return static_cast<float>(sum + bias);
 }
+
+// N:M rows: 32 lanes in order, zeros where the mask has none.
+template <class T>
+inline constexpr bool interleaved_lanes = false;
+inline constexpr std::size_t masked_rows_at_once = 1;
+template <std::size_t, class T>
+SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) noexcept {
+  for (std::size_t l = 0; l < 32; ++l) out[l] = ((mask >> l) & 1u) != 0 ? widen(*v++) : 0.0f;
+}
+
+// N:M rows of levels: 16 sums of four lanes each.
+inline constexpr std::size_t level_vectors = 16, level_rows_at_once = 1;
+struct level_sum {
+  std::int32_t four[16];
+};
+struct level_bias {};
+SPARSELLM_INLINE level_sum no_levels() noexcept { return {}; }
+SPARSELLM_INLINE level_bias no_bias() noexcept { return {}; }
+SPARSELLM_INLINE void add_bias(const std::byte*, level_bias&) noexcept {}
+SPARSELLM_INLINE void put_levels(const std::int32_t* level, std::byte* out) noexcept {
+  auto* const to = reinterpret_cast<std::int16_t*>(out);
+  for (std::size_t l = 0; l < 64; ++l) to[l] = static_cast<std::int16_t>(level[l]);
+}
+template <std::size_t>
+SPARSELLM_INLINE void add_levels(const std::int8_t* v, std::uint64_t mask, const std::byte* x,
+                                 level_sum& sum) noexcept {
+  const auto* const level = reinterpret_cast<const std::int16_t*>(x);
+  for (; mask != 0; mask &= mask - 1) {
+    const auto l = static_cast<std::size_t>(__builtin_ctzll(mask));
+    sum.four[l / 4] += *v++ * level[l];
+  }
+}
+SPARSELLM_INLINE void finish_levels(const level_sum& sum, const level_bias&, vfloat* out) noexcept {
+  for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<float>(sum.four[i]);
+}
+SPARSELLM_INLINE void put_in_order(const vfloat* total, float* out) noexcept {
+  for (std::size_t i = 0; i < 16; ++i) out[i] = total[i];
+}
+
+// Channel bitmaps.
+inline constexpr std::size_t bitmap_channels_at_once = 1;
+SPARSELLM_INLINE void add_level_word(const std::int8_t* v, std::uint64_t mask, std::int32_t level,
+                                     std::int32_t* sums) noexcept {
+  for (; mask != 0; mask &= mask - 1) sums[__builtin_ctzll(mask)] += *v++ * level;
+}

@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// N:M weights of floats. Included once per instruction set, inside its namespace and target region.
+// A row's kept values are expanded to the lanes of their channels, 32 at a time, and multiplied
+// with x in place. The order of summation: lane l of every block is added to sum l mod 32 by fused
+// multiply-add, blocks ascending; the 32 sums are added as a tree, neighbours first.
+
+template <class T>
+inline void arrange_lanes(const masked_weight<T>& w, const float* x, std::byte* out) noexcept {
+  float* to = reinterpret_cast<float*>(out);
+  for (std::size_t first = 0; first < w.shape.inputs; first += w.span, to += block_lanes) {
+    float lane[block_lanes];
+    const std::size_t left = w.shape.inputs - first;
+    const std::size_t count = left < w.span ? left : w.span;
+    for (std::size_t l = 0; l < block_lanes; ++l) lane[l] = l < count ? x[first + l] : 0.0f;
+    if constexpr (interleaved_lanes<T>) {
+      for (std::size_t h = 0; h < block_lanes; h += 32)
+        for (std::size_t i = 0; i < 16; ++i) {
+          to[h + i] = lane[h + 2 * i];
+          to[h + 16 + i] = lane[h + 2 * i + 1];
+        }
+    } else {
+      for (std::size_t l = 0; l < block_lanes; ++l) to[l] = lane[l];
+    }
+  }
+}
+
+// The 32 sums of a row.
+template <class T>
+SPARSELLM_INLINE float add_lanes(const vfloat* sums) noexcept {
+  float pair[32];
+  if constexpr (interleaved_lanes<T>) {
+    store(pair, add(sums[0], sums[1]));
+  } else {
+    for (std::size_t s = 0; s < 32 / lanes; ++s) store(pair + s * lanes, sums[s]);
+    for (std::size_t i = 0; i < 16; ++i) pair[i] = pair[2 * i] + pair[2 * i + 1];
+  }
+  for (std::size_t width = 8; width != 0; width /= 2)
+    for (std::size_t i = 0; i < width; ++i) pair[i] += pair[i + width];
+  return pair[0];
+}
+
+// Rows [first, first + Rows) of a strip for `Tokens` tokens.
+// Eight: the values of every 8 lanes, 0 when that differs.
+template <std::size_t Rows, std::size_t Tokens, std::size_t Eight, class T>
+inline void masked_rows_of(const masked_weight<T>& w, std::size_t strip, std::size_t first,
+                           const std::byte* x, std::size_t x_stride, float* sums,
+                           std::size_t stride) noexcept {
+  constexpr std::size_t steps = 32 / lanes;
+  // A constant for the patterns that matter: addresses are offsets then.
+  const std::size_t row_values = Eight != 0 ? 8 * Eight : w.row_values;
+  const std::size_t block_bytes = strip_rows * (sizeof(std::uint64_t) + row_values * sizeof(T));
+  const next_strip<Rows> next(block_bytes, w.blocks(), first);
+  vfloat sum[Rows][Tokens][steps];
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t t = 0; t < Tokens; ++t)
+      for (std::size_t s = 0; s < steps; ++s) sum[r][t][s] = zero();
+  const float* from[Tokens];
+  for (std::size_t t = 0; t < Tokens; ++t)
+    from[t] = reinterpret_cast<const float*>(x + t * x_stride);
+  const std::byte* block = reinterpret_cast<const std::byte*>(w.masks(strip, 0));
+  for (std::size_t b = 0; b < w.blocks(); ++b, block += block_bytes) {
+    const auto* masks = reinterpret_cast<const std::uint64_t*>(block) + first;
+    const T* values =
+        reinterpret_cast<const T*>(block + strip_rows * sizeof(std::uint64_t)) + first * row_values;
+    next.prefetch(block);
+    for (std::size_t h = 0; h < 2; ++h) {
+      vfloat xs[Tokens][steps];
+      for (std::size_t t = 0; t < Tokens; ++t)
+        for (std::size_t s = 0; s < steps; ++s)
+          xs[t][s] = load(from[t] + b * block_lanes + h * 32 + s * lanes);
+      for (std::size_t r = 0; r < Rows; ++r) {
+        const auto low = static_cast<std::uint32_t>(masks[r]);
+        const T* v = values + r * row_values;
+        if (h != 0) v += Eight != 0 ? 4 * Eight : static_cast<std::size_t>(__builtin_popcount(low));
+        vfloat e[steps];
+        expand_lanes<Eight>(v, h == 0 ? low : static_cast<std::uint32_t>(masks[r] >> 32), e);
+        for (std::size_t t = 0; t < Tokens; ++t)
+          for (std::size_t s = 0; s < steps; ++s)
+            sum[r][t][s] = mul_add(e[s], xs[t][s], sum[r][t][s]);
+      }
+    }
+  }
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t t = 0; t < Tokens; ++t) sums[t * stride + first + r] = add_lanes<T>(sum[r][t]);
+}
+
+template <std::size_t Rows, std::size_t Tokens, class T>
+inline void masked_strip(const masked_weight<T>& w, std::size_t strip, const std::byte* x,
+                         std::size_t x_stride, float* sums, std::size_t stride) noexcept {
+  for (std::size_t r = 0; r < strip_rows; r += Rows)
+    if (w.eight_values == 4)  // 2:4 and 4:8
+      masked_rows_of<Rows, Tokens, 4>(w, strip, r, x, x_stride, sums, stride);
+    else
+      masked_rows_of<Rows, Tokens, 0>(w, strip, r, x, x_stride, sums, stride);
+}
+
+template <class T>
+inline void masked_strips(const masked_weight<T>& w, group_range strips, const std::byte* x,
+                          std::size_t x_stride, std::size_t tokens, float* sums,
+                          std::size_t stride) noexcept {
+  for (std::size_t s = strips.first; s < strips.last; ++s, sums += strip_rows) {
+    std::size_t t = 0;
+    for (; t + 4 <= tokens; t += 4)
+      masked_strip<(masked_rows_at_once > 4 ? masked_rows_at_once / 4 : 1), 4>(
+          w, s, x + t * x_stride, x_stride, sums + t * stride, stride);
+    for (; t < tokens; ++t)
+      masked_strip<masked_rows_at_once, 1>(w, s, x + t * x_stride, x_stride, sums + t * stride,
+                                           stride);
+  }
+}
+
+template <class T>
+constexpr masked_table<T> masked_kernels() noexcept {
+  if constexpr (std::is_same_v<T, std::int8_t>)
+    return {&arrange_levels, &level_strips};
+  else
+    return {&arrange_lanes<T>, &masked_strips<T>};
+}

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What kernels know of a weight whose channels are stored one after the other, each as a mask over
+// the outputs and the values of those it keeps. Channels differ in length; where each begins is
+// listed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace sparsellm::inline v0 {
+
+// Outputs of one word of a channel's mask.
+inline constexpr std::size_t bitmap_outputs = 64;
+
+// T: float, half, bfloat16, or std::int8_t for levels that a scale an output belongs to.
+template <class T>
+struct bitmap_weight {
+  using element = T;
+
+  const std::byte* data;
+  extents shape;
+  const std::uint32_t* begins;  // [inputs + 1]: channel c is lines [begins[c], begins[c + 1]) of 64
+                                // bytes from `data` on
+  const float* scales;          // [words · 64] for levels, else null
+
+  [[nodiscard]] SPARSELLM_INLINE std::size_t words() const noexcept {
+    return (shape.outputs + bitmap_outputs - 1) / bitmap_outputs;
+  }
+  // [words]: bit o mod 64 of word o / 64 is output o.
+  [[nodiscard]] SPARSELLM_INLINE const std::uint64_t* mask(std::size_t c) const noexcept {
+    return reinterpret_cast<const std::uint64_t*>(data + std::size_t{begins[c]} * 64);
+  }
+  // Ascending outputs; kernels may read up to 64 bytes more.
+  [[nodiscard]] SPARSELLM_INLINE const T* values(std::size_t c) const noexcept {
+    return reinterpret_cast<const T*>(mask(c) + words());
+  }
+};
+
+}  // namespace sparsellm::inline v0

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What kernels know of an N:M weight: outputs in strips of 8, channels in blocks that fill 64 lanes
+// with whole groups of M. A block of a strip is 8 masks of 64 bits, then the kept values of its 8
+// rows, each row's in ascending order of channels and equally many: every address is known without
+// counting bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace sparsellm::inline v0 {
+
+inline constexpr std::size_t strip_rows = 8;
+inline constexpr std::size_t block_lanes = 64;
+
+// T: float, half, bfloat16, or std::int8_t for levels that a scale an output belongs to.
+template <class T>
+struct masked_weight {
+  using element = T;
+
+  const std::byte* data;
+  extents shape;
+  std::size_t span;          // channels a block: lanes [span, 64) hold nothing
+  std::size_t row_values;    // values of a row of a block
+  std::size_t eight_values;  // of every 8 lanes; 0 when that differs
+  const float* scales;       // [strips · 8] for levels, else null
+
+  [[nodiscard]] SPARSELLM_INLINE std::size_t strips() const noexcept {
+    return (shape.outputs + strip_rows - 1) / strip_rows;
+  }
+  [[nodiscard]] SPARSELLM_INLINE std::size_t blocks() const noexcept {
+    return (shape.inputs + span - 1) / span;
+  }
+  [[nodiscard]] SPARSELLM_INLINE std::size_t block_bytes() const noexcept {
+    return strip_rows * (sizeof(std::uint64_t) + row_values * sizeof(T));
+  }
+  // [8]: bit l of a mask is lane l, channel block · span + l.
+  [[nodiscard]] SPARSELLM_INLINE const std::uint64_t* masks(std::size_t strip,
+                                                            std::size_t block) const noexcept {
+    return reinterpret_cast<const std::uint64_t*>(data +
+                                                  (strip * blocks() + block) * block_bytes());
+  }
+  // [8][row_values]; kernels may read up to 64 bytes more.
+  [[nodiscard]] SPARSELLM_INLINE const T* values(std::size_t strip,
+                                                 std::size_t block) const noexcept {
+    return reinterpret_cast<const T*>(masks(strip, block) + strip_rows);
+  }
+};
+
+}  // namespace sparsellm::inline v0

@@ -1,0 +1,229 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// N:M sparse weights: of every M channels each output keeps N, whose values are stored behind a
+// mask of one bit a weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of dense 8-bit
+// ones (and a scale an output). Byte diagrams: docs/formats.md.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "sparsellm/core/buffer.hpp"
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/prune/mask.hpp"
+#include "sparsellm/prune/pattern.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// What a sparse weight's values are stored as: a storage_scalar, or std::int8_t for levels from
+// -127 to 127 times a scale an output.
+template <class T>
+concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
+
+// Whether rows [first, ..) are those of a mask.
+struct masked_rows {
+  const weight_mask* mask;  // null: the N largest magnitudes of every M, ties to the lowest channel
+  std::size_t first;
+
+  // Bits of channels [c, c + count), count <= 32, of row r whose weights there are w.
+  [[nodiscard]] std::uint32_t group(std::size_t r, std::size_t c, std::size_t count, std::size_t n,
+                                    const float* w) const noexcept {
+    if (mask == nullptr) {
+      float magnitude[longest_group];
+      for (std::size_t i = 0; i < count; ++i) magnitude[i] = std::fabs(w[i]);
+      return largest_of(magnitude, count, n);
+    }
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < count; ++i) bits |= (mask->keeps(first + r, c + i) ? 1u : 0u) << i;
+    return bits;
+  }
+};
+
+template <sparse_element T, std::size_t N, std::size_t M>
+struct n_of_m {
+  static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
+  static constexpr nm_pattern pattern{N, M};
+  static constexpr bool levels = std::same_as<T, std::int8_t>;
+
+  using value_type = std::byte;
+  using element = T;
+  static constexpr std::string_view name = "n_of_m";
+  static constexpr std::size_t row_block = strip_rows;
+  static constexpr std::size_t slack_bytes = 64;  // that kernels may read after the last value
+
+  static constexpr std::size_t span = block_lanes / M * M;
+  static constexpr std::size_t row_values = span / M * N;
+  static constexpr std::size_t eight_values = 8 % M == 0 ? 8 / M * N : 0;
+
+  template <class Space>
+  struct view : masked_weight<T> {
+    using format = n_of_m;
+  };
+
+  [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
+  [[nodiscard]] static bool stores(float w) noexcept {
+    if constexpr (levels)
+      return std::isfinite(w);
+    else
+      return finite_as<T>(w);
+  }
+  [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
+    return scales_at(e) + (levels ? strips(e) * strip_rows * sizeof(float) : 0);
+  }
+  [[nodiscard]] static view<host_space> make_view(const std::byte* storage, extents e) noexcept {
+    return {{storage, e, span, row_values, eight_values,
+             levels ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
+  }
+
+  // The N largest magnitudes of every M stay: of all N:M weights the nearest one.
+  static void pack_rows(std::byte* storage, extents e, std::size_t first,
+                        matrix_view<const float> rows) noexcept {
+    pack_rows(storage, e, first, rows, {nullptr, first});
+  }
+  // What the mask keeps stays. The mask follows the pattern: the caller has checked.
+  static void pack_rows(std::byte* storage, extents e, std::size_t first,
+                        matrix_view<const float> rows, masked_rows keep) noexcept {
+    for (std::size_t r = 0; r < strip_rows; ++r) {
+      const bool there = r < rows.rows();
+      float scale = 0;
+      if constexpr (levels) {
+        if (there) scale = scale_of(rows, r, keep);
+        std::memcpy(storage + scales_at(e) + (first + r) * sizeof(float), &scale, sizeof scale);
+      }
+      for (std::size_t b = 0; b < blocks(e); ++b) {
+        std::byte* const block = storage + (first / strip_rows * blocks(e) + b) * block_bytes;
+        T value[block_lanes] = {};
+        std::uint64_t bits = 0;
+        std::size_t count = 0;
+        for (std::size_t g = 0; g < span; g += M) {
+          const std::size_t c = b * span + g;
+          const std::size_t length = c < e.inputs ? std::min(M, e.inputs - c) : 0;
+          std::uint32_t kept = 0;
+          if (length != 0)
+            kept =
+                there ? keep.group(r, c, length, N, &rows(r, c)) : first_bits(std::min(N, length));
+          // What pads a short group is kept as zeros, so that every block has as many values.
+          for (std::size_t i = length, n = static_cast<std::size_t>(std::popcount(kept)); n < N;
+               ++i, ++n)
+            kept |= std::uint32_t{1} << i;
+          bits |= std::uint64_t{kept} << g;
+          for (; kept != 0; kept &= kept - 1) {
+            const std::size_t i = static_cast<std::size_t>(std::countr_zero(kept));
+            value[count++] = there && i < length ? store(rows(r, c + i), scale) : T{};
+          }
+        }
+        std::memcpy(block + r * sizeof bits, &bits, sizeof bits);
+        std::memcpy(block + strip_rows * sizeof bits + r * row_values * sizeof(T), value,
+                    row_values * sizeof(T));
+      }
+    }
+  }
+
+  static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
+    const std::size_t strip = r / strip_rows, row = r % strip_rows;
+    for (std::size_t b = 0; b < v.blocks(); ++b) {
+      const T* value = v.values(strip, b) + row * row_values;
+      const std::uint64_t bits = v.masks(strip, b)[row];
+      for (std::size_t l = 0; l < span && b * span + l < v.shape.inputs; ++l) {
+        if (((bits >> l) & 1u) == 0) {
+          out[b * span + l] = 0.0f;
+        } else if constexpr (levels) {
+          out[b * span + l] = v.scales[r] * static_cast<float>(*value++);
+        } else {
+          out[b * span + l] = widen(*value++);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t block_bytes =
+      strip_rows * (sizeof(std::uint64_t) + row_values * sizeof(T));
+
+  [[nodiscard]] static constexpr std::size_t strips(extents e) noexcept {
+    return (e.outputs + strip_rows - 1) / strip_rows;
+  }
+  [[nodiscard]] static constexpr std::size_t blocks(extents e) noexcept {
+    return (e.inputs + span - 1) / span;
+  }
+  [[nodiscard]] static constexpr std::size_t scales_at(extents e) noexcept {
+    return strips(e) * blocks(e) * block_bytes;
+  }
+  [[nodiscard]] static constexpr std::uint32_t first_bits(std::size_t n) noexcept {
+    return static_cast<std::uint32_t>((std::uint64_t{1} << n) - 1);
+  }
+  // The largest kept magnitude is 127 levels.
+  [[nodiscard]] static float scale_of(matrix_view<const float> rows, std::size_t r,
+                                      masked_rows keep) noexcept {
+    float most = 0;
+    for (std::size_t c = 0; c < rows.cols(); c += M) {
+      const std::size_t length = std::min(M, rows.cols() - c);
+      for (std::uint32_t kept = keep.group(r, c, length, N, &rows(r, c)); kept != 0;
+           kept &= kept - 1)
+        most = std::max(most,
+                        std::fabs(rows(r, c + static_cast<std::size_t>(std::countr_zero(kept)))));
+    }
+    return most / 127.0f;
+  }
+  [[nodiscard]] static T store(float w, float scale) noexcept {
+    if constexpr (levels)
+      return scale > 0.0f ? static_cast<T>(std::clamp(std::nearbyint(w / scale), -127.0f, 127.0f))
+                          : T{};
+    else
+      return narrow<T>(w);
+  }
+};
+
+static_assert(packed_format<n_of_m<bfloat16, 2, 4>>);
+static_assert(packed_format<n_of_m<std::int8_t, 4, 8>>);
+
+// Packs the weights that a mask keeps; the others are not looked at. fill as pack() wants it.
+// Throws shape_error for a mask of another shape, value_error when it does not follow the format's
+// pattern or a kept weight is not finite as the storage type.
+template <class F, host_executor E, class Fill>
+requires(packed_format<F>&& std::invocable<const Fill&, std::size_t, vector_view<float>>)
+    [[nodiscard]] packed_matrix<F> pack_masked(E& exec, extents shape, const Fill& fill,
+                                               const weight_mask& mask) {
+  require<shape_error>(mask.shape() == shape, "pack_masked: a mask of ", shape.outputs, "x",
+                       shape.inputs, " expected, got ", mask.shape().outputs, "x",
+                       mask.shape().inputs);
+  require<value_error>(mask.follows(F::pattern), "pack_masked: the mask does not keep ",
+                       F::pattern.n, " of every ", F::pattern.m);
+  packed_matrix<F> packed(shape);
+  const std::size_t row_block = std::min<std::size_t>(F::row_block, shape.outputs);
+  const std::size_t blocks = (shape.outputs + row_block - 1) / row_block;
+  const std::size_t tasks = std::min<std::size_t>(blocks, exec.concurrency());
+  exec.parallel_for(tasks, [&](std::size_t task) {
+    buffer<float> rows(row_block * shape.inputs);
+    for (std::size_t b = blocks * task / tasks; b < blocks * (task + 1) / tasks; ++b) {
+      const std::size_t first = b * row_block;
+      const std::size_t count = std::min<std::size_t>(row_block, shape.outputs - first);
+      for (std::size_t r = 0; r < count; ++r) {
+        const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
+        fill(first + r, row);
+        for (std::size_t c = 0; c < shape.inputs; ++c)
+          if (mask.keeps(first + r, c) && !F::stores(row[c]))
+            raise<value_error>(concat("pack_masked: weight [", first + r, ", ", c, "] is ", row[c],
+                                      ", expected a finite number that fits ", F::name));
+      }
+      F::pack_rows(packed.storage(), shape, first,
+                   matrix_view<const float>(rows.data(), count, shape.inputs), {&mask, first});
+    }
+  });
+  return packed;
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
