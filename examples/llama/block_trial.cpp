@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dequantize.hpp"
 #include "sparsellm/cpu/gated_product.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
@@ -40,10 +39,9 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
       quarter_(length / 4) {
   const config& c = m.shape();
   for (std::size_t p = 0; p < projections.size(); ++p) {
-    const tensor& t = m.weight_of(layer, p);
     weights_.push_back(sparsellm::pack<panel<bfloat16>>(
-        exec, {t.rows, t.cols},
-        [&](std::size_t r, vector_view<float> out) { dequantize_row(t, r, out); }));
+        exec, m.extents_of(p),
+        [&](std::size_t r, vector_view<float> out) { m.read_row(layer, p, r, out); }));
   }
   h1_ = buffer<float>(windows_ * half_ * c.width);
   x_ = buffer<float>(windows_ * quarter_ * c.width);

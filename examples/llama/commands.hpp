@@ -49,6 +49,13 @@ struct options {
   std::string text;
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
   std::string output;
+  // prune
+  std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
+  std::size_t block = 256, bins = 100;
+  double alpha = 1.0, seconds = 0;   // seconds 0: no limit
+  std::vector<std::string> entropy;  // readings other than the default
+  std::vector<std::string> dense_projections;
+  std::vector<std::size_t> dense_layers;
   // bench
   std::vector<double> sparsities;
   std::size_t rounds = 5;
@@ -59,6 +66,7 @@ void run_inspect(const options& o, nlohmann::ordered_json& result);
 void run_generate(const options& o, nlohmann::ordered_json& result);
 void run_perplexity(const options& o, nlohmann::ordered_json& result);
 void run_calibrate(const options& o, nlohmann::ordered_json& result);
+void run_prune(const options& o, nlohmann::ordered_json& result);
 void run_bench(const options& o, nlohmann::ordered_json& result);
 
 }  // namespace llama

@@ -4,11 +4,27 @@
 // Keys as llama.cpp's converter writes them.
 #include "config.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
 
-config read_config(const gguf& file) {
+std::vector<float> rope_divisors(const llama3_scaling& s, double base, std::size_t head_size) {
+  std::vector<float> divisors;
+  for (std::size_t i = 0; i < head_size; i += 2) {
+    const double frequency =
+        std::pow(base, -static_cast<double>(i) / static_cast<double>(head_size));
+    const double turns = s.context * frequency / (2 * 3.14159265358979323846);
+    const double share =
+        std::clamp((turns - s.low_frequency) / (s.high_frequency - s.low_frequency), 0.0, 1.0);
+    divisors.push_back(static_cast<float>(1.0 / ((1.0 - share) / s.factor + share)));
+  }
+  return divisors;
+}
+
+config read_config(const model_file& file) {
   using sparsellm::format_error;
   using sparsellm::require;
   const std::string architecture = file.text("general.architecture");

@@ -6,8 +6,9 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
-#include "gguf.hpp"
+#include "model_file.hpp"
 
 namespace llama {
 
@@ -24,8 +25,16 @@ struct config {
   [[nodiscard]] std::size_t kv_width() const noexcept { return kv_heads * head_size; }
 };
 
+// Llama 3.1's scaling of long contexts: what each of head_size / 2 rotary frequencies is divided
+// by. Low frequencies by the factor, high ones by 1, between them it is smooth.
+struct llama3_scaling {
+  double factor = 8, low_frequency = 1, high_frequency = 4, context = 8192;
+};
+[[nodiscard]] std::vector<float> rope_divisors(const llama3_scaling& s, double base,
+                                               std::size_t head_size);
+
 // Throws sparsellm::format_error for another architecture, numbers that do not fit together, or
 // rotary scaling other than none, linear and Llama 3's (which comes as a tensor).
-[[nodiscard]] config read_config(const gguf& file);
+[[nodiscard]] config read_config(const model_file& file);
 
 }  // namespace llama

@@ -117,21 +117,35 @@ void q6_k(const std::uint8_t* b, float* out) {
 
 }  // namespace
 
+bool keeps(const tensor& t, std::size_t stored, std::size_t c) noexcept {
+  const auto byte = std::to_integer<unsigned>(t.mask[stored * ((t.cols + 7) / 8) + c / 8]);
+  return ((byte >> (c % 8)) & 1u) != 0;
+}
+
 void dequantize_row(const tensor& t, std::size_t r, sparsellm::vector_view<float> out) noexcept {
   const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(t.type));
-  const auto* row =
-      reinterpret_cast<const std::uint8_t*>(t.data) + r * (t.cols / info.block) * info.bytes;
+  const std::size_t stored = t.stored_row(r);
+  const std::size_t first =
+      t.mask != nullptr ? static_cast<std::size_t>(t.starts[stored]) : stored * t.cols;
+  const auto* row = reinterpret_cast<const std::uint8_t*>(t.data) + first / info.block * info.bytes;
+  const std::size_t count =
+      t.mask != nullptr ? static_cast<std::size_t>(t.starts[stored + 1]) - first : t.cols;
+  bool plain = true;
   switch (t.type) {
-    case tensor_type::f32: std::memcpy(out.data(), row, t.cols * sizeof(float)); return;
+    case tensor_type::f32: std::memcpy(out.data(), row, count * sizeof(float)); break;
     case tensor_type::f16:
-      for (std::size_t c = 0; c < t.cols; ++c) out[c] = read_half(row + 2 * c);
-      return;
+      for (std::size_t c = 0; c < count; ++c) out[c] = read_half(row + 2 * c);
+      break;
     case tensor_type::bf16:
-      for (std::size_t c = 0; c < t.cols; ++c)
+      for (std::size_t c = 0; c < count; ++c)
         out[c] = widen(bfloat16{static_cast<std::uint16_t>(row[2 * c] | (row[2 * c + 1] << 8))});
-      return;
-    default: break;
+      break;
+    default: plain = false;
   }
+  if (t.mask != nullptr)  // from the back, so that nothing is overwritten before it has moved
+    for (std::size_t c = t.cols, left = count; c-- > 0;)
+      out[c] = keeps(t, stored, c) ? out[--left] : 0.0f;
+  if (plain) return;
   for (std::size_t c = 0; c < t.cols; c += info.block, row += info.bytes) {
     float* const to = out.data() + c;
     switch (t.type) {

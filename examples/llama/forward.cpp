@@ -79,15 +79,18 @@ void forward::product(const stack& w, const_rows x, std::size_t dense_rows, rows
   if (dense < x.rows()) w.sparse(exec_, below(x, dense), below(y, dense));
 }
 
-sparsellm::normalised forward::norm(vector_view<const float> x,
-                                    const std::vector<float>& weight) const {
-  return sparsellm::rms_norm(x, weight, model_.shape().norm_epsilon);
+sparsellm::normalised forward::in_stream_order(vector_view<const float> x,
+                                               const norm_step& norm) const {
+  return sparsellm::rms_norm(x, norm.gain, model_.shape().norm_epsilon);
 }
 
-void forward::normalise(const_rows x, const std::vector<float>& weight, rows out) {
+void forward::normalise(const_rows x, const norm_step& norm, rows out) {
   exec_.parallel_for(x.rows(), [&](std::size_t t) {
-    const sparsellm::normalised h = norm(x.row(t), weight);
-    for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[i];
+    const sparsellm::normalised h = in_stream_order(x.row(t), norm);
+    if (norm.order.size() == 0)
+      for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[i];
+    else
+      for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[norm.order[i]];
   });
 }
 
@@ -265,11 +268,20 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
              b.gate_up.parts().front().can_gate() && !down.top_k().has_value()) {
     const stack::linear& w = b.gate_up.parts().front();
     const rows both = scratch(gate_up_, 1, 2 * c.hidden);
-    w.weight().visit([&](const auto& packed) {
-      if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-        sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), norm(x, b.mlp_norm),
-                                       both.row(0), down.keep(), live_);
-    });
+    const auto gated = [&](const auto& in) {
+      w.weight().visit([&](const auto& packed) {
+        if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+          sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
+                                         down.keep(), live_);
+      });
+    };
+    if (b.mlp_norm.order.size() == 0) {
+      gated(in_stream_order(x, b.mlp_norm));
+    } else {
+      const rows h = scratch(h_, 1, c.width);
+      normalise(x_row, b.mlp_norm, h);
+      gated(vector_view<const float>(h.row(0)));
+    }
   } else {
     const rows h = scratch(h_, 1, c.width);
     normalise(x_row, b.mlp_norm, h);
@@ -281,11 +293,12 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
-void forward::sparse_of_norm(const stack& w, vector_view<const float> x,
-                             const std::vector<float>& gain, vector_view<float> y) {
-  if (!w.parts().front().top_k().has_value()) return w.sparse(exec_, norm(x, gain), y);
+void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
+                             vector_view<float> y) {
+  if (!w.parts().front().top_k().has_value() && norm.order.size() == 0)
+    return w.sparse(exec_, in_stream_order(x, norm), y);
   const rows h = scratch(h_, 1, x.size());
-  normalise(const_rows(x.data(), 1, x.size()), gain, h);
+  normalise(const_rows(x.data(), 1, x.size()), norm, h);
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 

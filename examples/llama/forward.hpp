@@ -33,8 +33,8 @@ class forward {
   forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
           std::size_t positions);
 
-  // out [tokens, width] = x normalised to a root mean square of 1, times weight [width]
-  void normalise(const_rows x, const std::vector<float>& weight, rows out);
+  // out [tokens, width] = x normalised to a root mean square of 1, times the gain, in its order
+  void normalise(const_rows x, const norm_step& norm, rows out);
 
   // out [tokens, heads · head_size] = attention of h [tokens, width], whose first row stands at
   // position `first`; stores keys and values in the cache.
@@ -68,12 +68,12 @@ class forward {
   [[nodiscard]] sparsellm::cpu::executor& executor() noexcept { return exec_; }
 
  private:
-  [[nodiscard]] sparsellm::normalised norm(sparsellm::vector_view<const float> x,
-                                           const std::vector<float>& weight) const;
+  [[nodiscard]] sparsellm::normalised in_stream_order(sparsellm::vector_view<const float> x,
+                                                      const norm_step& norm) const;
   void decode_block(const block& b, sparsellm::vector_view<float> x, std::size_t position,
                     kv_cache& cache);
-  void sparse_of_norm(const stack& w, sparsellm::vector_view<const float> x,
-                      const std::vector<float>& gain, sparsellm::vector_view<float> y);
+  void sparse_of_norm(const stack& w, sparsellm::vector_view<const float> x, const norm_step& norm,
+                      sparsellm::vector_view<float> y);
   void gate_rows(const block& b, sparsellm::vector_view<const float> x);
   void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
   void rotate(float* head, std::size_t position) const noexcept;

@@ -113,7 +113,7 @@ bool read_bool(cursor& in) {
   return byte != 0;
 }
 
-gguf_value read_array(cursor& in) {
+metadata_value read_array(cursor& in) {
   const auto type = in.read<std::uint32_t>("an array's type");
   if (type == string) {
     std::vector<std::string> items(in.read_count(8, "array items"));
@@ -141,7 +141,7 @@ gguf_value read_array(cursor& in) {
   return items;
 }
 
-gguf_value read_value(cursor& in) {
+metadata_value read_value(cursor& in) {
   const auto type = in.read<std::uint32_t>("a value's type");
   if (is_signed(type)) return read_signed(in, type);
   if (is_unsigned(type)) return read_unsigned(in, type);
@@ -200,20 +200,7 @@ tensor_entry read_tensor(cursor& in) {
 
 }  // namespace
 
-const tensor_type_info* info_of(std::uint32_t type) noexcept {
-  static const std::pair<tensor_type, tensor_type_info> known[] = {
-      {tensor_type::f32, {"F32", 1, 4}},       {tensor_type::f16, {"F16", 1, 2}},
-      {tensor_type::bf16, {"BF16", 1, 2}},     {tensor_type::q4_0, {"Q4_0", 32, 18}},
-      {tensor_type::q4_1, {"Q4_1", 32, 20}},   {tensor_type::q5_0, {"Q5_0", 32, 22}},
-      {tensor_type::q5_1, {"Q5_1", 32, 24}},   {tensor_type::q8_0, {"Q8_0", 32, 34}},
-      {tensor_type::q4_k, {"Q4_K", 256, 144}}, {tensor_type::q5_k, {"Q5_K", 256, 176}},
-      {tensor_type::q6_k, {"Q6_K", 256, 210}}};
-  for (const auto& [t, info] : known)
-    if (static_cast<std::uint32_t>(t) == type) return &info;
-  return nullptr;
-}
-
-gguf::gguf(const std::byte* data, std::size_t size) {
+gguf::gguf(const std::byte* data, std::size_t size) : model_file("GGUF") {
   cursor in(data, size);
   if (in.read<std::uint32_t>("the magic") != 0x46554747u)  // "GGUF"
     raise<format_error>("GGUF: the file does not begin with 'GGUF'");
@@ -225,9 +212,8 @@ gguf::gguf(const std::byte* data, std::size_t size) {
   const std::size_t value_count = in.read_count(1, "metadata values");
   for (std::size_t i = 0; i < value_count; ++i) {
     std::string key = in.read_string("a key");
-    gguf_value v = read_value(in);
-    if (!values_.emplace(key, std::move(v)).second)
-      raise<format_error>(concat("GGUF: the key '", key, "' is there twice"));
+    metadata_value v = read_value(in);
+    add(std::move(key), std::move(v));
   }
   std::vector<tensor_entry> entries;
   for (std::size_t i = 0; i < tensor_count; ++i) entries.push_back(read_tensor(in));
@@ -243,69 +229,8 @@ gguf::gguf(const std::byte* data, std::size_t size) {
       raise<format_error>(concat("GGUF: tensor '", t.name, "' has ", t.bytes, " bytes at offset ",
                                  e.offset, ", outside the ", room, " bytes of data or unaligned"));
     t.data = data + begin + e.offset;
-    if (!by_name_.emplace(t.name, tensors_.size()).second)
-      raise<format_error>(concat("GGUF: the tensor '", t.name, "' is there twice"));
-    tensors_.push_back(std::move(t));
+    add(std::move(t));
   }
 }
-
-const tensor* gguf::find(const std::string& name) const noexcept {
-  const auto at = by_name_.find(name);
-  return at == by_name_.end() ? nullptr : &tensors_[at->second];
-}
-
-const tensor& gguf::require(const std::string& name, std::size_t rows, std::size_t cols) const {
-  const tensor* t = find(name);
-  if (t == nullptr) raise<format_error>(concat("GGUF: the tensor '", name, "' is missing"));
-  if (t->rows != rows || t->cols != cols)
-    raise<format_error>(concat("GGUF: the tensor '", name, "' must be ", rows, "x", cols, ", got ",
-                               t->rows, "x", t->cols));
-  return *t;
-}
-
-const gguf_value* gguf::value(const std::string& key) const noexcept {
-  const auto at = values_.find(key);
-  return at == values_.end() ? nullptr : &at->second;
-}
-
-template <class T>
-const T& gguf::as(const std::string& key, const char* wanted) const {
-  const gguf_value* v = value(key);
-  if (v == nullptr) raise<format_error>(concat("GGUF: the key '", key, "' is missing"));
-  const T* typed = std::get_if<T>(v);
-  if (typed == nullptr) raise<format_error>(concat("GGUF: the key '", key, "' must be ", wanted));
-  return *typed;
-}
-
-std::uint64_t gguf::whole(const std::string& key) const {
-  const gguf_value* v = value(key);
-  if (v != nullptr)
-    if (const auto* n = std::get_if<std::int64_t>(v)) {
-      if (*n < 0) raise<format_error>(concat("GGUF: '", key, "' must be at least 0, got ", *n));
-      return static_cast<std::uint64_t>(*n);
-    }
-  return as<std::uint64_t>(key, "a whole number");
-}
-std::uint64_t gguf::whole(const std::string& key, std::uint64_t otherwise) const {
-  return value(key) == nullptr ? otherwise : whole(key);
-}
-double gguf::real(const std::string& key) const { return as<double>(key, "a number"); }
-double gguf::real(const std::string& key, double otherwise) const {
-  return value(key) == nullptr ? otherwise : real(key);
-}
-bool gguf::flag(const std::string& key, bool otherwise) const {
-  return value(key) == nullptr ? otherwise : as<bool>(key, "true or false");
-}
-const std::string& gguf::text(const std::string& key) const { return as<std::string>(key, "text"); }
-std::string gguf::text(const std::string& key, const std::string& otherwise) const {
-  return value(key) == nullptr ? otherwise : text(key);
-}
-template <class T>
-const std::vector<T>& gguf::array(const std::string& key) const {
-  return as<std::vector<T>>(key, "an array of the right type");
-}
-template const std::vector<std::string>& gguf::array(const std::string&) const;
-template const std::vector<std::int64_t>& gguf::array(const std::string&) const;
-template const std::vector<double>& gguf::array(const std::string&) const;
 
 }  // namespace llama

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-#include "gguf.hpp"
+#include "model_file.hpp"
 #include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/storage.hpp"
 

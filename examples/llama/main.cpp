@@ -57,6 +57,37 @@ struct program {
     add_dense(calibrate, "With --sequential: positions left dense in each window");
     calibrate->add_option("--output", options.output, "The table's file")->required();
 
+    CLI::App* prune = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
+    prune->add_option("--text", options.text, "The calibration text's file")->required();
+    prune->add_option("--output", options.output, "The checkpoint's directory")->required();
+    prune->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
+    prune->add_option("--metric", options.metric,
+                      "What a weight is scored by: magnitude, wanda, ria or e-sparse");
+    prune->add_option("--shuffle", options.shuffle,
+                      "Order channels first: none, global, local or both");
+    prune->add_option("--tokens", prune_tokens, "How many tokens of the text");
+    prune->add_option("--window", options.window, "Tokens a window");
+    prune->add_flag("--sequential", options.sequential,
+                    "Calibrate each block on the outputs of the pruned blocks before it");
+    prune->add_option("--block", options.block, "Channels that the local shuffle moves among");
+    prune->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
+        ->check(CLI::PositiveNumber);
+    prune->add_option("--deal", options.deal,
+                      "How the global shuffle deals channels: round-robin or zigzag");
+    prune->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
+    prune->add_option("--bins", options.bins, "Of the entropy's histogram");
+    prune
+        ->add_option("--entropy", options.entropy,
+                     "Other readings of e-sparse, comma between: bits, tensor (one range for all "
+                     "channels), absolute, rms (in place of the norm)")
+        ->delimiter(',');
+    prune
+        ->add_option("--dense", options.dense_projections,
+                     "Projections that stay dense, comma between")
+        ->delimiter(',');
+    prune->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
+        ->delimiter(',');
+
     CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);
     bench->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
         ->delimiter(',')
@@ -70,17 +101,18 @@ struct program {
     add_calibration(bench);
   }
 
-  std::size_t bench_tokens = 48;
+  std::size_t bench_tokens = 48, prune_tokens = 16384;
 
  private:
   CLI::App* add(const char* name, const char* what, command run) {
     CLI::App* sub = app.add_subcommand(name, what);
-    sub->add_option("--model", options.model, "A GGUF file; without it the demo's model");
+    sub->add_option("--model", options.model,
+                    "A GGUF file or a checkpoint's directory; without it the demo's model");
     sub->add_option("--threads", options.threads, "Threads; without it all")
         ->check(CLI::PositiveNumber);
     sub->add_option("--weights", options.weights,
-                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, "
-                    "or gguf, as they are in the file");
+                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, i8 (of "
+                    "N:M checkpoints), or gguf, as they are in the file");
     sub->add_option("--json", json, "Also write the result to a file as JSON");
     sub->callback([this, run] { chosen = run; });
     return sub;
@@ -136,6 +168,7 @@ int main(int argc, char** argv) {
   llama::watch_for_interrupts();
   try {
     if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
+    if (p.app.got_subcommand("prune")) p.options.tokens = p.prune_tokens;
     nlohmann::ordered_json result;
     p.chosen(p.options, result);
     if (!p.json.empty()) sparsellm::replace_file(p.json, result.dump(1) + "\n");

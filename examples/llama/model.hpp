@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "config.hpp"
-#include "gguf.hpp"
-#include "mapped_file.hpp"
+#include "model_file.hpp"
+#include "model_source.hpp"
+#include "orders.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/cpu/executor.hpp"
@@ -34,11 +35,18 @@ inline constexpr std::array<input, 7> input_of{input::attention, input::attentio
                                                input::output,    input::mlp,       input::mlp,
                                                input::down};
 
+// RMSNorm, and the order that what reads it wants: channel order[i] of the stream, times its gain,
+// is stored in place i. No order leaves channels where they are.
+struct norm_step {
+  std::vector<float> gain;  // [width]
+  sparsellm::channel_order order;
+};
+
 struct block {
-  std::vector<float> attention_norm, mlp_norm;  // [width]
-  stack qkv;                                    // [q; k; v] of the normalised residual stream
-  stack out;                                    // o
-  stack gate_up;                                // [gate; up]
+  norm_step attention_norm, mlp_norm;
+  stack qkv;      // [q; k; v] of the normalised residual stream
+  stack out;      // o
+  stack gate_up;  // [gate; up]
   stack down;
   // CATS: outputs of up and inputs of down with |silu(gate)| <= this are skipped; below 0 none.
   float gate_threshold = -1.0f;
@@ -66,6 +74,8 @@ struct load_options {
   double sparsity = 0.0;                                   // expected; decides the layouts
   const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
   sparsellm::table_score score = sparsellm::table_score::magnitude;
+  // Of every block, instead of what the file says; not for weights as they are in a GGUF file.
+  const std::vector<block_orders>* orders = nullptr;
 };
 
 // What converting a file's tensors to other types lost.
@@ -76,16 +86,16 @@ struct conversion {
 
 class model {
  public:
-  // Throws file_error and format_error as mapped_file, gguf and read_config do, and when a tensor
-  // is missing or has the wrong shape.
+  // Throws file_error and format_error as model_source and read_config do, and when a tensor is
+  // missing or has the wrong shape, or an order is none of this model's.
   model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
         const progress& report);
 
   [[nodiscard]] const config& shape() const noexcept { return config_; }
-  [[nodiscard]] const gguf& file() const noexcept { return file_; }
+  [[nodiscard]] const model_file& file() const noexcept { return source_.file(); }
   [[nodiscard]] std::vector<block>& blocks() noexcept { return blocks_; }
   [[nodiscard]] const std::vector<block>& blocks() const noexcept { return blocks_; }
-  [[nodiscard]] const std::vector<float>& final_norm() const noexcept { return final_norm_; }
+  [[nodiscard]] const norm_step& final_norm() const noexcept { return final_norm_; }
   [[nodiscard]] const stack& head() const noexcept { return *head_; }
   [[nodiscard]] std::size_t weight_bytes() const;
   // By the types converted from, only with load_options::weights as in the file.
@@ -95,6 +105,14 @@ class model {
 
   // A projection's weight in the file, [outputs, inputs].
   [[nodiscard]] const tensor& weight_of(std::size_t layer, std::size_t projection) const;
+  // The orders that its rows and columns are packed in; of size 0 as in the file.
+  [[nodiscard]] const sparsellm::channel_order& row_order(std::size_t layer,
+                                                          std::size_t projection) const;
+  [[nodiscard]] const sparsellm::channel_order& column_order(std::size_t layer,
+                                                             std::size_t projection) const;
+  // Its row r, rows and columns in the orders that they are packed in.
+  void read_row(std::size_t layer, std::size_t projection, std::size_t r,
+                sparsellm::vector_view<float> out) const;
   // scale [inputs]: ‖W_:,i‖₂ of everything stacked that reads an input.
   [[nodiscard]] std::vector<float> column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
                                                 input where) const;
@@ -123,12 +141,13 @@ class model {
            std::size_t layer, input where);
 
  private:
-  mapped_file mapping_;
-  gguf file_;
+  model_source source_;
   config config_;
+  std::vector<block_orders> orders_;         // as the file or the options say, or empty
+  std::vector<sparsellm::channel_order> v_;  // of v's rows, from orders_
   std::vector<double> frequencies_;
   std::vector<block> blocks_;
-  std::vector<float> final_norm_;
+  norm_step final_norm_;
   std::optional<stack> head_;
   std::map<tensor_type, conversion> conversions_;
 };

@@ -16,10 +16,10 @@ using sparsellm::format_error;
 using sparsellm::raise;
 
 struct pretokenizer::expression {
-  explicit expression(const char* pattern) {
+  explicit expression(const std::string& pattern) {
     int error = 0;
     PCRE2_SIZE at = 0;
-    code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
+    code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.c_str()), PCRE2_ZERO_TERMINATED,
                          PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &error, &at, nullptr);
     if (code == nullptr) raise<format_error>(concat("cannot compile the pattern ", pattern));
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it matching is slower, and the same
@@ -36,25 +36,26 @@ struct pretokenizer::expression {
   pcre2_match_data* match;
 };
 
-pretokenizer::pretokenizer(const std::string& name) {
+std::vector<std::string> pretokenizer::patterns(const std::string& name) {
   constexpr const char* gpt2 =
       R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S))";
-  std::vector<const char*> patterns;
   if (name == "smollm") {
-    patterns = {R"(\p{N})", gpt2};
+    return {R"(\p{N})", gpt2};
   } else if (name == "llama-bpe" || name == "llama3" || name == "llama-v3") {
-    patterns = {
-        R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|)"
-        R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+    return {R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|)"
+            R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
   } else if (name == "gpt-2" || name == "gpt2") {
-    patterns = {gpt2};
+    return {gpt2};
   } else if (name == "default" || name.empty()) {
-    patterns = {R"([\p{P}\$\+<=>\^~\|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
-  } else {
-    raise<format_error>(concat("tokenizer: the pre-tokenizer '", name,
-                               "' is not known; smollm, llama-bpe, gpt-2 and default are"));
+    return {R"([\p{P}\$\+<=>\^~\|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
   }
-  for (const char* p : patterns) expressions_.push_back(std::make_unique<expression>(p));
+  raise<format_error>(concat("tokenizer: the pre-tokenizer '", name,
+                             "' is not known; smollm, llama-bpe, gpt-2 and default are"));
+}
+
+pretokenizer::pretokenizer(const std::string& name) {
+  for (const std::string& p : patterns(name))
+    expressions_.push_back(std::make_unique<expression>(p));
 }
 
 pretokenizer::~pretokenizer() = default;

@@ -19,6 +19,9 @@ class pretokenizer {
   explicit pretokenizer(const std::string& name);
   ~pretokenizer();
 
+  // Its expressions, each for what the one before it left. Throws as the constructor does.
+  [[nodiscard]] static std::vector<std::string> patterns(const std::string& name);
+
   // Consecutive, covering the text. Bytes that are no UTF-8 are words of their own.
   [[nodiscard]] std::vector<std::string_view> split(std::string_view text) const;
 

@@ -61,11 +61,11 @@ std::size_t checked_threads(std::size_t wanted) {
 std::optional<sparsellm::storage> parse_weights(const std::string& name) {
   if (name == "gguf") return std::nullopt;
   using sparsellm::storage;
-  for (const storage s :
-       {storage::f32, storage::f16, storage::bf16, storage::q8_0, storage::q4_0, storage::q4_1})
+  for (const storage s : {storage::f32, storage::f16, storage::bf16, storage::q8_0, storage::q4_0,
+                          storage::q4_1, storage::i8})
     if (name == sparsellm::name(s)) return s;
   sparsellm::raise<value_error>(sparsellm::concat(
-      "--weights: gguf, f32, bf16, f16, q8_0, q4_0 or q4_1 expected, got '", name, "'"));
+      "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1 or i8 expected, got '", name, "'"));
 }
 
 sparsellm::table_score parse_score(const std::string& name) {

@@ -43,8 +43,8 @@ std::string valid_utf8(std::string text) {
 }  // namespace
 
 void run_inspect(const options& o, ordered_json& result) {
-  const mapped_file mapping(o.model);
-  const gguf file(mapping.data(), mapping.size());
+  const model_source source(o.model);
+  const model_file& file = source.file();
   const config c = read_config(file);
   const tokenizer t(file);
   std::size_t bytes = 0, weights = 0;

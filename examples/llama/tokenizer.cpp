@@ -82,7 +82,7 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
 
 }  // namespace
 
-tokenizer::tokenizer(const gguf& file) {
+tokenizer::tokenizer(const model_file& file) {
   const std::string& model = file.text("tokenizer.ggml.model");
   if (model != "gpt2" && model != "llama")
     raise<format_error>(

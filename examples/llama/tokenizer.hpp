@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "gguf.hpp"
+#include "model_file.hpp"
 #include "pretokenizer.hpp"
 
 namespace llama {
@@ -23,7 +23,7 @@ using token_id = std::int32_t;
 class tokenizer {
  public:
   // Throws sparsellm::format_error when the vocabulary is missing, inconsistent or of another kind.
-  explicit tokenizer(const gguf& file);
+  explicit tokenizer(const model_file& file);
 
   // Without beginning-of-sequence token. `specials`: whether "<|im_start|>" and the like in the
   // text are the control tokens they look like. Any bytes are accepted; "" gives no tokens.

@@ -52,12 +52,12 @@ TEST_CASE("gguf: versions 2 and 3, every kind of value") {
     CHECK(file.array<std::string>("ts")[1] == "bc");
     CHECK(file.array<std::int64_t>("ws")[0] == -1);
     CHECK(file.array<double>("rs")[0] == 1.5);
-    const tensor& m = file.require("m", 2, 3);
+    const tensor& m = file.tensor_of("m", 2, 3);
     std::vector<float> row(3);
     dequantize_row(m, 1, row);
     CHECK(row == std::vector<float>{4, 5, 6});
-    CHECK_SAYS(file.require("m", 3, 2), format_error, "must be 3x2, got 2x3");
-    CHECK_SAYS(file.require("n", 1, 1), format_error, "'n' is missing");
+    CHECK_SAYS(file.tensor_of("m", 3, 2), format_error, "must be 3x2, got 2x3");
+    CHECK_SAYS(file.tensor_of("n", 1, 1), format_error, "'n' is missing");
     CHECK_SAYS(file.text("w"), format_error, "'w' must be text");
     CHECK_SAYS(file.whole("t"), format_error, "'t' must be a whole number");
     CHECK_SAYS(file.real("missing"), format_error, "'missing' is missing");

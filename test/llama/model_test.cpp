@@ -16,6 +16,7 @@
 #include "dequantize.hpp"
 #include "divergence.hpp"
 #include "forward.hpp"
+#include "gguf.hpp"
 #include "generation.hpp"
 #include "levels.hpp"
 #include "llama/gguf_builder.hpp"

@@ -16,6 +16,7 @@
 #include "calibration.hpp"
 #include "catch2_any.hpp"
 #include "forward.hpp"
+#include "gguf.hpp"
 #include "generation.hpp"
 #include "perplexity.hpp"
 #include "shared_data.hpp"

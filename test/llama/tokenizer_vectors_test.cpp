@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
+#include "gguf.hpp"
 #include "mapped_file.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/core/replace_file.hpp"
