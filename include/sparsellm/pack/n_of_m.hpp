@@ -97,38 +97,50 @@ struct n_of_m {
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
                         matrix_view<const float> rows, masked_rows keep) noexcept {
     for (std::size_t r = 0; r < strip_rows; ++r) {
-      const bool there = r < rows.rows();
-      float scale = 0;
-      if constexpr (levels) {
-        if (there) scale = scale_of(rows, r, keep);
-        std::memcpy(storage + scales_at(e) + (first + r) * sizeof(float), &scale, sizeof scale);
+      if (r >= rows.rows()) {  // pads the strip
+        write_row(
+            storage, e, first + r, 0.0f,
+            [](std::size_t, std::size_t n) { return first_bits(std::min(N, n)); },
+            [](std::size_t) { return T{}; });
+        continue;
       }
-      for (std::size_t b = 0; b < blocks(e); ++b) {
-        std::byte* const block = storage + (first / strip_rows * blocks(e) + b) * block_bytes;
-        T value[block_lanes] = {};
-        std::uint64_t bits = 0;
-        std::size_t count = 0;
-        for (std::size_t g = 0; g < span; g += M) {
-          const std::size_t c = b * span + g;
-          const std::size_t length = c < e.inputs ? std::min(M, e.inputs - c) : 0;
-          std::uint32_t kept = 0;
-          if (length != 0)
-            kept =
-                there ? keep.group(r, c, length, N, &rows(r, c)) : first_bits(std::min(N, length));
-          // What pads a short group is kept as zeros, so that every block has as many values.
-          for (std::size_t i = length, n = static_cast<std::size_t>(std::popcount(kept)); n < N;
-               ++i, ++n)
-            kept |= std::uint32_t{1} << i;
-          bits |= std::uint64_t{kept} << g;
-          for (; kept != 0; kept &= kept - 1) {
-            const std::size_t i = static_cast<std::size_t>(std::countr_zero(kept));
-            value[count++] = there && i < length ? store(rows(r, c + i), scale) : T{};
-          }
+      const float scale = levels ? scale_of(rows, r, keep) : 0.0f;
+      write_row(
+          storage, e, first + r, scale,
+          [&](std::size_t c, std::size_t n) { return keep.group(r, c, n, N, &rows(r, c)); },
+          [&](std::size_t c) { return store(rows(r, c), scale); });
+    }
+  }
+  // Row r from stored values, bit for bit: bits(c, n) says which of channels [c, c + n) are kept,
+  // value(c) is channel c's. scale is for levels.
+  template <class Bits, class Value>
+  static void write_row(std::byte* storage, extents e, std::size_t r, float scale, const Bits& bits,
+                        const Value& value) noexcept {
+    if constexpr (levels)
+      std::memcpy(storage + scales_at(e) + r * sizeof(float), &scale, sizeof scale);
+    const std::size_t in_strip = r % strip_rows;
+    std::byte* block = storage + r / strip_rows * blocks(e) * block_bytes;
+    for (std::size_t b = 0; b < blocks(e); ++b, block += block_bytes) {
+      T kept[block_lanes] = {};
+      std::uint64_t mask = 0;
+      std::size_t count = 0;
+      for (std::size_t g = 0; g < span; g += M) {
+        const std::size_t c = b * span + g;
+        const std::size_t length = c < e.inputs ? std::min(M, e.inputs - c) : 0;
+        std::uint32_t group = length != 0 ? bits(c, length) : 0;
+        // What pads a short group is kept as zeros, so that every block has as many values.
+        for (std::size_t i = length, n = static_cast<std::size_t>(std::popcount(group)); n < N;
+             ++i, ++n)
+          group |= std::uint32_t{1} << i;
+        mask |= std::uint64_t{group} << g;
+        for (; group != 0; group &= group - 1) {
+          const auto i = static_cast<std::size_t>(std::countr_zero(group));
+          kept[count++] = i < length ? value(c + i) : T{};
         }
-        std::memcpy(block + r * sizeof bits, &bits, sizeof bits);
-        std::memcpy(block + strip_rows * sizeof bits + r * row_values * sizeof(T), value,
-                    row_values * sizeof(T));
       }
+      std::memcpy(block + in_strip * sizeof mask, &mask, sizeof mask);
+      std::memcpy(block + strip_rows * sizeof mask + in_strip * row_values * sizeof(T), kept,
+                  row_values * sizeof(T));
     }
   }
 
