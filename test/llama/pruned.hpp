@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What tests of pruned models and their checkpoints share.
+#pragma once
+
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint_writer.hpp"
+#include "forward.hpp"
+#include "model.hpp"
+#include "pruning.hpp"
+#include "sparsellm/cpu/executor.hpp"
+
+class temporary_folder {
+ public:
+  temporary_folder()
+      : path_("/tmp/sparsellm-checkpoint-" + std::to_string(::getpid()) + "-" +
+              std::to_string(count()++)) {
+    std::filesystem::create_directories(path_);
+  }
+  ~temporary_folder() { std::filesystem::remove_all(path_); }
+  temporary_folder(const temporary_folder&) = delete;
+  temporary_folder& operator=(const temporary_folder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  static int& count() {
+    static int n = 0;
+    return n;
+  }
+  std::string path_;
+};
+
+// Logits after the last of the tokens, dense.
+inline std::vector<float> last_logits(sparsellm::cpu::executor& exec, const llama::model& m,
+                                      const std::vector<std::int32_t>& ids) {
+  llama::session s(exec, m, ids.size(), ids.size());
+  const llama::const_rows x = s.advance(ids, ids.size());
+  std::vector<float> out(m.shape().vocabulary);
+  s.steps().logits(llama::const_rows(&x(ids.size() - 1, 0), 1, x.cols()),
+                   llama::rows(out.data(), 1, out.size()));
+  return out;
+}
+
+inline double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    most = std::max(most, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return most;
+}
+
+inline std::vector<llama::pruned_block> prune(sparsellm::cpu::executor& exec, llama::model& m,
+                                              const std::vector<llama::window>& windows,
+                                              const llama::pruning& how) {
+  std::vector<llama::pruned_block> blocks;
+  llama::prune_model(
+      exec, m, windows, how, [](double) {},
+      [&](std::size_t, llama::pruned_block b) { blocks.push_back(std::move(b)); });
+  return blocks;
+}

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "pruning.hpp"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "llama/gguf_builder.hpp"
+#include "llama/pruned.hpp"
+#include "sparsellm/core/error.hpp"
+
+using namespace llama;
+using sparsellm::channel_order;
+using sparsellm::nm_pattern;
+using sparsellm::storage;
+using sparsellm::value_error;
+
+namespace {
+
+const progress quiet = [](double) {};
+
+std::vector<std::int32_t> some_tokens(std::size_t n) {
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
+  return ids;
+}
+
+channel_order random_order(std::size_t n, std::mt19937& random) {
+  std::vector<std::uint32_t> at(n);
+  for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::uint32_t>(i);
+  std::shuffle(at.begin(), at.end(), random);
+  return channel_order(std::move(at));
+}
+
+// Orders of all four inputs; o's within heads, alike in the heads that share keys and values.
+std::vector<block_orders> random_orders(const config& c, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<block_orders> all;
+  for (std::size_t l = 0; l < c.layers; ++l) {
+    std::vector<std::uint32_t> output;
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      const channel_order inside = random_order(c.head_size, random);
+      for (std::size_t h = 0; h < c.heads / c.kv_heads; ++h)
+        for (std::size_t i = 0; i < c.head_size; ++i)
+          output.push_back(static_cast<std::uint32_t>(output.size() / c.head_size * c.head_size) +
+                           inside[i]);
+    }
+    all.push_back({random_order(c.width, random), channel_order(output),
+                   random_order(c.width, random), random_order(c.hidden, random)});
+  }
+  return all;
+}
+
+struct tiny {
+  explicit tiny(const std::vector<block_orders>* orders = nullptr, double sparsity = 0.0)
+      : file(tiny_model().bytes()),
+        exec(2),
+        m(exec, file.path(),
+          {storage::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders}, quiet) {}
+  temporary_file file;
+  sparsellm::cpu::executor exec;
+  model m;
+};
+
+}  // namespace
+
+TEST_CASE("orders: a permuted model has the logits of the original") {
+  tiny plain;
+  const auto orders = random_orders(plain.m.shape(), 3);
+  tiny permuted(&orders);
+  const auto ids = some_tokens(40);
+  const auto expected = last_logits(plain.exec, plain.m, ids);
+  CHECK(difference(expected, last_logits(permuted.exec, permuted.m, ids)) < 2e-5);
+  // Decode, which fuses norms and gates, token by token and sparse.
+  tiny skipping(&orders, 0.9);
+  session s(skipping.exec, skipping.m, 1, 40);
+  std::vector<float> out(skipping.m.shape().vocabulary);
+  for (const std::int32_t id : ids)
+    s.steps().logits(s.advance({id}, 0), rows(out.data(), 1, out.size()));
+  CHECK(difference(expected, out) < 2e-4);
+}
+
+TEST_CASE("orders: what is no order of the model is refused") {
+  tiny plain;
+  auto orders = random_orders(plain.m.shape(), 5);
+  orders[1].mlp = channel_order::identity(63);
+  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "an order of 64 channels expected, got 63");
+  orders = random_orders(plain.m.shape(), 5);
+  std::mt19937 random(1);
+  orders[0].output = random_order(64, random);
+  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "must stay within heads");
+  orders.pop_back();
+  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "orders for 1 of 2 blocks");
+}
+
+TEST_CASE("pruning: every metric and shuffle gives masks that follow the pattern in their order") {
+  tiny t;
+  for (const metric score : {metric::magnitude, metric::wanda, metric::ria, metric::e_sparse})
+    for (const bool global : {false, true})
+      for (const bool local : {false, true}) {
+        pruning how;
+        how.pattern = local ? nm_pattern{2, 4} : nm_pattern{4, 8};
+        how.score = score;
+        how.global_shuffle = global;
+        how.local_shuffle = local;
+        const auto blocks = prune(t.exec, t.m, {some_tokens(60), some_tokens(60)}, how);
+        REQUIRE(blocks.size() == 2);
+        for (const pruned_block& b : blocks)
+          for (std::size_t p = 0; p < 7; ++p) {
+            const pruned_weight& w = b.weights[p];
+            const channel_order& order = p < 3    ? b.orders.attention
+                                         : p == 3 ? b.orders.output
+                                         : p < 6  ? b.orders.mlp
+                                                  : b.orders.down;
+            CHECK((global || local || order.size() == 0));
+            sparsellm::weight_mask ordered(w.mask.shape());
+            for (std::size_t r = 0; r < w.mask.shape().outputs; ++r)
+              for (std::size_t c = 0; c < w.mask.shape().inputs; ++c)
+                if (w.mask.keeps(r, order.size() == 0 ? c : order[c])) ordered.keep(r, c);
+            CHECK(ordered.follows(how.pattern));
+            CHECK(w.retained.shuffled <= w.retained.without_groups * (1 + 1e-12));
+            CHECK(w.retained.without_groups < w.retained.total);
+            if (local && !global && p == 6) CHECK(w.retained.shuffled >= w.retained.plain);
+            CHECK(w.error > 0);
+            CHECK(w.error < w.energy);
+          }
+      }
+}
+
+TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
+  tiny t;
+  pruning how;
+  how.dense_projections = {"v", "down"};
+  how.dense_layers = {0};
+  const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
+  for (std::size_t p = 0; p < 7; ++p) {
+    CHECK(blocks[0].weights[p].mask.shape().outputs == 0);
+    CHECK((blocks[1].weights[p].mask.shape().outputs == 0) == (p == 2 || p == 6));
+  }
+  tiny again;
+  how = {};
+  const auto dense = prune(again.exec, again.m, {some_tokens(60)}, how);
+  how.sequential = true;
+  const auto sequential = prune(again.exec, again.m, {some_tokens(60)}, how);
+  // The first block sees the same inputs, the second what the pruned first one gives.
+  CHECK(dense[0].weights[6].retained.total == sequential[0].weights[6].retained.total);
+  CHECK(dense[1].weights[6].retained.total != sequential[1].weights[6].retained.total);
+}
+
+TEST_CASE("pruning: says what is wrong") {
+  tiny t;
+  pruning how;
+  how.dense_projections = {"w"};
+  CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "got 'w'");
+  how = {};
+  how.dense_layers = {2};
+  CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "no layer 2 of 2");
+  how = {};
+  how.pattern = {4, 4};
+  CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "N:M");
+}
