@@ -38,3 +38,9 @@ TEST_CASE("fuzz corpus: GGUF files, whole and damaged") { replay("gguf", gguf_se
 TEST_CASE("fuzz corpus: threshold tables, whole and damaged") {
   replay("table", table_seeds(), fuzz_table);
 }
+TEST_CASE("fuzz corpus: checkpoints, whole and damaged") {
+  replay("checkpoint", checkpoint_seeds(), fuzz_checkpoint);
+}
+TEST_CASE("fuzz corpus: tokenizer.json, whole and damaged") {
+  replay("tokenizer", tokenizer_seeds(), fuzz_tokenizer);
+}

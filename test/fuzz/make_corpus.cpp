@@ -15,7 +15,9 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path root = argv[1];
   const std::pair<const char*, std::vector<seed>> corpora[] = {{"gguf", gguf_seeds()},
-                                                               {"table", table_seeds()}};
+                                                               {"table", table_seeds()},
+                                                               {"checkpoint", checkpoint_seeds()},
+                                                               {"tokenizer", tokenizer_seeds()}};
   for (const auto& [name, seeds] : corpora) {
     std::filesystem::create_directories(root / name);
     for (const auto& [file, bytes] : seeds)

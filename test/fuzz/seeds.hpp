@@ -70,3 +70,52 @@ inline std::vector<seed> table_seeds() {
       {"full.json", to_json(full)},
       {"escapes.json", R"({"format": "\u0073\ud83d\ude42", "a": [1e-3, true, null, {"b": []}]})"}};
 }
+
+inline std::vector<seed> checkpoint_seeds() {
+  const auto file = [](const std::string& header, const std::string& data) {
+    std::string bytes;
+    for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>(header.size() >> (8 * i));
+    return bytes + header + data;
+  };
+  const auto number = [](std::uint64_t n) {
+    std::string bytes;
+    for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>(n >> (8 * i));
+    return bytes;
+  };
+  const std::string dense = file(
+      R"({"__metadata__":{"format":"pt"},)"
+      R"("model.embed_tokens.weight":{"dtype":"F16","shape":[2,8],"data_offsets":[0,32]},)"
+      R"("model.layers.0.self_attn.q_proj.weight":{"dtype":"F32","shape":[8,8],"data_offsets":[32,288]}})",
+      std::string(288, '\x31'));
+  const std::string two_four = file(
+      R"({"__metadata__":{"sparsellm":"{\"version\":1,\"orders\":[{\"mlp\":[1,0,2,3,4,5,6,7]}]}"},)"
+      R"("model.layers.0.mlp.up_proj.bitmask":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]},)"
+      R"("model.layers.0.mlp.up_proj.compressed":{"dtype":"BF16","shape":[2,4],"data_offsets":[2,18]},)"
+      R"("model.layers.0.mlp.up_proj.shape":{"dtype":"I64","shape":[2,1],"data_offsets":[18,34]}})",
+      "\x55\x33" + std::string(16, '\x3f') + number(2) + number(8));
+  const std::string any = file(
+      R"({"model.layers.0.mlp.down_proj.weight.bitmask":{"dtype":"U8","shape":[2,2],"data_offsets":[0,4]},)"
+      R"("model.layers.0.mlp.down_proj.weight.compressed":{"dtype":"F16","shape":[5],"data_offsets":[4,14]},)"
+      R"("model.layers.0.mlp.down_proj.weight.row_offsets":{"dtype":"I64","shape":[2],"data_offsets":[14,30]},)"
+      R"("model.layers.0.mlp.down_proj.weight.shape":{"dtype":"I64","shape":[2],"data_offsets":[30,46]}})",
+      std::string("\x07\x02\x01\x00", 4) + std::string(10, '\x3c') + number(0) + number(4) +
+          number(2) + number(10));
+  return {{"dense", dense}, {"two_four", two_four}, {"any", any}};
+}
+
+inline std::vector<seed> tokenizer_seeds() {
+  return {
+      {"bpe",
+       R"({"added_tokens":[{"id":3,"content":"<|end|>","special":true}],)"
+       R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+       R"({"type":"Digits","individual_digits":true},{"type":"ByteLevel","use_regex":true}]},)"
+       R"("post_processor":{"single":[{"SpecialToken":{"id":"T"}}]},)"
+       R"("model":{"type":"BPE","vocab":{"T":0,"h":1,"Th":2},"merges":["T h"]}})"},
+      {"split",
+       R"({"pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+       R"({"type":"Split","pattern":{"Regex":"\\p{N}{1,3}"}},{"type":"ByteLevel","use_regex":false}]},)"
+       R"("model":{"vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}})"},
+      {"sentencepiece",
+       R"({"normalizer":{"normalizers":[{"type":"Prepend"}]},"model":{"byte_fallback":true,)"
+       R"("unk_token":"<unk>","vocab":{"<unk>":0,"<0x41>":1,"a":2,"aa":3},"merges":["a a"]}})"}};
+}

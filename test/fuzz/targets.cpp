@@ -8,12 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "config.hpp"
 #include "dequantize.hpp"
 #include "gguf.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/core/error.hpp"
 #include "tokenizer.hpp"
+#include "tokenizer_json.hpp"
 
 void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
   try {
@@ -38,6 +40,34 @@ void fuzz_table(const std::uint8_t* data, std::size_t size) {
     const auto table = sparsellm::table_from_json({reinterpret_cast<const char*>(data), size});
     const std::string text = to_json(table);
     if (to_json(sparsellm::table_from_json(text)) != text) std::abort();
+  } catch (const sparsellm::error&) {
+  }
+}
+
+// A checkpoint's shard, beside fixed texts.
+void fuzz_checkpoint(const std::uint8_t* data, std::size_t size) {
+  static const llama::checkpoint_texts texts{
+      R"({"model_type":"llama","num_hidden_layers":1,"hidden_size":8,"intermediate_size":8,)"
+      R"("num_attention_heads":2,"num_key_value_heads":1,"max_position_embeddings":8,)"
+      R"("rms_norm_eps":1e-5,"vocab_size":2})",
+      R"({"model":{"vocab":{"a":0,"b":1},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"}})", "",
+      "fuzzed"};
+  try {
+    const llama::checkpoint file(texts, {{reinterpret_cast<const std::byte*>(data), size}});
+    for (const llama::tensor& t : file.tensors()) {
+      std::vector<float> row(t.cols);
+      llama::dequantize_row(t, 0, row);
+      llama::dequantize_row(t, t.rows - 1, row);
+    }
+    (void)llama::read_config(file);
+  } catch (const sparsellm::error&) {
+  }
+}
+
+void fuzz_tokenizer(const std::uint8_t* data, std::size_t size) {
+  try {
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    (void)llama::read_tokenizer_json(text, "{}", R"({"bos_token_id":0,"vocab_size":4})");
   } catch (const sparsellm::error&) {
   }
 }

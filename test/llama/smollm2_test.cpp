@@ -19,6 +19,7 @@
 #include "gguf.hpp"
 #include "generation.hpp"
 #include "perplexity.hpp"
+#include "llama/real_model.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
@@ -30,51 +31,6 @@ using nlohmann::json;
 using sparsellm::storage;
 
 namespace {
-
-const progress quiet = [](double) {};
-
-struct real_model {
-  real_model(std::optional<storage> type, double sparsity)
-      : exec(sparsellm::cpu::executor::hardware_threads()),
-        m(exec, SPARSELLM_DEMO_MODEL, {type, sparsity, nullptr}, quiet),
-        tok(m.file()) {}
-  sparsellm::cpu::executor exec;
-  model m;
-  tokenizer tok;
-
-  [[nodiscard]] std::vector<std::int32_t> ids(const std::string& file) const {
-    return tok.encode(sparsellm::read_file((shared_data("wikitext-2") / file).string()));
-  }
-  [[nodiscard]] std::vector<window> windows(std::size_t count, std::size_t stride) const {
-    const auto all = ids("eval.txt");
-    std::vector<window> w;
-    for (std::size_t i = 0; i < count; ++i)
-      w.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(i * stride),
-                     all.begin() + static_cast<std::ptrdiff_t>(i * stride + 512));
-    return w;
-  }
-  perplexity_result perplexity(const std::vector<window>& w, std::size_t prefix,
-                               sparsity_meter* meter) {
-    session s(exec, m, 512, 512);
-    return measure_perplexity(s, w, prefix, meter, quiet);
-  }
-  sparsellm::threshold_table calibrate(double sparsity, calibration how) {
-    how.shares = allocate(sparsellm::uniform{sparsity}, m, how.score);
-    return calibrate_model(exec, m, cut_windows(ids("calibration.txt"), 512, 16384), how, quiet);
-  }
-};
-
-json read_json(const std::string& name) {
-  return json::parse(sparsellm::read_file((shared_data("smollm2") / name).string()));
-}
-
-#define NEEDS_MODEL_AND_DATA()                                               \
-  do {                                                                       \
-    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))                      \
-      SKIP_BY_NAME("the model is not there; script/get-model");              \
-    if (shared_data("smollm2").empty() || shared_data("wikitext-2").empty()) \
-      SKIP_BY_NAME("../shared/data/smollm2 and wikitext-2 are not there");   \
-  } while (false)
 
 // The generated tokens agree up to the first step that rounding may decide.
 void check_continuation(const std::vector<std::int32_t>& got, const json& expected) {

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// SmolLM2 and an independent implementation's results for it (../shared/data/smollm2).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calibration.hpp"
+#include "model.hpp"
+#include "perplexity.hpp"
+#include "shared_data.hpp"
+#include "sparsellm/calibrate/uniform.hpp"
+#include "sparsellm/core/replace_file.hpp"
+#include "tokenizer.hpp"
+
+inline const llama::progress quiet = [](double) {};
+
+struct real_model {
+  real_model(std::optional<sparsellm::storage> type, double sparsity)
+      : exec(sparsellm::cpu::executor::hardware_threads()),
+        m(exec, SPARSELLM_DEMO_MODEL, {type, sparsity, nullptr}, quiet),
+        tok(m.file()) {}
+  sparsellm::cpu::executor exec;
+  llama::model m;
+  llama::tokenizer tok;
+
+  [[nodiscard]] std::vector<std::int32_t> ids(const std::string& file) const {
+    return tok.encode(sparsellm::read_file((shared_data("wikitext-2") / file).string()));
+  }
+  [[nodiscard]] std::vector<llama::window> windows(std::size_t count, std::size_t stride) const {
+    const auto all = ids("eval.txt");
+    std::vector<llama::window> w;
+    for (std::size_t i = 0; i < count; ++i)
+      w.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(i * stride),
+                     all.begin() + static_cast<std::ptrdiff_t>(i * stride + 512));
+    return w;
+  }
+  llama::perplexity_result perplexity(const std::vector<llama::window>& w, std::size_t prefix,
+                                      llama::sparsity_meter* meter) {
+    llama::session s(exec, m, 512, 512);
+    return llama::measure_perplexity(s, w, prefix, meter, quiet);
+  }
+  sparsellm::threshold_table calibrate(double sparsity, llama::calibration how) {
+    how.shares = llama::allocate(sparsellm::uniform{sparsity}, m, how.score);
+    return llama::calibrate_model(exec, m, llama::cut_windows(ids("calibration.txt"), 512, 16384),
+                                  how, quiet);
+  }
+};
+
+inline nlohmann::json read_json(const std::string& name) {
+  return nlohmann::json::parse(sparsellm::read_file((shared_data("smollm2") / name).string()));
+}
+
+#define NEEDS_MODEL_AND_DATA()                                               \
+  do {                                                                       \
+    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))                      \
+      SKIP_BY_NAME("the model is not there; script/get-model");              \
+    if (shared_data("smollm2").empty() || shared_data("wikitext-2").empty()) \
+      SKIP_BY_NAME("../shared/data/smollm2 and wikitext-2 are not there");   \
+  } while (false)

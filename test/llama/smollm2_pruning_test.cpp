@@ -1,0 +1,184 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Pruning the real model, against an independent implementation's results.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "llama/pruned.hpp"
+#include "llama/real_model.hpp"
+#include "passage.hpp"
+#include "sparsellm/observe/channel_stats.hpp"
+#include "sparsellm/observe/entropy.hpp"
+
+using namespace llama;
+using nlohmann::json;
+using sparsellm::nm_pattern;
+using sparsellm::storage;
+
+namespace {
+
+std::vector<window> calibration_text(const real_model& r) {
+  return cut_windows(r.ids("calibration.txt"), 512, 16384);
+}
+
+// Prunes, writes, loads and scores: what prune and perplexity --model do.
+struct outcome {
+  double perplexity;
+  sparsellm::retention retained;
+};
+outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
+  real_model r(storage::bf16, 0.0);
+  pruning how;
+  how.pattern = pattern;
+  how.score = score;
+  how.global_shuffle = how.local_shuffle = shuffled;
+  const auto blocks = prune(r.exec, r.m, calibration_text(r), how);
+  outcome result{};
+  for (const pruned_block& b : blocks)
+    for (const pruned_weight& w : b.weights) result.retained += w.retained;
+  temporary_folder folder;
+  write_checkpoint(folder.path(), r.m, blocks, pattern, storage::bf16, "{}", {});
+  const auto windows = r.windows(16, 1536);
+  model pruned(r.exec, folder.path(), {storage::bf16}, quiet);
+  session s(r.exec, pruned, 512, 512);
+  result.perplexity = std::exp(measure_perplexity(s, windows, 512, nullptr, quiet).nll);
+  return result;
+}
+
+double nats(double a, double b) { return std::fabs(std::log(a) - std::log(b)); }
+
+}  // namespace
+
+TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
+  NEEDS_MODEL_AND_DATA();
+  real_model r(storage::f32, 0.0);
+  const json goldens = read_json("goldens.json");
+  const auto windows = calibration_text(r);
+  passage text(r.exec, r.m, windows, 512);
+  for (std::size_t l = 0; l < 2; ++l) {
+    const std::pair<input, const char*> inputs[] = {{input::attention, "attn_in"},
+                                                    {input::output, "o_in"},
+                                                    {input::mlp, "mlp_in"},
+                                                    {input::down, "down_in"}};
+    for (const auto& [where, name] : inputs) {
+      text.go_to(l, where);
+      if (!goldens["entropy_range100_nats"].contains(name)) continue;
+      INFO("layer " << l << " " << name);
+      const std::size_t channels = text.at(l, where, 0).cols();
+      sparsellm::channel_stats stats(channels);
+      const auto each = [&](auto& observer) {
+        for (std::size_t w = 0; w < windows.size(); ++w) {
+          const const_rows x = text.at(l, where, w);
+          for (std::size_t t = 0; t < x.rows(); ++t) observer.observe(x.row(t));
+        }
+      };
+      each(stats);
+      sparsellm::entropy entropies(stats);
+      each(entropies);
+      const json &norm = goldens["channel_l2"][name][l],
+                 &entropy = goldens["entropy_range100_nats"][name][l];
+      double mean_norm = 0, mean_entropy = 0;
+      for (std::size_t c = 0; c < channels; ++c) {
+        mean_norm += stats.l2_norm(c) / static_cast<double>(channels);
+        mean_entropy += entropies.value(c) / static_cast<double>(channels);
+      }
+      CHECK_THAT(mean_norm, WithinRel(norm["mean"].get<double>(), 1e-3));
+      CHECK_THAT(mean_entropy, WithinRel(entropy["mean"].get<double>(), 1e-3));
+      CHECK_THAT(stats.l2_norm(norm["argmax"].get<std::size_t>()),
+                 WithinRel(norm["max"].get<double>(), 1e-3));
+      for (std::size_t c = 0; c < 4; ++c) {
+        CHECK_THAT(stats.l2_norm(c), WithinRel(norm["first4"][c].get<double>(), 1e-3));
+        CHECK_THAT(entropies.value(c), WithinRel(entropy["first4"][c].get<double>(), 2e-3));
+      }
+    }
+    text.leave(l);
+  }
+}
+
+TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
+  NEEDS_MODEL_AND_DATA();
+  real_model r(storage::f32, 0.0);
+  const json expected = read_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
+  const auto windows = calibration_text(r);
+  struct enough : std::runtime_error {
+    using runtime_error::runtime_error;
+  };
+  const std::pair<metric, const char*> metrics[] = {{metric::magnitude, "magnitude"},
+                                                    {metric::wanda, "wanda"},
+                                                    {metric::ria, "ria"},
+                                                    {metric::e_sparse, "esparse"}};
+  for (const auto& [score, name] : metrics) {
+    pruning how;
+    how.score = score;
+    std::string bits;
+    try {
+      prune_model(r.exec, r.m, windows, how, quiet, [&](std::size_t, pruned_block b) {
+        for (std::size_t c = 0; c < 32; ++c) bits += b.weights[0].mask.keeps(0, c) ? '1' : '0';
+        throw enough("one block is enough");
+      });
+    } catch (const enough&) {
+    }
+    INFO(name);
+    CHECK(bits == expected[name].get<std::string>());
+  }
+}
+
+TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
+  NEEDS_MODEL_AND_DATA();
+  real_model r(storage::f32, 0.0);
+  const config& c = r.m.shape();
+  std::mt19937 random(7);
+  const auto shuffled = [&](std::size_t n) {
+    std::vector<std::uint32_t> at(n);
+    for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::uint32_t>(i);
+    std::shuffle(at.begin(), at.end(), random);
+    return at;
+  };
+  std::vector<block_orders> orders;
+  for (std::size_t l = 0; l < c.layers; ++l) {
+    std::vector<std::uint32_t> output;
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      const auto inside = shuffled(c.head_size);
+      for (std::size_t h = kv * c.heads / c.kv_heads; h < (kv + 1) * c.heads / c.kv_heads; ++h)
+        for (const std::uint32_t i : inside)
+          output.push_back(static_cast<std::uint32_t>(h * c.head_size) + i);
+    }
+    using sparsellm::channel_order;
+    orders.push_back({channel_order(shuffled(c.width)), channel_order(output),
+                      channel_order(shuffled(c.width)), channel_order(shuffled(c.hidden))});
+  }
+  model permuted(r.exec, SPARSELLM_DEMO_MODEL,
+                 {storage::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders}, quiet);
+  const auto ids = read_json("goldens.json")["ids"].get<std::vector<std::int32_t>>();
+  CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
+}
+
+TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles") {
+  NEEDS_MODEL_AND_DATA();
+  const json reference = read_json("reference.json")["weight_sparsity"];
+  const outcome r = prune_and_score({2, 4}, metric::wanda, true);
+  CHECK(nats(r.perplexity, reference["2:4_wanda_gns+lbs"]["ppl_all"].get<double>()) < 0.15);
+  const double total = r.retained.total;
+  CHECK(r.retained.shuffled / total >=
+        reference["2:4_wanda_gns+lbs"]["retained_saliency"].get<double>() - 0.002);
+  CHECK_THAT(r.retained.plain / total,
+             WithinAbs(reference["2:4_wanda"]["retained_saliency"].get<double>(), 0.001));
+  CHECK_THAT(r.retained.without_groups / total, WithinAbs(0.820, 0.001));
+  CHECK(r.retained.efficacy() > 0.1);
+}
+
+TEST_CASE("SmolLM2: 4:8 by E-Sparse and 6:8 by RIA") {
+  NEEDS_MODEL_AND_DATA();
+  const json reference = read_json("reference.json")["weight_sparsity"];
+  CHECK(nats(prune_and_score({4, 8}, metric::e_sparse, false).perplexity,
+             reference["4:8_E0_range100_l2_a1"]["ppl_all"].get<double>()) < 0.15);
+  CHECK(nats(prune_and_score({6, 8}, metric::ria, false).perplexity,
+             reference["6:8_ria"]["ppl_all"].get<double>()) < 0.05);
+}
