@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
@@ -40,6 +41,45 @@ std::string valid_utf8(std::string text) {
       ordered_json(std::move(text)).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
+// What masks save: kept values and a bit a weight against all values, by layer, over the pruned
+// projections, and over all tensors.
+void add_pruning(const model_file& file, const config& c, ordered_json& result) {
+  double kept_all = 0, dense_all = 0, other = 0;
+  ordered_json layers = ordered_json::array();
+  std::vector<std::size_t> kept(c.layers, 0), dense(c.layers, 0);
+  for (const tensor& t : file.tensors()) {
+    if (t.mask == nullptr) {
+      other += static_cast<double>(t.bytes);
+      continue;
+    }
+    const auto layer = static_cast<std::size_t>(std::strtoull(t.name.c_str() + 4, nullptr, 10));
+    require<sparsellm::format_error>(layer < c.layers, "model: '", t.name, "' of ", c.layers,
+                                     " layers");
+    const std::size_t element = info_of(static_cast<std::uint32_t>(t.type))->bytes;
+    kept[layer] += t.bytes + t.rows * ((t.cols + 7) / 8);
+    dense[layer] += t.rows * t.cols * element;
+  }
+  for (std::size_t l = 0; l < c.layers; ++l) {
+    if (dense[l] == 0) continue;
+    layers.push_back({{"layer", l},
+                      {"bytes", kept[l]},
+                      {"dense_bytes", dense[l]},
+                      {"of_dense", static_cast<double>(kept[l]) / static_cast<double>(dense[l])}});
+    kept_all += static_cast<double>(kept[l]);
+    dense_all += static_cast<double>(dense[l]);
+  }
+  if (layers.empty()) return;
+  result["pruned"] = {{"linears_of_dense", kept_all / dense_all},
+                      {"model_of_dense", (kept_all + other) / (dense_all + other)},
+                      {"shuffled", std::any_of(file.orders().begin(), file.orders().end(),
+                                               [](const block_orders& b) {
+                                                 return b.attention.size() + b.output.size() +
+                                                            b.mlp.size() + b.down.size() !=
+                                                        0;
+                                               })},
+                      {"layers", layers}};
+}
+
 }  // namespace
 
 void run_inspect(const options& o, ordered_json& result) {
@@ -72,9 +112,20 @@ void run_inspect(const options& o, ordered_json& result) {
             {"tensor_types", types},
             {"weights", weights},
             {"bytes", bytes}};
-  for (const auto& [key, value] : result.items())
+  add_pruning(file, c, result);
+  for (const auto& [key, value] : result.items()) {
+    if (key == "pruned") continue;
     std::printf("%-16s %s\n", key.c_str(),
                 value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+  }
+  if (!result.contains("pruned")) return;
+  for (const ordered_json& layer : result["pruned"]["layers"])
+    std::printf("layer %-10s %s of %s bytes, %.4f of dense\n", layer["layer"].dump().c_str(),
+                layer["bytes"].dump().c_str(), layer["dense_bytes"].dump().c_str(),
+                layer["of_dense"].get<double>());
+  std::printf("linear layers    %.4f of dense\nmodel            %.4f of dense\n",
+              result["pruned"]["linears_of_dense"].get<double>(),
+              result["pruned"]["model_of_dense"].get<double>());
 }
 
 void run_generate(const options& o, ordered_json& result) {

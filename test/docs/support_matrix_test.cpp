@@ -58,6 +58,11 @@ TEST_CASE("docs: the support matrix is true") {
       quantised<8, levels::symmetric>("quantized<8>, Q8_0") +
       quantised<8, levels::affine>("quantized<8>, affine") +
       quantised<4, levels::symmetric>("quantized<4>, Q4_0") +
-      quantised<4, levels::affine>("quantized<4>, affine, Q4_1");
+      quantised<4, levels::affine>("quantized<4>, affine, Q4_1") +
+      "\n| N:M, any N and M | float | half | bfloat16 | 8-bit levels |\n|---|---|---|---|---|\n" +
+      row<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
+          n_of_m<std::int8_t, 2, 4>>("n_of_m") +
+      row<channel_bitmap<float, 2, 4>, channel_bitmap<half, 4, 8>, channel_bitmap<bfloat16, 2, 3>,
+          channel_bitmap<std::int8_t, 2, 4>>("channel_bitmap");
   CHECK(read_file(std::string(SPARSELLM_SOURCE_DIR) + "/docs/support-matrix.md") == table);
 }

@@ -150,6 +150,8 @@ SPARSELLM_TARGET_END
 SPARSELLM_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi2")
 namespace avx512_vbmi2 {
 using avx512::add;
+using avx512::add_neighbours;
+using avx512::add_tree;
 using avx512::broadcast;
 using avx512::every_lane;
 using avx512::high_half;

@@ -77,20 +77,27 @@ class masked_groups {
   std::size_t group_;
 };
 
-// The same for large batches, of any weight whose Groups make bricks of it.
+// The same for large batches, of any weight whose Groups make bricks of it. Several groups at a
+// time: every call of the tiled product reads (and where it rounds, rounds) all of X.
 template <template <class> class Groups, host_executor E, class W, class S>
 void expanded_product(E& exec, const W& w, const cover<S>& sections, matrix_view<const float> x,
                       matrix_view<float> y) {
   using T = typename W::element;
   using brick = typename expanded<T>::type;
+  constexpr std::size_t most_bytes = std::size_t{6} << 20;  // of bricks, for them to stay in L3
   const kernel_table<brick>& kernels = kernels_for<brick>(isa_of(exec));
   const std::size_t inputs = w.shape.inputs, groups = groups_of(w.shape.outputs);
   const std::size_t tasks = std::min<std::size_t>(groups, exec.concurrency());
+  const std::size_t group_bytes = inputs * group_outputs * sizeof(brick);
+  const std::size_t at_once =
+      std::clamp<std::size_t>(most_bytes / group_bytes, 1, (groups + tasks - 1) / tasks);
   const auto lines = [](std::size_t bytes) { return (bytes + 63) / 64 * 16; };  // in floats
   const std::size_t tile = lines(gemm_scratch(inputs, x.rows()) * sizeof(float));
-  const std::size_t bricks = lines(inputs * group_outputs * sizeof(brick));
+  const std::size_t bricks = lines(at_once * group_bytes);
   const std::size_t next = lines(inputs * sizeof(const T*));
-  const std::size_t per_task = tile + bricks + next + x.rows() * group_outputs;
+  const bool apart = sections.size() != 1;
+  const std::size_t per_task =
+      tile + bricks + next + (apart ? x.rows() * at_once * group_outputs : 0);
   with_masked(exec, sections, x, tasks * per_task, [&](const auto& kept, float* scratch) {
     exec.parallel_for(tasks, [&](std::size_t task) {
       float* const mine = scratch + task * per_task;
@@ -98,17 +105,22 @@ void expanded_product(E& exec, const W& w, const cover<S>& sections, matrix_view
       float* const sums = mine + tile + bricks + next;
       const group_range my_groups = share(groups, task, tasks);
       Groups<T> source(w, my_groups.first, reinterpret_cast<const T**>(mine + tile + bricks));
-      for (std::size_t g = my_groups.first; g < my_groups.last; ++g) {
-        source.expand(to);
+      for (std::size_t g = my_groups.first; g < my_groups.last; g += at_once) {
+        const std::size_t n = std::min(at_once, my_groups.last - g);
+        for (std::size_t i = 0; i < n; ++i) source.expand(to + i * inputs * group_outputs);
         const std::size_t first = g * group_outputs;
-        const std::size_t count = std::min(group_outputs, w.shape.outputs - first);
-        const grouped_weight<brick> one{to, {count, inputs}, inputs * group_outputs, group_outputs};
+        const std::size_t count = std::min(n * group_outputs, w.shape.outputs - first);
+        const grouped_weight<brick> some{
+            to, {count, inputs}, inputs * group_outputs, group_outputs};
         for (std::size_t s = 0; s < sections.size(); ++s) {
           const std::size_t from = std::max(first, sections[s].first);
           const std::size_t end = std::min(first + count, sections[s].last);
           if (from >= end) continue;
-          const matrix_view<float> out(sums, x.rows(), count, group_outputs);
-          kernels.gemm(one, {0, 1}, kept(s), out, mine);
+          const matrix_view<float> out =
+              apart ? matrix_view<float>(sums, x.rows(), count, at_once * group_outputs)
+                    : matrix_view<float>(&y(0, first), x.rows(), count, y.stride());
+          kernels.gemm(some, {0, n}, kept(s), out, mine);
+          if (!apart && w.scales == nullptr) continue;
           for (std::size_t t = 0; t < x.rows(); ++t)
             for (std::size_t o = from; o < end; ++o)
               y(t, o) = out(t, o - first) * (w.scales != nullptr ? w.scales[o] : 1.0f);

@@ -27,21 +27,23 @@ inline void arrange_lanes(const masked_weight<T>& w, const float* x, std::byte* 
 }
 
 // The 32 sums of a row.
-template <class T>
-SPARSELLM_INLINE float add_lanes(const vfloat* sums) noexcept {
-  float pair[32];
-  if constexpr (interleaved_lanes<T>) {
-    store(pair, add(sums[0], sums[1]));
+template <class T, class V>
+SPARSELLM_INLINE float add_lanes(const V* sums) noexcept {
+  if constexpr (lanes == 16) {
+    if constexpr (interleaved_lanes<T>)
+      return add_tree(add(sums[0], sums[1]));
+    else
+      return add_tree(add_neighbours(sums[0], sums[1]));
   } else {
+    float pair[32];
     for (std::size_t s = 0; s < 32 / lanes; ++s) store(pair + s * lanes, sums[s]);
     for (std::size_t i = 0; i < 16; ++i) pair[i] = pair[2 * i] + pair[2 * i + 1];
+    for (std::size_t width = 8; width != 0; width /= 2)
+      for (std::size_t i = 0; i < width; ++i) pair[i] += pair[i + width];
+    return pair[0];
   }
-  for (std::size_t width = 8; width != 0; width /= 2)
-    for (std::size_t i = 0; i < width; ++i) pair[i] += pair[i + width];
-  return pair[0];
 }
 
-// Rows [first, first + Rows) of a strip for `Tokens` tokens.
 // Eight: the values of every 8 lanes, 0 when that differs.
 template <std::size_t Rows, std::size_t Tokens, std::size_t Eight, class T>
 inline void masked_rows_of(const masked_weight<T>& w, std::size_t strip, std::size_t first,

@@ -28,6 +28,21 @@ SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept {
   return _mm512_fmadd_ps(a, b, c);
 }
 
+// The 16 lanes added as a tree, halves first.
+SPARSELLM_INLINE float add_tree(vfloat v) noexcept {
+  const __m256 eight = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0),
+                                     _mm512_maskz_extractf32x8_ps(0xff, v, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+// Neighbours added: of lanes 0 to 31 in a and b.
+SPARSELLM_INLINE vfloat add_neighbours(vfloat a, vfloat b) noexcept {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  return _mm512_add_ps(_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b));
+}
+
 // 2^n for the integer n in the low bits of `shifted` = n + 1.5 · 2^23.
 SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {
   return _mm512_castsi512_ps(
