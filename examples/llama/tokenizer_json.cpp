@@ -46,6 +46,16 @@ const json* member(const json& j, const char* key) {
   return at == j.end() || at->is_null() ? nullptr : &*at;
 }
 
+// Members of the wrong type are as good as none.
+std::string text_of(const json& j, const char* key) {
+  const json* v = member(j, key);
+  return v != nullptr && v->is_string() ? v->get<std::string>() : std::string();
+}
+bool flag_of(const json& j, const char* key, bool otherwise) {
+  const json* v = member(j, key);
+  return v != nullptr && v->is_boolean() ? v->get<bool>() : otherwise;
+}
+
 // The pre-tokenizer's steps, a Sequence unrolled.
 std::vector<const json*> steps_of(const json* pre) {
   std::vector<const json*> steps;
@@ -63,11 +73,11 @@ std::string pre_of(const json* pre) {
   std::vector<std::string> patterns;
   bool byte_level = false, digits = false, own_regex = false;
   for (const json* step : steps_of(pre)) {
-    const std::string type = step->is_object() ? step->value("type", "") : "";
+    const std::string type = text_of(*step, "type");
     if (type == "ByteLevel") {
       byte_level = true;
-      own_regex = step->value("use_regex", true);
-    } else if (type == "Digits" && step->value("individual_digits", false)) {
+      own_regex = flag_of(*step, "use_regex", true);
+    } else if (type == "Digits" && flag_of(*step, "individual_digits", false)) {
       digits = true;
     } else if (type == "Split" && member(*step, "pattern") != nullptr &&
                member(*member(*step, "pattern"), "Regex") != nullptr &&
@@ -111,8 +121,9 @@ std::map<std::string, metadata_value> read_tokenizer_json(const std::string& tok
   require<format_error>(model != nullptr && model->is_object(),
                         "tokenizer: tokenizer.json has no model");
   const json *vocabulary = member(*model, "vocab"), *merges = member(*model, "merges");
-  require<format_error>(model->value("type", "BPE") == "BPE" && vocabulary != nullptr &&
-                            vocabulary->is_object() && merges != nullptr && merges->is_array(),
+  require<format_error>((member(*model, "type") == nullptr || text_of(*model, "type") == "BPE") &&
+                            vocabulary != nullptr && vocabulary->is_object() && merges != nullptr &&
+                            merges->is_array(),
                         "tokenizer: a BPE model with vocab and merges expected");
   const json* fallback = member(*model, "byte_fallback");
   const bool sentencepiece = fallback != nullptr && *fallback == true;
