@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
+#include "shapes.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
@@ -19,6 +22,21 @@ std::string& folder() {
 }
 
 }  // namespace
+
+std::size_t take_projection(int& argc, char** argv) {
+  std::size_t which = 0;
+  const std::string option = "--projection=";
+  const auto is_it = [&](const char* a) { return std::string(a).rfind(option, 0) == 0; };
+  for (int i = 1; i < argc; ++i)
+    if (is_it(argv[i]))
+      which = static_cast<std::size_t>(std::strtoul(argv[i] + option.size(), nullptr, 10));
+  if (which >= projections.size()) {
+    std::fprintf(stderr, "--projection: 0 to %zu expected\n", projections.size() - 1);
+    std::exit(2);
+  }
+  argc = static_cast<int>(std::remove_if(argv, argv + argc, is_it) - argv);
+  return which;
+}
 
 void take_histograms(int& argc, char** argv) {
   const std::string option = "--histograms=";

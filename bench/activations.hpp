@@ -16,6 +16,10 @@ namespace bench {
 [[nodiscard]] std::vector<float> activations(std::size_t n, const std::string& input,
                                              unsigned seed);
 
+// Takes --projection=N out of the arguments and returns it: which of bench::projections; one a
+// process, so that all its weights fit memory. Ends the program for a number that is none.
+[[nodiscard]] std::size_t take_projection(int& argc, char** argv);
+
 // Takes --histograms=FOLDER out of the arguments.
 void take_histograms(int& argc, char** argv);
 // What activations() draws from, for the results.

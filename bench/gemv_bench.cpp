@@ -57,17 +57,6 @@ void gemv(benchmark::State& state, projection p, storage type, layout where, dou
     state.SetLabel("chosen");
 }
 
-void peer(benchmark::State& state, const std::shared_ptr<bench::peer_gemv>& peer, projection p) {
-  peer->prepare(p.shape, pool().concurrency());
-  const std::vector<float> x = bench::activations(p.shape.inputs, p.input, 0);
-  std::vector<float> y(p.shape.outputs);
-  for (auto _ : state) {
-    peer->run(x.data(), y.data());
-    benchmark::DoNotOptimize(y.data());
-  }
-  bench::set_bytes(state, peer->bytes(p.shape));
-}
-
 template <packed_format F>
 void add(const projection& p, storage type, layout where, double sparsity) {
   constexpr const char* layouts[] = {"panel", "channel_major", "row_major"};
@@ -88,20 +77,7 @@ void add_both(const projection& p, storage type) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // --projection=N: which of bench::projections; one a process, so that all its weights fit memory.
-  std::size_t which = 0;
-  const std::string option = "--projection=";
-  for (int i = 1; i < argc; ++i)
-    if (std::string(argv[i]).rfind(option, 0) == 0)
-      which = static_cast<std::size_t>(std::stoul(argv[i] + option.size()));
-  if (which >= bench::projections.size()) {
-    std::fprintf(stderr, "--projection: 0 to %zu expected\n", bench::projections.size() - 1);
-    return 2;
-  }
-  argc = static_cast<int>(
-      std::remove_if(argv, argv + argc,
-                     [&](const char* a) { return std::string(a).rfind(option, 0) == 0; }) -
-      argv);
+  const std::size_t which = bench::take_projection(argc, argv);
   bench::take_histograms(argc, argv);
   const projection& p = bench::projections[which];
   bench::register_machine();
@@ -109,10 +85,7 @@ int main(int argc, char** argv) {
   add_both<q8_0<layout::panel>, q8_0<layout::channel_major>>(p, storage::q8_0);
   add_both<q4_0<layout::panel>, q4_0<layout::channel_major>>(p, storage::q4_0);
   add_both<q4_1<layout::panel>, q4_1<layout::channel_major>>(p, storage::q4_1);
-  for (const auto& other : bench::peers())
-    benchmark::RegisterBenchmark(("gemv/" + other->name() + "/" + bench::name(p.shape)).c_str(),
-                                 peer, other, p)
-        ->UseRealTime();
+  bench::register_peers("gemv/", p);
   bench::add_context();
   benchmark::AddCustomContext("model", p.model);
   benchmark::Initialize(&argc, argv);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,17 @@ void fork_join(benchmark::State& state) {
   for (auto _ : state) pool().parallel_for(pool().concurrency(), [](std::size_t) {});
 }
 
+void run_peer(benchmark::State& state, const std::shared_ptr<peer_gemv>& peer, projection p) {
+  peer->prepare(p.shape, pool().concurrency());
+  const std::vector<float> x = activations(p.shape.inputs, p.input, 0);
+  std::vector<float> y(p.shape.outputs);
+  for (auto _ : state) {
+    peer->run(x.data(), y.data());
+    benchmark::DoNotOptimize(y.data());
+  }
+  set_bytes(state, peer->bytes(p.shape));
+}
+
 }  // namespace
 
 sparsellm::cpu::executor& pool() {
@@ -44,6 +56,13 @@ sparsellm::cpu::executor& pool() {
 void register_machine() {
   benchmark::RegisterBenchmark("read_bandwidth", read_bandwidth)->UseRealTime();
   benchmark::RegisterBenchmark("fork_join", fork_join)->UseRealTime();
+}
+
+void register_peers(const std::string& prefix, const projection& p) {
+  for (const auto& other : peers())
+    benchmark::RegisterBenchmark((prefix + other->name() + "/" + name(p.shape)).c_str(), run_peer,
+                                 other, p)
+        ->UseRealTime();
 }
 
 void set_bytes(benchmark::State& state, double bytes) {

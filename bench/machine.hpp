@@ -7,6 +7,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <string>
+
+#include "shapes.hpp"
 #include "sparsellm/cpu/executor.hpp"
 
 namespace bench {
@@ -15,6 +18,9 @@ namespace bench {
 
 // Registers "read_bandwidth" and "fork_join".
 void register_machine();
+
+// Every peer's product of one token, as "PREFIXname/shape".
+void register_peers(const std::string& prefix, const projection& p);
 
 // bytes: of one iteration.
 void set_bytes(benchmark::State& state, double bytes);

@@ -10,10 +10,8 @@
 //   nm/tokens=512/n_of_m/bf16/2:4/4096x4096       a prefill
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -88,17 +86,6 @@ void gemm(benchmark::State& state, projection p) {
   }
 }
 
-void peer(benchmark::State& state, const std::shared_ptr<bench::peer_gemv>& other, projection p) {
-  other->prepare(p.shape, pool().concurrency());
-  const std::vector<float> x = bench::activations(p.shape.inputs, p.input, 0);
-  std::vector<float> y(p.shape.outputs);
-  for (auto _ : state) {
-    other->run(x.data(), y.data());
-    benchmark::DoNotOptimize(y.data());
-  }
-  bench::set_bytes(state, other->bytes(p.shape));
-}
-
 template <packed_format F>
 void add(const std::string& name, const projection& p, double sparsity, cpu::isa set) {
   benchmark::RegisterBenchmark(("nm/" + name + "/" + bench::name(p.shape)).c_str(), gemv<F>, p,
@@ -116,19 +103,7 @@ void add_gemm(const std::string& name, const projection& p) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::size_t which = 0;
-  const std::string option = "--projection=";
-  for (int i = 1; i < argc; ++i)
-    if (std::string(argv[i]).rfind(option, 0) == 0)
-      which = static_cast<std::size_t>(std::stoul(argv[i] + option.size()));
-  if (which >= bench::projections.size()) {
-    std::fprintf(stderr, "--projection: 0 to %zu expected\n", bench::projections.size() - 1);
-    return 2;
-  }
-  argc = static_cast<int>(
-      std::remove_if(argv, argv + argc,
-                     [&](const char* a) { return std::string(a).rfind(option, 0) == 0; }) -
-      argv);
+  const std::size_t which = bench::take_projection(argc, argv);
   bench::take_histograms(argc, argv);
   const projection& p = bench::projections[which];
   bench::register_machine();
@@ -149,10 +124,7 @@ int main(int argc, char** argv) {
     add<n_of_m<bfloat16, 2, 4>>("avx2/n_of_m/bf16/2:4", p, 0.0, cpu::isa::avx2);
   add_gemm<panel<bfloat16>>("panel/bf16", p);
   add_gemm<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p);
-  for (const auto& other : bench::peers())
-    benchmark::RegisterBenchmark(("nm/" + other->name() + "/" + bench::name(p.shape)).c_str(), peer,
-                                 other, p)
-        ->UseRealTime();
+  bench::register_peers("nm/", p);
   bench::add_context();
   benchmark::AddCustomContext("model", p.model);
   benchmark::Initialize(&argc, argv);

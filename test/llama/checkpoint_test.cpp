@@ -29,12 +29,6 @@ namespace {
 
 const progress quiet = [](double) {};
 
-std::vector<std::int32_t> some_tokens(std::size_t n) {
-  std::vector<std::int32_t> ids;
-  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
-  return ids;
-}
-
 struct tiny {
   explicit tiny(const tiny_options& o = {})
       : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {storage::f32}, quiet) {}

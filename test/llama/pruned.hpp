@@ -37,6 +37,12 @@ class temporary_folder {
   std::string path_;
 };
 
+inline std::vector<std::int32_t> some_tokens(std::size_t n) {
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
+  return ids;
+}
+
 // Logits after the last of the tokens, dense.
 inline std::vector<float> last_logits(sparsellm::cpu::executor& exec, const llama::model& m,
                                       const std::vector<std::int32_t>& ids) {

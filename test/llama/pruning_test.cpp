@@ -23,12 +23,6 @@ namespace {
 
 const progress quiet = [](double) {};
 
-std::vector<std::int32_t> some_tokens(std::size_t n) {
-  std::vector<std::int32_t> ids;
-  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
-  return ids;
-}
-
 channel_order random_order(std::size_t n, std::mt19937& random) {
   std::vector<std::uint32_t> at(n);
   for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::uint32_t>(i);

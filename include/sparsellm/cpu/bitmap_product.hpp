@@ -19,59 +19,31 @@
 #include "sparsellm/cpu/dense_product.hpp"
 #include "sparsellm/cpu/foreach_target.hpp"
 #include "sparsellm/cpu/masked_product.hpp"
-#include "sparsellm/cpu/selection.hpp"
 #include "sparsellm/cpu/tasks.hpp"
-#include "sparsellm/multiply/summation.hpp"
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/pack/output_group.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cpu {
 
-// list and finish as channel_product() wants them.
+template <class T>
+struct bitmap_channels {
+  const bitmap_table<T>& kernels;
+  const bitmap_weight<T>& w;
+  std::size_t task_bytes;
+  void operator()(group_range words, active_view active, std::size_t ahead, std::byte* scratch,
+                  float* sums) const noexcept {
+    kernels.channels(w, words, active, ahead, scratch, sums);
+  }
+};
+
+// list and finish as listed_product() wants them.
 template <host_executor E, class T, class S, class List, class Finish>
 void bitmap_product(E& exec, const bitmap_weight<T>& w, const cover<S>& sections, const List& list,
                     const Finish& finish) {
-  const bitmap_table<T>& kernels = bitmap_kernels_for<T>(isa_of(exec));
-  const summation_parts parts = summation_of(w.shape.inputs);
-  const task_grid grid(exec.concurrency(), parts.count, (w.words() + 31) / 32);
-  const std::size_t tasks = grid.tasks();
-  const std::size_t capacity = w.shape.inputs + compaction_slack;
-  const std::size_t rounding = bitmap_scratch(w.words() * bitmap_outputs);
-
-  scratch_layout layout;
-  const std::size_t sums_at = layout.reserve<float>(parts.count * sections.width());
-  const std::size_t index_at = layout.reserve<std::uint32_t>(tasks * capacity);
-  const std::size_t value_at = layout.reserve<float>(tasks * capacity);
-  const std::size_t rounding_at = layout.reserve<std::byte>(tasks * rounding);
-  std::byte* const scratch = exec.scratch(layout.bytes());
-  float* const sums = at<float>(scratch, sums_at);
-
-  exec.parallel_for(tasks, [&](std::size_t task) {
-    std::uint32_t* const index = at<std::uint32_t>(scratch, index_at) + task * capacity;
-    float* const value = at<float>(scratch, value_at) + task * capacity;
-    const group_range mine = share(parts.count, grid.split(task), grid.splits);
-    for (std::size_t s = 0; s < sections.size(); ++s) {
-      const covered_section<S>& section = sections[s];
-      const std::size_t width = section.groups.last - section.groups.first;
-      const group_range run = share(width, grid.run(task), grid.runs);
-      if (run.first == run.last) continue;
-      std::size_t counts[8];
-      std::size_t total = 0;
-      for (std::size_t p = mine.first; p < mine.last; ++p)
-        total += counts[p] =
-            list(section.keep, parts.begin(p), parts.end(p), index + total, value + total);
-      std::size_t done = 0;
-      for (std::size_t p = mine.first; p < mine.last; ++p) {
-        kernels.channels(w, {section.groups.first + run.first, section.groups.first + run.last},
-                         {index + done, value + done, counts[p]}, total - done,
-                         scratch + rounding_at + task * rounding,
-                         sums + p * sections.width() + section.at + run.first * bitmap_outputs);
-        done += counts[p];
-      }
-    }
-  });
-  finish(exec, kernels_for<float>(isa_of(exec)), part_sums{sums, sections.width(), parts.count},
-         w.shape.outputs);
+  listed_product(exec, w.shape, (w.words() + 31) / 32, sections, list,
+                 bitmap_channels<T>{bitmap_kernels_for<T>(isa_of(exec)), w,
+                                    bitmap_scratch(w.words() * bitmap_outputs)},
+                 finish);
 }
 
 // Output groups of 32 as bricks, one after the other: where each channel's values go on.

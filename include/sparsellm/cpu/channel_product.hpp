@@ -54,21 +54,24 @@ template <class S>
       };
 }
 
-// list(keep, first, last, index, value) writes the live channels of [first, last) for a section and
-// returns how many; finish(exec, kernels, sums, outputs) makes y of the sums.
-template <host_executor E, storage_scalar T, class S, class List, class Finish>
-void channel_product(E& exec, const grouped_weight<T>& w, const cover<S>& sections,
-                     const List& list, const Finish& finish) {
-  const kernel_table<T>& kernels = kernels_for<T>(isa_of(exec));
-  const summation_parts parts = summation_of(w.shape.inputs);
-  const task_grid grid(exec.concurrency(), parts.count, (w.groups() + 63) / 64);
+// A product of listed channels, whatever the weight is. list(keep, first, last, index, value)
+// writes the live channels of [first, last) for a section and returns how many; channels(groups,
+// active, ahead, task, sums) multiplies them, groups of the sections' unit; finish(exec, kernels,
+// sums, outputs) makes y of the sums. `longest`: the most runs that a channel is cut into.
+template <host_executor E, class S, class List, class Channels, class Finish>
+void listed_product(E& exec, extents shape, std::size_t longest, const cover<S>& sections,
+                    const List& list, const Channels& channels, const Finish& finish) {
+  const summation_parts parts = summation_of(shape.inputs);
+  const task_grid grid(exec.concurrency(), parts.count, longest);
   const std::size_t tasks = grid.tasks();
-  const std::size_t capacity = w.shape.inputs + compaction_slack;
+  const std::size_t capacity = shape.inputs + compaction_slack;
+  const std::size_t task_bytes = channels.task_bytes;
 
   scratch_layout layout;
   const std::size_t sums_at = layout.reserve<float>(parts.count * sections.width());
   const std::size_t index_at = layout.reserve<std::uint32_t>(tasks * capacity);
   const std::size_t value_at = layout.reserve<float>(tasks * capacity);
+  const std::size_t task_at = layout.reserve<std::byte>(tasks * task_bytes);
   std::byte* const scratch = exec.scratch(layout.bytes());
   float* const sums = at<float>(scratch, sums_at);
 
@@ -89,14 +92,34 @@ void channel_product(E& exec, const grouped_weight<T>& w, const cover<S>& sectio
             list(section.keep, parts.begin(p), parts.end(p), index + total, value + total);
       std::size_t done = 0;
       for (std::size_t p = mine.first; p < mine.last; ++p) {
-        kernels.channel_gemv(w, {section.groups.first + run.first, section.groups.first + run.last},
-                             {index + done, value + done, counts[p]}, total - done,
-                             sums + p * sections.width() + section.at + run.first * group_outputs);
+        channels({section.groups.first + run.first, section.groups.first + run.last},
+                 {index + done, value + done, counts[p]}, total - done,
+                 scratch + task_at + task * task_bytes,
+                 sums + p * sections.width() + section.at + run.first * sections.unit());
         done += counts[p];
       }
     }
   });
-  finish(exec, kernels, part_sums{sums, sections.width(), parts.count}, w.shape.outputs);
+  finish(exec, kernels_for<float>(isa_of(exec)), part_sums{sums, sections.width(), parts.count},
+         shape.outputs);
+}
+
+// Of a channel_major weight of floats.
+template <storage_scalar T>
+struct grouped_channels {
+  const kernel_table<T>& kernels;
+  const grouped_weight<T>& w;
+  static constexpr std::size_t task_bytes = 0;
+  void operator()(group_range groups, active_view active, std::size_t ahead, std::byte*,
+                  float* sums) const noexcept {
+    kernels.channel_gemv(w, groups, active, ahead, sums);
+  }
+};
+template <host_executor E, storage_scalar T, class S, class List, class Finish>
+void channel_product(E& exec, const grouped_weight<T>& w, const cover<S>& sections,
+                     const List& list, const Finish& finish) {
+  listed_product(exec, w.shape, (w.groups() + 63) / 64, sections, list,
+                 grouped_channels<T>{kernels_for<T>(isa_of(exec)), w}, finish);
 }
 
 // The largest batch whose sums stay in the caches: larger ones have hardly a channel that is dead

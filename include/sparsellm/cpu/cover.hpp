@@ -42,6 +42,8 @@ class cover {
   [[nodiscard]] const covered_section<S>& operator[](std::size_t i) const noexcept {
     return pieces_[i];
   }
+  // Outputs a group.
+  [[nodiscard]] std::size_t unit() const noexcept { return unit_; }
   // Floats of one token's sums.
   [[nodiscard]] std::size_t width() const noexcept { return width_; }
 

@@ -104,7 +104,7 @@ struct channel_bitmap {
         for (std::size_t r = r0; r < std::min(r0 + bitmap_outputs, e.outputs); ++r) {
           if (!kept.keeps(r, c)) continue;
           bits |= std::uint64_t{1} << (r - r0);
-          const T value = store(rows(r, c), scale[r]);
+          const T value = sparse_value<T>(rows(r, c), scale[r]);
           std::memcpy(data + next[c], &value, sizeof(T));
           next[c] += sizeof(T);
         }
@@ -138,13 +138,6 @@ struct channel_bitmap {
   }
   [[nodiscard]] static constexpr std::size_t data_at(extents e) noexcept {
     return scales_at(e) + (levels ? words(e) * bitmap_outputs * sizeof(float) : 0);
-  }
-  [[nodiscard]] static T store(float w, float scale) noexcept {
-    if constexpr (levels)
-      return scale > 0.0f ? static_cast<T>(std::clamp(std::nearbyint(w / scale), -127.0f, 127.0f))
-                          : T{};
-    else
-      return narrow<T>(w);
   }
 };
 

@@ -104,13 +104,11 @@ class packed_matrix {
   buffer<typename F::value_type> storage_;
 };
 
-// Packs rows that a function makes on demand: fill(r, out [inputs]) writes row r as float. At most
-// row_block rows a thread exist in float at any time. fill is called from the executor's threads.
-// Throws value_error when a weight is NaN or infinite, or too large for the storage type: a skipped
-// channel must contribute exactly nothing, and infinity times zero is not nothing.
-template <packed_format F, host_executor E, class Fill>
-requires std::invocable<const Fill&, std::size_t, vector_view<float>>
-[[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {
+// Rows from fill(r, out [inputs]), in blocks, on the executor's threads: check(r, row) of each,
+// then write(storage, first, rows).
+template <packed_format F, host_executor E, class Fill, class Check, class Write>
+[[nodiscard]] packed_matrix<F> pack_blocks(E& exec, extents shape, const Fill& fill,
+                                           const Check& check, const Write& write) {
   packed_matrix<F> packed(shape);
   const std::size_t row_block = std::min<std::size_t>(F::row_block, shape.outputs);
   const std::size_t blocks = (shape.outputs + row_block - 1) / row_block;
@@ -123,16 +121,37 @@ requires std::invocable<const Fill&, std::size_t, vector_view<float>>
       for (std::size_t r = 0; r < count; ++r) {
         const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
         fill(first + r, row);
-        for (std::size_t c = 0; c < shape.inputs; ++c)
-          if (!F::stores(row[c]))
-            raise<value_error>(concat("pack: weight [", first + r, ", ", c, "] is ", row[c],
-                                      ", expected a finite number that fits ", stored_as<F>()));
+        check(first + r, row);
       }
-      F::pack_rows(packed.storage(), shape, first,
-                   matrix_view<const float>(rows.data(), count, shape.inputs));
+      write(packed.storage(), first, matrix_view<const float>(rows.data(), count, shape.inputs));
     }
   });
   return packed;
+}
+
+// Throws value_error when a weight does not fit the format.
+template <packed_format F>
+void check_weight(const char* what, std::size_t r, std::size_t c, float w) {
+  if (!F::stores(w))
+    raise<value_error>(concat(what, ": weight [", r, ", ", c, "] is ", w,
+                              ", expected a finite number that fits ", stored_as<F>()));
+}
+
+// Packs rows that a function makes on demand: fill(r, out [inputs]) writes row r as float. At most
+// row_block rows a thread exist in float at any time. fill is called from the executor's threads.
+// Throws value_error when a weight is NaN or infinite, or too large for the storage type: a skipped
+// channel must contribute exactly nothing, and infinity times zero is not nothing.
+template <packed_format F, host_executor E, class Fill>
+requires std::invocable<const Fill&, std::size_t, vector_view<float>>
+[[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {
+  return pack_blocks<F>(
+      exec, shape, fill,
+      [](std::size_t r, vector_view<float> row) {
+        for (std::size_t c = 0; c < row.size(); ++c) check_weight<F>("pack", r, c, row[c]);
+      },
+      [shape](typename F::value_type* storage, std::size_t first, matrix_view<const float> rows) {
+        F::pack_rows(storage, shape, first, rows);
+      });
 }
 
 // Packs W [outputs, inputs] of any storage type:

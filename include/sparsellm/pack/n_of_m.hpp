@@ -33,6 +33,16 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 template <class T>
 concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
 
+// A weight as it is stored: rounded, or the nearest level of its output's scale.
+template <sparse_element T>
+[[nodiscard]] T sparse_value(float w, float scale) noexcept {
+  if constexpr (std::same_as<T, std::int8_t>)
+    return scale > 0.0f ? static_cast<T>(std::clamp(std::nearbyint(w / scale), -127.0f, 127.0f))
+                        : T{};
+  else
+    return narrow<T>(w);
+}
+
 // Whether rows [first, ..) are those of a mask.
 struct masked_rows {
   const weight_mask* mask;  // null: the N largest magnitudes of every M, ties to the lowest channel
@@ -108,7 +118,7 @@ struct n_of_m {
       write_row(
           storage, e, first + r, scale,
           [&](std::size_t c, std::size_t n) { return keep.group(r, c, n, N, &rows(r, c)); },
-          [&](std::size_t c) { return store(rows(r, c), scale); });
+          [&](std::size_t c) { return sparse_value<T>(rows(r, c), scale); });
     }
   }
   // Row r from stored values, bit for bit: bits(c, n) says which of channels [c, c + n) are kept,
@@ -190,13 +200,6 @@ struct n_of_m {
     }
     return most / 127.0f;
   }
-  [[nodiscard]] static T store(float w, float scale) noexcept {
-    if constexpr (levels)
-      return scale > 0.0f ? static_cast<T>(std::clamp(std::nearbyint(w / scale), -127.0f, 127.0f))
-                          : T{};
-    else
-      return narrow<T>(w);
-  }
 };
 
 static_assert(packed_format<n_of_m<bfloat16, 2, 4>>);
@@ -214,28 +217,15 @@ requires(packed_format<F>&& std::invocable<const Fill&, std::size_t, vector_view
                        mask.shape().inputs);
   require<value_error>(mask.follows(F::pattern), "pack_masked: the mask does not keep ",
                        F::pattern.n, " of every ", F::pattern.m);
-  packed_matrix<F> packed(shape);
-  const std::size_t row_block = std::min<std::size_t>(F::row_block, shape.outputs);
-  const std::size_t blocks = (shape.outputs + row_block - 1) / row_block;
-  const std::size_t tasks = std::min<std::size_t>(blocks, exec.concurrency());
-  exec.parallel_for(tasks, [&](std::size_t task) {
-    buffer<float> rows(row_block * shape.inputs);
-    for (std::size_t b = blocks * task / tasks; b < blocks * (task + 1) / tasks; ++b) {
-      const std::size_t first = b * row_block;
-      const std::size_t count = std::min<std::size_t>(row_block, shape.outputs - first);
-      for (std::size_t r = 0; r < count; ++r) {
-        const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
-        fill(first + r, row);
-        for (std::size_t c = 0; c < shape.inputs; ++c)
-          if (mask.keeps(first + r, c) && !F::stores(row[c]))
-            raise<value_error>(concat("pack_masked: weight [", first + r, ", ", c, "] is ", row[c],
-                                      ", expected a finite number that fits ", F::name));
-      }
-      F::pack_rows(packed.storage(), shape, first,
-                   matrix_view<const float>(rows.data(), count, shape.inputs), {&mask, first});
-    }
-  });
-  return packed;
+  return pack_blocks<F>(
+      exec, shape, fill,
+      [&](std::size_t r, vector_view<float> row) {
+        for (std::size_t c = 0; c < row.size(); ++c)
+          if (mask.keeps(r, c)) check_weight<F>("pack_masked", r, c, row[c]);
+      },
+      [&](std::byte* storage, std::size_t first, matrix_view<const float> rows) {
+        F::pack_rows(storage, shape, first, rows, {&mask, first});
+      });
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
