@@ -121,13 +121,47 @@ refuses "--dense-fraction" run perplexity --text "$folder/text" --sparsity 0.5 -
 refuses "--dense-fraction" run perplexity --text "$folder/text" --dense-prefix 3 --dense-fraction 0.5
 refuses "1 to 64 sequences expected, got 0" run bench --batch 0
 
+# Pruning: a checkpoint that the other commands take, masks and orders in it.
+prune() { run prune --text "$folder/text" --tokens 256 --window 64 --output "$folder/pruned" "$@"; }
+for metric in magnitude wanda ria e-sparse; do
+  prune --metric $metric --shuffle both --json "$folder/prune.json" > /dev/null
+done
+fields "$folder/prune.json" pruning output seconds retained_score plain_score without_groups_score \
+  efficacy output_error layers
+"$program" inspect --model "$folder/pruned" --json "$folder/inspect.json" > "$folder/inspected"
+fields "$folder/inspect.json" pruned layers vocabulary tokenizer
+grep -q "linear layers    0.5312 of dense" "$folder/inspected" ||
+  { echo "FAILED: inspect says $(tail -2 "$folder/inspected")"; failures=$((failures + 1)); }
+for weights in bf16 i8; do
+  "$program" generate --model "$folder/pruned" --weights $weights --prompt "the cat" --tokens 4 \
+    --sparsity 0.5 > /dev/null
+done
+"$program" perplexity --model "$folder/pruned" --text "$folder/text" --window 64 --windows 2 > /dev/null
+prune --pattern 3:5 --shuffle global --deal zigzag --sequential --dense v,down --dense-layers 0 \
+  --metric e-sparse --entropy bits,absolute --bins 32 --alpha 0.5 > /dev/null
+"$program" generate --model "$folder/pruned" --prompt "the cat" --tokens 4 > /dev/null
+refuses "a dense one expected" "$program" prune --model "$folder/pruned" --text "$folder/text" \
+  --tokens 256 --window 64 --output "$folder/twice"
+refuses "N:M expected, as 2:4, got '2-4'" prune --pattern 2-4
+refuses "1 <= N < M <= 32 expected, got 4:4" prune --pattern 4:4
+refuses "ria or e-sparse expected, got 'luck'" prune --metric luck
+refuses "local or both expected, got 'some'" prune --shuffle some
+refuses "absolute or rms expected, got 'base3'" prune --metric e-sparse --entropy base3
+refuses "gate, up or down expected, got 'w'" prune --dense w
+refuses "at least 2 channels expected, got 1" prune --block 1
+refuses "every projection was left dense" prune --dense q,k,v,o,gate,up,down
+refuses "f32, f16 or bf16, got 'q8_0'" "$program" prune --model "$folder/tiny.gguf" \
+  --text "$folder/text" --tokens 256 --output "$folder/x" --weights q8_0
+refuses "cannot make the directory" run prune --text "$folder/text" --tokens 256 --output /dev/null/x
+refuses "config.json" "$program" inspect --model "$folder"
+
 long() { run generate --prompt a --tokens 4 "$@"; }
 refuses "a number in [0, 1) expected, got 1" long --sparsity 1
 refuses "a number in [0, 1) expected, got -0.5" long --sparsity -0.5
 refuses "a number in [0, 1) expected, got nan" long --sparsity nan
 refuses "this machine runs at once; got 100000" long --threads 100000
 refuses "--threads" long --threads 0
-refuses "q4_0 or q4_1 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
+refuses "q4_1 or i8 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
   --weights int3 --prompt a --tokens 1
 refuses "at least 1 expected, got 0" run generate --prompt a --tokens 0
 refuses "the text gives no tokens" run generate --prompt "" --tokens 4
