@@ -235,7 +235,7 @@ TEST_CASE(
     greedy.weights.push_back(
         static_cast<double>(r.m.extents_of(p).outputs * r.m.extents_of(p).inputs));
   greedy.step = 0.0125;  // four times the program's: this is about the direction
-  for (std::size_t l = 0; l < 4; ++l) {
+  for (std::size_t l = 0; l < r.m.shape().layers; ++l) {
     block_trial trial(r.exec, r.m, steps, l, ids.size(), x, error_norm::token);
     greedy.path.clear();
     greedy.run(
