@@ -21,7 +21,8 @@ inline constexpr std::size_t level_channels = 512;
 // Bytes that a product of `channels` live channels over `outputs` needs besides its sums: rounded
 // activations, and integer sums.
 [[nodiscard]] constexpr std::size_t bitmap_scratch(std::size_t outputs) noexcept {
-  return level_channels * 8 + (outputs + bitmap_outputs) * sizeof(std::int32_t) + 64;
+  return level_channels * sizeof(std::int32_t) + (outputs + bitmap_outputs) * sizeof(std::int32_t) +
+         64;
 }
 
 template <class T>

@@ -80,7 +80,8 @@ inline void bitmap_levels(const bitmap_weight<std::int8_t>& w, group_range words
                           float* y) noexcept {
   const std::size_t n = (words.last - words.first) * bitmap_outputs;
   auto* const level = reinterpret_cast<std::int32_t*>(scratch);
-  auto* const sums = reinterpret_cast<std::int32_t*>(scratch + level_channels * 8);
+  auto* const sums =
+      reinterpret_cast<std::int32_t*>(scratch + level_channels * sizeof(std::int32_t));
   for (std::size_t o = 0; o < n; ++o) y[o] = 0.0f;
   for (std::size_t i = 0; i < active.count; i += level_channels) {
     const std::size_t left = active.count - i;
@@ -89,7 +90,7 @@ inline void bitmap_levels(const bitmap_weight<std::int8_t>& w, group_range words
     for (std::size_t o = 0; o < n; ++o) sums[o] = 0;
     std::int32_t bias = 0;
     add_level_channels(w, words, {active.index + i, active.value + i, count}, ahead - i, level,
-                       scratch + level_channels * 4, sums, bias);
+                       sums, bias);
     for (std::size_t o = 0; o < n; ++o)
       y[o] = __builtin_fmaf(static_cast<float>(sums[o] - bias), scale, y[o]);
   }

@@ -6,7 +6,7 @@
 
 inline void add_level_channels(const bitmap_weight<std::int8_t>& w, group_range words,
                                active_view active, std::size_t, const std::int32_t* level,
-                               std::byte*, std::int32_t* sums, std::int32_t&) noexcept {
+                               std::int32_t* sums, std::int32_t&) noexcept {
   for (std::size_t i = 0; i < active.count; ++i) {
     const std::uint64_t* const mask = w.mask(active.index[i]);
     const std::int8_t* v = w.values(active.index[i]);

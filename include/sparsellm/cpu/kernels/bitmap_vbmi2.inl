@@ -31,7 +31,7 @@ inline void add_level_fours(level_four* four, group_range words, Next& next,
 
 inline void add_level_channels(const bitmap_weight<std::int8_t>& w, group_range words,
                                active_view active, std::size_t ahead, const std::int32_t* level,
-                               std::byte*, std::int32_t* sums, std::int32_t& bias) noexcept {
+                               std::int32_t* sums, std::int32_t& bias) noexcept {
   std::int32_t total = 0;
   for (std::size_t i = 0; i < active.count; ++i) total += level[i];
   bias = static_cast<std::int32_t>(static_cast<std::uint32_t>(total) * 128u);
