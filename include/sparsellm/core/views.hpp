@@ -34,7 +34,7 @@ class vector_view {
   using space = Space;
 
   SPARSELLM_INLINE constexpr vector_view() noexcept = default;
-  SPARSELLM_INLINE constexpr vector_view(T* data, std::size_t size) noexcept
+  SPARSELLM_HD SPARSELLM_INLINE constexpr vector_view(T* data, std::size_t size) noexcept
       : data_(data), size_(size) {}
 
   // From any contiguous range of the element type: std::vector, std::span, buffer, array.
@@ -51,12 +51,19 @@ class vector_view {
       constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), size_(other.size()) {}
 
-  [[nodiscard]] SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr bool empty() const noexcept { return size_ == 0; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr T* begin() const noexcept { return data_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr T* end() const noexcept { return data_ + size_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr T& operator[](std::size_t i) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t size() const noexcept {
+    return size_;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr bool empty() const noexcept {
+    return size_ == 0;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* begin() const noexcept { return data_; }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* end() const noexcept {
+    return data_ + size_;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T& operator[](
+      std::size_t i) const noexcept {
     return data_[i];
   }
 
@@ -83,7 +90,8 @@ class matrix_view {
   using space = Space;
 
   SPARSELLM_INLINE constexpr matrix_view() noexcept = default;
-  SPARSELLM_INLINE constexpr matrix_view(T* data, std::size_t rows, std::size_t cols) noexcept
+  SPARSELLM_HD SPARSELLM_INLINE constexpr matrix_view(T* data, std::size_t rows,
+                                                      std::size_t cols) noexcept
       : data_(data), rows_(rows), cols_(cols), stride_(cols) {}
   // Throws shape_error when rows would overlap.
   SPARSELLM_INLINE constexpr matrix_view(T* data, std::size_t rows, std::size_t cols,
@@ -106,15 +114,22 @@ class matrix_view {
       constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
-  [[nodiscard]] SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t rows() const noexcept { return rows_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t cols() const noexcept { return cols_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t stride() const noexcept { return stride_; }
-  [[nodiscard]] SPARSELLM_INLINE constexpr vector_view<T, Space> row(std::size_t r) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t rows() const noexcept {
+    return rows_;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t cols() const noexcept {
+    return cols_;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t stride() const noexcept {
+    return stride_;
+  }
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr vector_view<T, Space> row(
+      std::size_t r) const noexcept {
     return {data_ + r * stride_, cols_};
   }
-  [[nodiscard]] SPARSELLM_INLINE constexpr T& operator()(std::size_t r,
-                                                         std::size_t c) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T& operator()(
+      std::size_t r, std::size_t c) const noexcept {
     return data_[r * stride_ + c];
   }
 

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 
@@ -33,11 +34,21 @@ using input_matrix = matrix_view<const float, typename E::space>;
 template <class E>
 using output_matrix = matrix_view<float, typename E::space>;
 
+// Memory of the host, by its type: a range or a view that is not of another space, or a pointer.
+template <class R>
+concept host_memory = std::is_pointer_v<std::decay_t<R>> ||
+                      (std::ranges::contiguous_range<R> &&
+                       !requires { typename std::remove_cvref_t<R>::space; }) ||
+                      requires {
+  requires std::same_as<typename std::remove_cvref_t<R>::space, host_space>;
+};
+
 // "Does this pair run?" docs/support-matrix.md tabulates the answers.
 template <class E, class F>
 concept multiplies = executor<E> && packed_format<F> &&
     requires(E& exec, typename F::template view<typename E::space> w, input_vector<E> x,
-             output_vector<E> y, input_matrix<E> xs, output_matrix<E> ys, active_view active) {
+             output_vector<E> y, input_matrix<E> xs, output_matrix<E> ys,
+             active_view_in<typename E::space> active) {
   run_multiply(exec, w, keep_all{}, x, y);
   run_multiply(exec, w, active, y);
   run_multiply(exec, w, keep_all{}, xs, ys);
@@ -195,6 +206,15 @@ template <executor E, packed_format F, class... Rest>
 void multiply(E& exec, const packed_matrix<F>& w, Rest&&... rest) {
   checks::same_space<E, host_space>();
   multiply(exec, w.view(), std::forward<Rest>(rest)...);
+}
+
+// Host memory where a device computes.
+template <executor E, class W, class... Rest>
+requires(!std::same_as<typename E::space, host_space> &&
+         (host_memory<const Rest&> || ...)) void multiply(E&, const W&, const Rest&...) {
+  static_assert(!(host_memory<const Rest&> || ...),
+                "sparsellm: the executor computes on a device and x or y lies in host memory; give "
+                "it device views (cuda::to_device copies there)");
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

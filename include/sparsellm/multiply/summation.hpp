@@ -19,10 +19,12 @@ struct summation_parts {
   std::size_t count;   // at least 1
   std::size_t length;  // channels of every part but the last
 
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t begin(std::size_t part) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t begin(
+      std::size_t part) const noexcept {
     return part * length < inputs ? part * length : inputs;
   }
-  [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t end(std::size_t part) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t end(
+      std::size_t part) const noexcept {
     return begin(part + 1);
   }
 };
@@ -31,7 +33,7 @@ struct summation_parts {
 // nothing beside reading the weights; eight is also what keeps a dot product's error bound at an
 // eighth of a single chain's. The length is a multiple of `unit`: 16, or the channels that a
 // quantised block holds.
-[[nodiscard]] SPARSELLM_INLINE constexpr summation_parts summation_of(
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr summation_parts summation_of(
     std::size_t inputs, std::size_t unit = 16) noexcept {
   const std::size_t count = inputs >= 2048 ? 8 : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
   const std::size_t length = ((inputs + count - 1) / count + unit - 1) / unit * unit;

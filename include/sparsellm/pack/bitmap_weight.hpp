@@ -28,15 +28,16 @@ struct bitmap_weight {
                                 // bytes from `data` on
   const float* scales;          // [words · 64] for levels, else null
 
-  [[nodiscard]] SPARSELLM_INLINE std::size_t words() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t words() const noexcept {
     return (shape.outputs + bitmap_outputs - 1) / bitmap_outputs;
   }
   // [words]: bit o mod 64 of word o / 64 is output o.
-  [[nodiscard]] SPARSELLM_INLINE const std::uint64_t* mask(std::size_t c) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const std::uint64_t* mask(
+      std::size_t c) const noexcept {
     return reinterpret_cast<const std::uint64_t*>(data + std::size_t{begins[c]} * 64);
   }
   // Ascending outputs; kernels may read up to 64 bytes more.
-  [[nodiscard]] SPARSELLM_INLINE const T* values(std::size_t c) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const T* values(std::size_t c) const noexcept {
     return reinterpret_cast<const T*>(mask(c) + words());
   }
 };

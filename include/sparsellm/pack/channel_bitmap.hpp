@@ -54,7 +54,8 @@ struct channel_bitmap {
     return data_at(e) + e.inputs * (words(e) * 8 + 63) / 64 * 64 +
            (e.outputs * pattern.kept(e.inputs) * sizeof(T) + 63) / 64 * 64 + e.inputs * 64;
   }
-  [[nodiscard]] static view<host_space> make_view(const std::byte* storage, extents e) noexcept {
+  template <class Space = host_space>
+  [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{storage + data_at(e), e, reinterpret_cast<const std::uint32_t*>(storage),
              levels ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
   }

@@ -98,6 +98,10 @@ class packed_matrix {
     return F::make_view(storage_.data(), shape_);
   }
   [[nodiscard]] typename F::value_type* storage() noexcept { return storage_.data(); }
+  // All bytes, what kernels may read behind the last value included.
+  [[nodiscard]] vector_view<const typename F::value_type> storage_view() const noexcept {
+    return {storage_.data(), storage_.size()};
+  }
 
  private:
   extents shape_;

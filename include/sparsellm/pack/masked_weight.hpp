@@ -30,24 +30,24 @@ struct masked_weight {
   std::size_t eight_values;  // of every 8 lanes; 0 when that differs
   const float* scales;       // [strips · 8] for levels, else null
 
-  [[nodiscard]] SPARSELLM_INLINE std::size_t strips() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t strips() const noexcept {
     return (shape.outputs + strip_rows - 1) / strip_rows;
   }
-  [[nodiscard]] SPARSELLM_INLINE std::size_t blocks() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t blocks() const noexcept {
     return (shape.inputs + span - 1) / span;
   }
-  [[nodiscard]] SPARSELLM_INLINE std::size_t block_bytes() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t block_bytes() const noexcept {
     return strip_rows * (sizeof(std::uint64_t) + row_values * sizeof(T));
   }
   // [8]: bit l of a mask is lane l, channel block · span + l.
-  [[nodiscard]] SPARSELLM_INLINE const std::uint64_t* masks(std::size_t strip,
-                                                            std::size_t block) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const std::uint64_t* masks(
+      std::size_t strip, std::size_t block) const noexcept {
     return reinterpret_cast<const std::uint64_t*>(data +
                                                   (strip * blocks() + block) * block_bytes());
   }
   // [8][row_values]; kernels may read up to 64 bytes more.
-  [[nodiscard]] SPARSELLM_INLINE const T* values(std::size_t strip,
-                                                 std::size_t block) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const T* values(std::size_t strip,
+                                                              std::size_t block) const noexcept {
     return reinterpret_cast<const T*>(masks(strip, block) + strip_rows);
   }
 };

@@ -93,7 +93,8 @@ struct n_of_m {
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return scales_at(e) + (levels ? strips(e) * strip_rows * sizeof(float) : 0);
   }
-  [[nodiscard]] static view<host_space> make_view(const std::byte* storage, extents e) noexcept {
+  template <class Space = host_space>
+  [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{storage, e, span, row_values, eight_values,
              levels ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
   }

@@ -22,13 +22,15 @@ namespace sparsellm::inline v0 {
 // 32 bfloat16 fill a cache line and an AVX-512 vector.
 inline constexpr std::size_t group_outputs = 32;
 
-[[nodiscard]] SPARSELLM_INLINE constexpr std::size_t groups_of(std::size_t outputs) noexcept {
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t groups_of(
+    std::size_t outputs) noexcept {
   return outputs / group_outputs + (outputs % group_outputs != 0 ? 1 : 0);
 }
 
 // Where output o of the group is stored, o in [0, 32).
 template <storage_scalar T>
-[[nodiscard]] SPARSELLM_INLINE constexpr std::size_t slot_in_group(std::size_t o) noexcept {
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t slot_in_group(
+    std::size_t o) noexcept {
   if constexpr (std::same_as<T, bfloat16>)
     return o < 16 ? 2 * o : 2 * (o - 16) + 1;
   else
@@ -45,10 +47,11 @@ struct grouped_weight {
   std::size_t group_stride;
   std::size_t channel_stride;
 
-  [[nodiscard]] SPARSELLM_INLINE std::size_t groups() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t groups() const noexcept {
     return groups_of(shape.outputs);
   }
-  [[nodiscard]] SPARSELLM_INLINE const T* brick(std::size_t g, std::size_t c) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const T* brick(std::size_t g,
+                                                             std::size_t c) const noexcept {
     return data + g * group_stride + c * channel_stride;
   }
 };

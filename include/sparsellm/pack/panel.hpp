@@ -32,7 +32,8 @@ struct panel {
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return groups_of(e.outputs) * group_outputs * e.inputs * sizeof(T);
   }
-  [[nodiscard]] static view<host_space> make_view(const T* storage, extents e) noexcept {
+  template <class Space = host_space>
+  [[nodiscard]] static view<Space> make_view(const T* storage, extents e) noexcept {
     return {{storage, e, group_outputs * e.inputs, group_outputs}};
   }
   static void pack_rows(T* storage, extents e, std::size_t first,

@@ -66,7 +66,8 @@ struct quantized {
                ? strips(e) * blocks(e) * (scale_bytes + Group * strip_bytes)
                : blocks(e) * (strips(e) * scale_bytes + Group * channel_stride(e));
   }
-  [[nodiscard]] static view<host_space> make_view(const std::byte* storage, extents e) noexcept {
+  template <class Space = host_space>
+  [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     const std::size_t strip = strip_outputs<Bits> * sizeof(half);
     if constexpr (Where == layout::panel) {
       const std::size_t block = scale_bytes + Group * strip_bytes, next = blocks(e) * block;

@@ -28,7 +28,8 @@ inline constexpr int zero_level = Affine ? 0 : 1 << (Bits - 1);
 // The byte of a strip's row that holds output o in [0, 64); for 4 bits, outputs o and o + 64 are
 // its low and high nibble. In this order, interleaving the bytes of four channels (as unpack
 // instructions of 128-bit lanes do) leaves sums whose outputs are in order.
-[[nodiscard]] SPARSELLM_INLINE constexpr std::size_t byte_of_output(std::size_t o) noexcept {
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t byte_of_output(
+    std::size_t o) noexcept {
   return o / 4 % 4 * 16 + o / 16 * 4 + o % 4;
 }
 
@@ -48,22 +49,24 @@ struct quantized_weight {
   std::size_t minimum_at;    // minima after the scales
   std::size_t rows_at;       // rows after the block's first byte
 
-  [[nodiscard]] SPARSELLM_INLINE std::size_t strips() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t strips() const noexcept {
     return (shape.outputs + strip_outputs<Bits> - 1) / strip_outputs<Bits>;
   }
-  [[nodiscard]] SPARSELLM_INLINE std::size_t blocks() const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t blocks() const noexcept {
     return (shape.inputs + group - 1) / group;
   }
   // [strip_outputs]
-  [[nodiscard]] SPARSELLM_INLINE const half* scales(std::size_t s, std::size_t b) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const half* scales(std::size_t s,
+                                                                 std::size_t b) const noexcept {
     return reinterpret_cast<const half*>(data + b * block_stride + s * scale_stride);
   }
-  [[nodiscard]] SPARSELLM_INLINE const half* minima(std::size_t s, std::size_t b) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const half* minima(std::size_t s,
+                                                                 std::size_t b) const noexcept {
     return scales(s, b) + minimum_at / sizeof(half);
   }
   // Row c of the block at + c · row_stride.
-  [[nodiscard]] SPARSELLM_INLINE const std::uint8_t* rows(std::size_t s,
-                                                          std::size_t b) const noexcept {
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const std::uint8_t* rows(
+      std::size_t s, std::size_t b) const noexcept {
     return reinterpret_cast<const std::uint8_t*>(data + b * block_stride + rows_at +
                                                  s * strip_stride);
   }

@@ -4,8 +4,10 @@
 // The channels that survived: ascending indices and their activations, compacted.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
@@ -20,6 +22,17 @@ struct active_view {
   const float* value = nullptr;
   std::size_t count = 0;
 };
+
+// The same on a device, the count included: nobody waits to learn it.
+struct device_active_view {
+  const std::uint32_t* index = nullptr;
+  const float* value = nullptr;
+  const std::uint32_t* count = nullptr;
+};
+
+template <class Space>
+using active_view_in =
+    std::conditional_t<std::same_as<Space, host_space>, active_view, device_active_view>;
 
 }  // namespace sparsellm::inline v0
 
