@@ -64,5 +64,7 @@ TEST_CASE("docs: the support matrix is true") {
           n_of_m<std::int8_t, 2, 4>>("n_of_m") +
       row<channel_bitmap<float, 2, 4>, channel_bitmap<half, 4, 8>, channel_bitmap<bfloat16, 2, 3>,
           channel_bitmap<std::int8_t, 2, 4>>("channel_bitmap");
-  CHECK(read_file(std::string(SPARSELLM_SOURCE_DIR) + "/docs/support-matrix.md") == table);
+  // What follows is CUDA's, held by test/cuda/multiply_test.cu.
+  CHECK(read_file(std::string(SPARSELLM_SOURCE_DIR) + "/docs/support-matrix.md")
+            .substr(0, table.size()) == table);
 }

@@ -1,0 +1,12 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything that runs on NVIDIA GPUs. For files that nvcc compiles; sparsellm/sparsellm.hpp is the
+// host's side.
+#pragma once
+
+#include "sparsellm/cuda/active_set.cuh"
+#include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/device_buffer.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/multiply.cuh"

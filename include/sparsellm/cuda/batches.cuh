@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Cuts a batch into launches of up to Most tokens that share a reading of the weights, each with
+// the number of tokens its kernel is compiled for.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
+    inline SPARSELLM_CUDA_ARCHITECTURES {
+
+// launch(batch, integral_constant<int, tokens>): 1, 2, 4 or 8, at least as many as the batch has.
+// Throws shape_error for a weight that 31-bit indices do not reach.
+template <unsigned Most, class Launch>
+void in_batches(extents shape, matrix_view<const float, device_space> x,
+                matrix_view<float, device_space> y, const Launch& launch) {
+  static_assert(Most == 4 || Most == 8);
+  require<shape_error>(shape.outputs <= 0x7fffffffu && shape.inputs <= 0x7fffffffu,
+                       "cuda::multiply: at most 2^31 - 1 outputs and inputs, got ", shape.outputs,
+                       "x", shape.inputs);
+  for (std::size_t t = 0; t < x.rows();) {
+    const std::size_t rows = std::min<std::size_t>(x.rows() - t, Most);
+    const token_batch batch{x.data() + t * x.stride(), x.stride(), y.data() + t * y.stride(),
+                            y.stride(), static_cast<unsigned>(rows)};
+    if (rows == 1)
+      launch(batch, std::integral_constant<int, 1>{});
+    else if (rows == 2)
+      launch(batch, std::integral_constant<int, 2>{});
+    else if (rows <= 4)
+      launch(batch, std::integral_constant<int, 4>{});
+    else
+      launch(batch, std::integral_constant<int, Most>{});
+    t += rows;
+  }
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Launches the channel kernel: which lanes read a format, how many tokens share a reading of the
+// weights, how channels are cut. The cut depends on the shape alone.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/batches.cuh"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/error.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/channel.cuh"
+#include "sparsellm/cuda/kernels/lane.cuh"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
+    inline SPARSELLM_CUDA_ARCHITECTURES {
+
+template <class Lane, int Tokens, class S>
+void launch_channels(executor& exec, const typename Lane::weight& w,
+                     const section_list<S>& sections, const token_batch& batch) {
+  const unsigned tiles = (Lane::lanes(w) + 31) / 32;
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned parts = (inputs + channels_a_part - 1) / channels_a_part;
+  const dim3 grid(tiles, (parts + channel_warps - 1) / channel_warps);
+  const std::size_t sums =
+      grid.y == 1 ? 0 : std::size_t{grid.x} * grid.y * batch.tokens * 32 * Lane::outputs;
+  auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
+  channel_kernel<Lane, Tokens, S><<<grid, channel_warps * 32, 0, exec.stream()>>>(
+      w, sections, batch, partial, exec.tickets(tiles));
+  check(cudaGetLastError(), "cuda::multiply: launch");
+}
+
+// Wide lanes for one token, narrow ones for up to Most that share a reading of the weights: what
+// the registers of a lane hold the sums of.
+template <class Wide, class Narrow, unsigned Most, class S>
+void channel_product(executor& exec, const typename Wide::weight& w, const stacked<S>& s,
+                     matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  const section_list<S> sections(s);
+  in_batches<Most>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
+    using lane = std::conditional_t<tokens() == 1, Wide, Narrow>;
+    launch_channels<lane, tokens()>(exec, w, sections, batch);
+  });
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Between host and device, and packed weights on the device. Copies are in stream order; those to
+// the host wait, so that what they return is there.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "sparsellm/core/buffer.hpp"
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/device_buffer.cuh"
+#include "sparsellm/cuda/error.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/pack/format.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+
+// Throws shape_error when the sizes differ.
+template <class T>
+void copy(executor& exec, vector_view<const T> from, vector_view<T, device_space> to) {
+  require<shape_error>(from.size() == to.size(), "cuda::copy: ", from.size(), " elements to ",
+                       to.size());
+  check(cudaMemcpyAsync(to.data(), from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice,
+                        exec.stream()),
+        "cuda::copy to the device");
+}
+template <class T>
+void copy(executor& exec, vector_view<const T, device_space> from, vector_view<T> to) {
+  require<shape_error>(from.size() == to.size(), "cuda::copy: ", from.size(), " elements to ",
+                       to.size());
+  check(cudaMemcpyAsync(to.data(), from.data(), from.size() * sizeof(T), cudaMemcpyDeviceToHost,
+                        exec.stream()),
+        "cuda::copy to the host");
+  exec.wait();
+}
+
+template <class T>
+[[nodiscard]] device_buffer<T> to_device(executor& exec, vector_view<const T> from) {
+  device_buffer<T> to(exec.stream(), from.size());
+  copy(exec, from, to.view());
+  return to;
+}
+template <class T>
+[[nodiscard]] buffer<T> to_host(executor& exec, const device_buffer<T>& from) {
+  buffer<T> to(from.size());
+  copy(exec, from.view(), vector_view<T>(to.data(), to.size()));
+  return to;
+}
+
+// W [outputs, inputs], packed, on the device.
+template <packed_format F>
+class device_matrix {
+ public:
+  using format = F;
+
+  // Takes over bytes laid out as F says.
+  device_matrix(extents shape, device_buffer<typename F::value_type> storage)
+      : shape_(shape), storage_(std::move(storage)) {}
+
+  [[nodiscard]] extents shape() const noexcept { return shape_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return F::bytes(shape_); }
+  [[nodiscard]] typename F::template view<device_space> view() const noexcept {
+    return F::template make_view<device_space>(storage_.data(), shape_);
+  }
+
+ private:
+  extents shape_;
+  device_buffer<typename F::value_type> storage_;
+};
+
+template <packed_format F>
+[[nodiscard]] device_matrix<F> to_device(executor& exec, const packed_matrix<F>& weight) {
+  return {weight.shape(), to_device(exec, weight.storage_view())};
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// y = W · s(x) for weights whose channels are contiguous: the weights of a skipped channel are
+// never read (TEAL, arXiv 2408.14690, section 4). A warp walks 64 channels of a tile of outputs: 32
+// activations at a time are compared by 32 lanes, a ballot says which live, and eight live rows are
+// in flight at once. The warps of a block and then the blocks of a tile are added in ascending
+// order, so results do not depend on scheduling, and a skipped channel is exactly a zero
+// activation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
+    inline SPARSELLM_CUDA_ARCHITECTURES {
+
+inline constexpr unsigned channel_warps = 8;     // of a block, a part of the channels each
+inline constexpr unsigned channels_a_part = 64;  // two ballots
+inline constexpr unsigned rows_in_flight = 8;    // 8 · 512 bytes a warp cover the latency
+
+// One block's sums, and those of all blocks of its tile when it is the last of them to be done.
+template <class Lane, int Tokens>
+__device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const token_batch& batch,
+                          unsigned outputs, float* partial, unsigned* tickets) {
+  constexpr unsigned tile = 32 * Lane::outputs;
+  __shared__ float sums[channel_warps][tile];
+  __shared__ bool last;
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, slices = gridDim.y;
+  const auto store = [&](unsigned t, unsigned i, float sum) {
+    const unsigned o = Lane::output(blockIdx.x * 32 + i % 32, i / 32);
+    if (o < outputs) batch.y[t * batch.y_stride + o] = sum;
+  };
+  const auto slot = [&](unsigned slice, unsigned t, unsigned i) -> float& {
+    return partial[((std::size_t{slice} * gridDim.x + blockIdx.x) * batch.tokens + t) * tile + i];
+  };
+#pragma unroll
+  for (unsigned t = 0; t < Tokens; ++t) {
+    if (t >= batch.tokens) break;
+#pragma unroll
+    for (unsigned j = 0; j < Lane::outputs; ++j) sums[warp][j * 32 + lane] = total[t][j];
+    __syncthreads();
+    for (unsigned i = threadIdx.x; i < tile; i += channel_warps * 32) {
+      float sum = sums[0][i];
+#pragma unroll
+      for (unsigned w = 1; w < channel_warps; ++w) sum += sums[w][i];
+      if (slices == 1)
+        store(t, i, sum);
+      else
+        slot(blockIdx.y, t, i) = sum;
+    }
+    __syncthreads();
+  }
+  if (slices == 1) return;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) last = atomicAdd(&tickets[blockIdx.x], 1u) + 1 == slices;
+  __syncthreads();
+  if (!last) return;
+  __threadfence();
+  for (unsigned t = 0; t < batch.tokens; ++t)
+    for (unsigned i = threadIdx.x; i < tile; i += channel_warps * 32) {
+      float sum = __ldcg(&slot(0, t, i));
+      for (unsigned s = 1; s < slices; ++s) sum += __ldcg(&slot(s, t, i));
+      store(t, i, sum);
+    }
+  if (threadIdx.x == 0) tickets[blockIdx.x] = 0;
+}
+
+// Grid: [tiles of 32 lanes, slices of channel_warps parts].
+template <class Lane, int Tokens, class S>
+static __global__ void __launch_bounds__(channel_warps * 32)
+    channel_kernel(const __grid_constant__ typename Lane::weight w,
+                   const __grid_constant__ section_list<S> sections,
+                   const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
+  __shared__ std::uint32_t section_masks[channel_warps][stacked<S>::most][Tokens];
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const unsigned place = blockIdx.x * 32 + lane;
+  const Lane mine(w, place);
+  // A border between sections may lie anywhere, inside a lane too: such a lane is mixed.
+  std::uint32_t my_sections = 0;
+#pragma unroll
+  for (unsigned j = 0; j < Lane::outputs; ++j)
+    my_sections |= 1u << sections.of(Lane::output(place, j));
+  const std::uint32_t tile_sections = __reduce_or_sync(~0u, my_sections);
+  const unsigned my_section = static_cast<unsigned>(__ffs(static_cast<int>(my_sections))) - 1;
+  const bool mixed = (my_sections & (my_sections - 1)) != 0;
+  const bool tile_mixed = __any_sync(~0u, mixed) != 0;
+
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned begin = (blockIdx.y * channel_warps + warp) * channels_a_part;
+  const unsigned end = min(begin + channels_a_part, inputs);
+  float total[Tokens][Lane::outputs] = {};
+  for (unsigned c0 = begin; c0 < end; c0 += 32) {
+    const unsigned c = c0 + lane;
+    float x[Tokens];
+#pragma unroll
+    for (unsigned t = 0; t < Tokens; ++t)
+      x[t] = t < batch.tokens && c < end ? batch.x[t * batch.x_stride + c] : 0.0f;
+
+    // walk: channels that anyone in the warp wants; live: that I want; kept: that each token of my
+    // section wants.
+    std::uint32_t walk = 0, live = 0, kept[Tokens] = {};
+    for (unsigned s = 0; s < sections.count; ++s) {
+      if ((tile_sections >> s & 1u) == 0) continue;
+#pragma unroll
+      for (unsigned t = 0; t < Tokens; ++t) {
+        const std::uint32_t keeps =
+            __ballot_sync(~0u, t < batch.tokens && c < end && sections.at[s].keep.keeps(x[t], c));
+        walk |= keeps;
+        if ((my_sections >> s & 1u) != 0) live |= keeps;
+        if (s == my_section) kept[t] = keeps;
+        if (tile_mixed && lane == 0) section_masks[warp][s][t] = keeps;
+      }
+    }
+    if (mine.first == nullptr) live = 0;
+    if (tile_mixed) __syncwarp();
+
+    float chunk[Lane::scaled ? Tokens : 1][Lane::outputs] = {};
+    float activation_sum[Tokens] = {};
+    while (walk != 0) {
+      unsigned at[rows_in_flight];
+      typename Lane::words raw[rows_in_flight];
+#pragma unroll
+      for (unsigned u = 0; u < rows_in_flight; ++u) {
+        at[u] = walk != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(walk))) - 1 : 32;
+        walk &= walk - 1;
+        raw[u] = {};
+        if (at[u] < 32 && (live >> at[u] & 1u) != 0) raw[u] = mine.load(c0 + at[u]);
+      }
+#pragma unroll
+      for (unsigned u = 0; u < rows_in_flight; ++u) {
+        if (at[u] == 32) break;
+        float weight[Lane::outputs];
+        Lane::decode(raw[u], weight);
+#pragma unroll
+        for (unsigned t = 0; t < Tokens; ++t) {
+          const float activation = __shfl_sync(~0u, x[t], static_cast<int>(at[u]));
+          float(&sum)[Lane::outputs] = Lane::scaled ? chunk[Lane::scaled ? t : 0] : total[t];
+          if (!mixed) {
+            const float a = (kept[t] >> at[u] & 1u) != 0 ? activation : 0.0f;
+            activation_sum[t] += a;
+#pragma unroll
+            for (unsigned j = 0; j < Lane::outputs; ++j) sum[j] = fmaf(weight[j], a, sum[j]);
+          } else {
+#pragma unroll
+            for (unsigned j = 0; j < Lane::outputs; ++j) {
+              const unsigned s = sections.of(Lane::output(place, j));
+              const bool wanted = (section_masks[warp][s][t] >> at[u] & 1u) != 0;
+              sum[j] = fmaf(weight[j], wanted ? activation : 0.0f, sum[j]);
+            }
+          }
+        }
+      }
+    }
+    if constexpr (Lane::scaled) {
+      if (live != 0) {
+        float scale[Lane::outputs];
+        mine.scales(c0, scale);
+#pragma unroll
+        for (unsigned t = 0; t < Tokens; ++t)
+#pragma unroll
+          for (unsigned j = 0; j < Lane::outputs; ++j)
+            total[t][j] = fmaf(scale[j], chunk[t][j], total[t][j]);
+        if constexpr (Lane::affine) {
+          mine.minima(c0, scale);
+#pragma unroll
+          for (unsigned t = 0; t < Tokens; ++t)
+#pragma unroll
+            for (unsigned j = 0; j < Lane::outputs; ++j) {
+              float sum = activation_sum[t];
+              if (mixed) {
+                sum = 0;
+                const unsigned s = sections.of(Lane::output(place, j));
+                for (std::uint32_t m = section_masks[warp][s][t]; m != 0; m &= m - 1)
+                  sum += batch.x[t * batch.x_stride + c0 +
+                                 static_cast<unsigned>(__ffs(static_cast<int>(m))) - 1];
+              }
+              total[t][j] = fmaf(scale[j], sum, total[t][j]);
+            }
+        }
+      }
+    }
+    if (tile_mixed) __syncwarp();
+  }
+  add_parts<Lane, Tokens>(total, batch, static_cast<unsigned>(w.shape.outputs), partial, tickets);
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// run_multiply() for CUDA: which product each format runs.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <utility>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/active_set.cuh"
+#include "sparsellm/cuda/channel_product.cuh"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/masked_product.cuh"
+#include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+
+using device_vector = vector_view<const float, device_space>;
+using device_output = vector_view<float, device_space>;
+
+template <class V>
+concept grouped_view = std::derived_from<V, grouped_weight<typename V::value_type>>;
+template <class V>
+concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affine>>;
+template <class V>
+concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
+template <class V>
+concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V>;
+
+// What is not zero: a scattered active set's channels.
+struct nonzero {
+  [[nodiscard]] SPARSELLM_HD bool keeps(float x, std::size_t) const noexcept {
+    return !(x == 0.0f);
+  }
+};
+static_assert(pointwise_sparsifier<nonzero>);
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// A batch, a sparsifier for each section of the outputs; up to 8 tokens share a reading of the
+// weights.
+template <cuda::grouped_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  using lane = cuda::grouped_lane<typename V::value_type>;
+  cuda::channel_product<lane, lane, 8>(exec, w, s, x, y);
+}
+
+template <cuda::quantized_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
+  cuda::channel_product<cuda::quantized_lane<V::bits, V::affine, 16>,
+                        cuda::quantized_lane<V::bits, V::affine, 4>, V::bits == 8 ? 8 : 4>(exec, w,
+                                                                                           s, x, y);
+}
+
+template <cuda::masked_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  cuda::masked_product<typename V::format>(exec, w, s, x, y);
+}
+
+// One token.
+template <cuda::device_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s, cuda::device_vector x,
+                  cuda::device_output y) {
+  run_multiply(exec, w, s, matrix_view<const float, device_space>(x.data(), 1, x.size()),
+               matrix_view<float, device_space>(y.data(), 1, y.size()));
+}
+
+// One sparsifier for all outputs: one section.
+template <cuda::device_view V, pointwise_sparsifier S, class X, class Y>
+void run_multiply(cuda::executor& exec, const V& w, const S& s, const X& x, const Y& y) {
+  const section<S> all{0, w.shape.outputs, s};
+  run_multiply(exec, w, stacked<S>{&all, 1}, x, y);
+}
+
+// One token whose channels are listed already.
+template <cuda::device_view V>
+void run_multiply(cuda::executor& exec, const V& w, device_active_view active,
+                  cuda::device_output y) {
+  const auto x = exec.activations(w.shape.inputs);
+  cuda::scatter(exec, active, x);
+  run_multiply(exec, w, cuda::nonzero{}, cuda::device_vector(x), y);
+}
+
+// One token, by way of an active set that the caller owns.
+template <packed_view W, pointwise_sparsifier S>
+void multiply(cuda::executor& exec, const W& w, const S& s, cuda::device_vector x,
+              cuda::device_output y, cuda::active_set& active) {
+  checks::runs<cuda::executor, typename W::format>();
+  checks::vector_shapes<cuda::executor>(w, x, y);
+  cuda::sparsify(exec, s, x, active);
+  run_multiply(exec, w, active.view(), y);
+}
+
+// All of multiply() for a weight that owns its bytes.
+template <packed_format F, class... Rest>
+void multiply(cuda::executor& exec, const cuda::device_matrix<F>& w, Rest&&... rest) {
+  multiply(exec, w.view(), std::forward<Rest>(rest)...);
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,0 +1,17 @@
+# The same bits however warps are scheduled. Run with -DPROGRAM=… -DLAUNCHER=…; on a GPU the seeds change
+# nothing and three runs are compared.
+foreach(seed 0 1 77)
+  set(ENV{CUDASIM_SEED} ${seed})
+  execute_process(COMMAND ${LAUNCHER} ${PROGRAM} OUTPUT_VARIABLE bits RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "seed ${seed}: exit status ${result}")
+  endif()
+  if(NOT bits MATCHES "2:4 3 [0-9a-f]+")
+    message(FATAL_ERROR "seed ${seed}: no hashes in '${bits}'")
+  endif()
+  if(DEFINED first AND NOT bits STREQUAL first)
+    message(FATAL_ERROR "seed ${seed} gives other bits:\n${first}\nagainst\n${bits}")
+  endif()
+  set(first "${bits}")
+endforeach()
+message(STATUS "three schedules, the same bits")

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What CUDA tests share: a device, a host to pack on, numbers.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <random>
+#include <vector>
+
+#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/executor.cuh"
+
+inline std::vector<float> normal(std::size_t n, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> distribution;
+  std::vector<float> v(n);
+  for (float& x : v) x = distribution(random);
+  return v;
+}
+
+struct device {
+  sparsellm::cuda::executor exec;
+  sparsellm::cpu::executor host{1};
+
+  // The first n elements.
+  std::vector<float> down(const sparsellm::cuda::device_buffer<float>& b, std::size_t n) {
+    std::vector<float> h(n);
+    sparsellm::cuda::copy(exec,
+                          sparsellm::vector_view<const float, sparsellm::device_space>(b.data(), n),
+                          sparsellm::vector_view<float>(h));
+    return h;
+  }
+  std::vector<float> down(const sparsellm::cuda::device_buffer<float>& b) {
+    return down(b, b.size());
+  }
+  sparsellm::cuda::device_buffer<float> up(const std::vector<float>& v) {
+    return sparsellm::cuda::to_device(exec, sparsellm::vector_view<const float>(v));
+  }
+  template <class F>
+  sparsellm::cuda::device_matrix<F> pack(const std::vector<float>& w, sparsellm::extents e) {
+    return sparsellm::cuda::to_device(
+        exec, sparsellm::pack<F>(
+                  host, sparsellm::matrix_view<const float>(w.data(), e.outputs, e.inputs)));
+  }
+};

@@ -1,0 +1,187 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Every format's product on the device against the double-precision reference: awkward sizes,
+// skipped channels, batches, sections with borders anywhere, active sets.
+
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "cuda/device.cuh"
+#include "sparsellm/core/replace_file.hpp"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/multiply/reference.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
+#include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/panel.hpp"
+#include "sparsellm/pack/quantized.hpp"
+#include "sparsellm/pack/row_major.hpp"
+
+using namespace sparsellm;
+
+namespace {
+
+// Terms are added in chains of 64, in 8 warps and then block by block; a quantised weight's scale
+// and minimum are four roundings more.
+double bound(std::size_t inputs) {
+  const double n = 64 + 8 + static_cast<double>(inputs) / 512 + 8;
+  return n * 0x1p-24 / (1 - n * 0x1p-24);
+}
+
+std::size_t outside(const std::vector<float>& y, const std::vector<double>& expected,
+                    const std::vector<double>& magnitudes, double relative) {
+  std::size_t wrong = 0;
+  for (std::size_t o = 0; o < expected.size(); ++o)
+    wrong += !(std::fabs(y[o] - expected[o]) <= relative * magnitudes[o]);
+  return wrong;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("cuda products agree with the reference", "", panel<bfloat16>,
+                   channel_major<float>, channel_major<half>, channel_major<bfloat16>,
+                   q8_0<layout::channel_major>, q4_0<layout::channel_major>,
+                   q4_1<layout::channel_major>, (quantized<4, 128, levels::affine>),
+                   (n_of_m<bfloat16, 2, 4>), (n_of_m<half, 4, 8>), (n_of_m<float, 2, 4>),
+                   (n_of_m<std::int8_t, 2, 4>), (n_of_m<bfloat16, 1, 4>), (n_of_m<bfloat16, 6, 8>),
+                   (n_of_m<half, 3, 7>), (n_of_m<std::int8_t, 1, 8>)) {
+  using F = TestType;
+  static_assert(multiplies<cuda::executor, F>);
+  device d;
+  for (const extents e : {extents{1, 1}, {3, 31}, {33, 64}, {260, 65}, {70, 577}, {513, 1100}}) {
+    INFO(F::name << " " << e.outputs << "x" << e.inputs);
+    const std::vector<float> w = normal(e.outputs * e.inputs, 3), x = normal(8 * e.inputs, 4);
+    const auto packed = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    const auto weight = cuda::to_device(d.exec, packed);
+    const auto xs = d.up(x);
+    auto y = d.exec.allocate<float>(8 * e.outputs), again = d.exec.allocate<float>(e.outputs);
+    const vector_view<const float, device_space> x0(xs.data(), e.inputs);
+    const vector_view<float, device_space> y0(y.data(), e.outputs);
+    std::vector<double> expected(e.outputs), magnitudes(e.outputs);
+    for (const float tau : {0.0f, 0.6745f, 100.0f}) {
+      const sparsifier s{magnitude{}, above{tau}};
+      const auto token = [&](std::size_t t) {
+        return vector_view<const float>(&x[t * e.inputs], e.inputs);
+      };
+      reference_multiply(packed, s, token(0), expected, magnitudes);
+      multiply(d.exec, weight, s, x0, y0);
+      const std::vector<float> one = d.down(y, e.outputs);
+      CHECK(outside(one, expected, magnitudes, bound(e.inputs)) == 0);
+
+      cuda::active_set active(d.exec, e.inputs);
+      multiply(d.exec, weight, s, x0, again.view(), active);
+      const std::vector<float> listed = d.down(again);
+      CHECK(std::memcmp(listed.data(), one.data(), e.outputs * sizeof(float)) == 0);
+
+      for (const std::size_t tokens : {2, 3, 5, 8}) {
+        multiply(d.exec, weight, s,
+                 matrix_view<const float, device_space>(xs.data(), tokens, e.inputs),
+                 matrix_view<float, device_space>(y.data(), tokens, e.outputs));
+        const std::vector<float> batch = d.down(y, tokens * e.outputs);
+        CHECK(std::memcmp(batch.data(), one.data(), e.outputs * sizeof(float)) == 0);
+        reference_multiply(packed, s, token(tokens - 1), expected, magnitudes);
+        const std::vector<float> last(
+            batch.begin() + static_cast<std::ptrdiff_t>((tokens - 1) * e.outputs), batch.end());
+        CHECK(outside(last, expected, magnitudes, bound(e.inputs)) == 0);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("cuda: sections skip on their own, borders anywhere", "",
+                   channel_major<bfloat16>, q8_0<layout::channel_major>,
+                   q4_1<layout::channel_major>) {
+  using F = TestType;
+  device d;
+  const extents e{301, 200};
+  const std::vector<float> w = normal(e.outputs * e.inputs, 5), x = normal(e.inputs, 6);
+  const auto packed = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+  const auto weight = cuda::to_device(d.exec, packed);
+  const auto xs = d.up(x);
+  auto y = d.exec.allocate<float>(e.outputs);
+  const section<teal> sections[] = {{0, 101, {magnitude{}, above{0.3f}}},
+                                    {101, 103, {magnitude{}, above{2.0f}}},
+                                    {103, 301, {magnitude{}, above{0.9f}}}};
+  multiply(d.exec, weight, stacked<teal>{sections, 3}, xs.view(), y.view());
+  const std::vector<float> got = d.down(y);
+  for (const section<teal>& s : sections) {
+    std::vector<double> expected(e.outputs), magnitudes(e.outputs);
+    reference_multiply(packed, s.keep, x, expected, magnitudes);
+    for (std::size_t o = s.first; o < s.last; ++o) {
+      INFO("output " << o);
+      CHECK(std::fabs(got[o] - expected[o]) <= bound(e.inputs) * magnitudes[o]);
+    }
+  }
+}
+
+TEST_CASE("cuda: NaN reaches the result, thresholds a channel are WINA's") {
+  device d;
+  const extents e{40, 300};
+  const std::vector<float> w = normal(e.outputs * e.inputs, 7);
+  std::vector<float> x = normal(e.inputs, 8), scale = normal(e.inputs, 9);
+  for (float& s : scale) s = std::fabs(s);
+  const auto packed =
+      pack<channel_major<half>>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+  const auto weight = cuda::to_device(d.exec, packed);
+  auto y = d.exec.allocate<float>(e.outputs);
+  std::vector<double> expected(e.outputs), magnitudes(e.outputs);
+  reference_multiply(packed, sparsifier{column_scaled{scale.data()}, above{0.4f}}, x, expected,
+                     magnitudes);
+  const auto scales = d.up(scale);
+  multiply(d.exec, weight, sparsifier{column_scaled{scales.data()}, above{0.4f}}, d.up(x).view(),
+           y.view());
+  CHECK(outside(d.down(y), expected, magnitudes, bound(e.inputs)) == 0);
+  x[299] = std::numeric_limits<float>::quiet_NaN();
+  multiply(d.exec, weight, sparsifier{magnitude{}, above{100.0f}}, d.up(x).view(), y.view());
+  for (const float v : d.down(y)) CHECK(std::isnan(v));
+}
+
+TEST_CASE("cuda: wrong shapes are refused") {
+  device d;
+  const std::vector<float> w(6, 1.0f);
+  const auto weight = cuda::to_device(
+      d.exec, pack<channel_major<float>>(d.host, matrix_view<const float>(w.data(), 2, 3)));
+  auto x = d.exec.allocate<float>(4), y = d.exec.allocate<float>(2);
+  CHECK_THROWS_AS(multiply(d.exec, weight, x.view(), y.view()), shape_error);
+}
+
+namespace {
+
+template <class... F>
+std::string cells() {
+  std::string text;
+  ((text += multiplies<cuda::executor, F> ? " yes |" : " no |"), ...);
+  return text;
+}
+
+template <template <class> class Format>
+std::string three(const std::string& name) {
+  return "| `" + name + "` |" + cells<Format<float>, Format<half>, Format<bfloat16>>() +
+         " - | - |\n";
+}
+
+}  // namespace
+
+TEST_CASE("docs: the support matrix is true of CUDA") {
+  const std::string table =
+      "\nOn `cuda::executor`, one token and batches. Written by `test/cuda/multiply_test.cu`.\n\n"
+      "| format | float | half | bfloat16 | 8 bits | 4 bits |\n|---|---|---|---|---|---|\n" +
+      three<row_major>("row_major") + three<panel>("panel") +
+      three<channel_major>("channel_major") + "| `quantized`, any group | - | - | - |" +
+      cells<quantized<8>, quantized<4>>() + "\n" + "| `n_of_m`, any N and M |" +
+      cells<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
+            n_of_m<std::int8_t, 2, 4>>() +
+      " - |\n| `channel_bitmap` |" +
+      cells<channel_bitmap<float, 2, 4>, channel_bitmap<half, 4, 8>, channel_bitmap<bfloat16, 2, 3>,
+            channel_bitmap<std::int8_t, 2, 4>>() +
+      " - |\n";
+  const std::string file = read_file(std::string(SPARSELLM_SOURCE_DIR) + "/docs/support-matrix.md");
+  REQUIRE(file.size() > table.size());
+  CHECK(file.substr(file.size() - table.size()) == table);
+}
