@@ -11,6 +11,7 @@ target_compile_options(sparsellm_development INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(sparsellm_development INTERFACE -Wno-restrict)
 endif()
+include(${CMAKE_CURRENT_LIST_DIR}/cuda_development.cmake)
 if(SPARSELLM_SANITIZE)
   target_compile_options(sparsellm_development INTERFACE
     -fsanitize=${SPARSELLM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -10,3 +10,4 @@
 #include "sparsellm/cuda/device_buffer.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/statistics.cuh"

@@ -1,10 +1,8 @@
 # CUDA tests are ordinary programs. They run on a GPU where there is one, else through a launcher that
 # executes their PTX (shared/cudasim beside the checkout), with its checks on; with neither they are
 # skipped by name.
-set(cuda_tests executor_test multiply_test)
+set(cuda_tests executor_test multiply_test semi_structured_test statistics_test)
 
-set(SPARSELLM_CUDA_ARCHITECTURES 80-virtual CACHE STRING
-    "What the CUDA tests are built for; PTX alone builds fastest and runs on newer GPUs too")
 set(cuda_launcher "")
 if(NOT EXISTS /dev/nvidia0 AND EXISTS ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)
   set(cuda_launcher ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)
@@ -12,36 +10,37 @@ endif()
 set(SPARSELLM_CUDA_LAUNCHER "${cuda_launcher}" CACHE FILEPATH
     "Put in front of the CUDA tests: a program that runs them without a GPU")
 
-include(CheckLanguage)
-check_language(CUDA)
-if(NOT CMAKE_CUDA_COMPILER)
-  set(no_cuda "there is no CUDA compiler")
-elseif(SPARSELLM_SANITIZE)
+if(SPARSELLM_SANITIZE)
   set(no_cuda "sanitizers of the host do not know the device; the launcher checks it")
+elseif(NOT SPARSELLM_HAS_NVCC)
+  set(no_cuda "there is no CUDA compiler")
 endif()
 if(no_cuda)
-  foreach(test IN LISTS cuda_tests ITEMS determinism)
+  foreach(test IN LISTS cuda_tests ITEMS determinism resources)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   return()
 endif()
 
-set(CMAKE_CUDA_ARCHITECTURES ${SPARSELLM_CUDA_ARCHITECTURES})
-set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
-enable_language(CUDA)
 set(cuda_sources ${cuda_tests})
 list(TRANSFORM cuda_sources REPLACE "(.+)" "cuda/\\1.cu")
-add_executable(cuda ${cuda_sources})
+sparsellm_add_cuda_program(cuda ${cuda_sources})
 target_link_libraries(cuda PRIVATE sparsellm_catch2)
-add_executable(cuda_bits cuda/bits.cu)
+target_compile_definitions(cuda PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+sparsellm_add_cuda_program(cuda_bits cuda/bits.cu)
 foreach(program cuda cuda_bits)
   target_include_directories(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_compile_definitions(${program} PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${program} PRIVATE sparsellm)
-  # Not CUDA_STANDARD: CMake 3.25 takes nvcc 13's default for C++20 and passes nothing.
-  target_compile_options(${program} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings
-                                            -lineinfo -Xcompiler=-Wall,-Wextra>)
 endforeach()
+
+find_package(Python3 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND)
+  # No kernel spills, and products bring no CUB header.
+  add_test(NAME cuda.resources
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/cuda-resources --check 80 90)
+  set_tests_properties(cuda.resources PROPERTIES TIMEOUT 900)
+else()
+  sparsellm_skip_test(cuda.resources "no Python 3")
+endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
   foreach(test IN LISTS cuda_tests ITEMS determinism)

@@ -16,6 +16,7 @@
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/masked_product.cuh"
+#include "sparsellm/cuda/semi_structured_product.cuh"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
@@ -34,6 +35,14 @@ template <class V>
 concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
 template <class V>
 concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V>;
+
+// What mma.sp multiplies. Up to masked_batch tokens the products are bound by memory, the weights
+// read once, and activations stay floats.
+template <class F>
+inline constexpr bool on_tensor_cores =
+    storage_scalar<typename F::element> &&
+    sizeof(typename F::element) == 2 && F::pattern.n == 2 && F::pattern.m == 4;
+inline constexpr std::size_t masked_batch = 8;
 
 // What is not zero: a scattered active set's channels.
 struct nonzero {
@@ -68,7 +77,11 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
 template <cuda::masked_view V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  cuda::masked_product<typename V::format>(exec, w, s, x, y);
+  using F = typename V::format;
+  if constexpr (cuda::on_tensor_cores<F>) {
+    if (x.rows() > cuda::masked_batch) return cuda::semi_structured_product(exec, w, s, x, y);
+  }
+  cuda::masked_product<F>(exec, w, s, x, y);
 }
 
 // One token.

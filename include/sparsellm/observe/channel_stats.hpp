@@ -20,6 +20,14 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 class channel_stats {
  public:
+  // Of one channel over the rows seen.
+  struct sums {
+    double sum_abs = 0, sum_squares = 0;
+    float min = std::numeric_limits<float>::infinity();
+    float max = -std::numeric_limits<float>::infinity();
+    std::uint64_t fired = 0;
+  };
+
   // A channel fires in a row when |x| > firing_threshold.
   // Throws shape_error for no channels, value_error for a negative or NaN threshold.
   explicit channel_stats(std::size_t channels, float firing_threshold = 0.0f)
@@ -28,7 +36,14 @@ class channel_stats {
     require<value_error>(firing_threshold >= 0.0f,
                          "channel_stats: the firing threshold must be at least 0, got ",
                          firing_threshold);
-    channels_ = buffer<one_channel>(channels, one_channel{});
+    channels_ = buffer<sums>(channels, sums{});
+  }
+
+  // What was summed elsewhere, on a device: sums [channels] over `rows`. Throws as above.
+  channel_stats(vector_view<const sums> channels, std::uint64_t rows, float firing_threshold)
+      : channel_stats(channels.size(), firing_threshold) {
+    for (std::size_t c = 0; c < channels.size(); ++c) channels_[c] = channels[c];
+    rows_ = rows;
   }
 
   // row x [channels]. Throws shape_error for another length.
@@ -36,7 +51,7 @@ class channel_stats {
     require<shape_error>(row.size() == channels(), "channel_stats: rows of ", channels(),
                          " channels expected, got ", row.size());
     for (std::size_t c = 0; c < row.size(); ++c) {
-      one_channel& s = channels_[c];
+      sums& s = channels_[c];
       const double x = row[c];
       s.sum_abs += std::fabs(x);
       s.sum_squares += x * x;
@@ -55,8 +70,8 @@ class channel_stats {
                          "channel_stats: merging firing thresholds ", firing_threshold_, " and ",
                          other.firing_threshold_);
     for (std::size_t c = 0; c < channels(); ++c) {
-      one_channel& s = channels_[c];
-      const one_channel& o = other.channels_[c];
+      sums& s = channels_[c];
+      const sums& o = other.channels_[c];
       s.sum_abs += o.sum_abs;
       s.sum_squares += o.sum_squares;
       if (o.min < s.min) s.min = o.min;
@@ -87,13 +102,7 @@ class channel_stats {
   }
 
  private:
-  struct one_channel {
-    double sum_abs = 0, sum_squares = 0;
-    float min = std::numeric_limits<float>::infinity();
-    float max = -std::numeric_limits<float>::infinity();
-    std::uint64_t fired = 0;
-  };
-  buffer<one_channel> channels_;
+  buffer<sums> channels_;
   float firing_threshold_;
   std::uint64_t rows_ = 0;
 };

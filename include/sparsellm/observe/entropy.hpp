@@ -36,6 +36,11 @@ struct entropy_options {
 
 class entropy {
  public:
+  // A value falls into the bin floor((x - low) · bins_per_unit), or the nearest there is.
+  struct bin_range {
+    double low, bins_per_unit;
+  };
+
   // `ranges` has seen the rows that observe() will; a value outside them counts in the nearest bin.
   // Throws value_error for fewer than 2 bins, and when the ranges saw no rows or infinities.
   explicit entropy(const channel_stats& ranges, entropy_options how = {}) : how_(how) {
@@ -75,6 +80,17 @@ class entropy {
     ++rows_;
   }
 
+  // What was counted elsewhere, on a device: counts [channels][bins] of `rows` rows, with values
+  // that are NaN or infinite in no bin. Throws shape_error for another size.
+  void merge(vector_view<const std::uint32_t> counts, std::uint64_t rows,
+             std::uint64_t non_finite) {
+    require<shape_error>(counts.size() == counts_.size(), "entropy: ", counts_.size(),
+                         " counters expected, got ", counts.size());
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += counts[i];
+    rows_ += rows;
+    non_finite_ += non_finite;
+  }
+
   // Throws shape_error or value_error when the other counts something else.
   void merge(const entropy& other) {
     require<shape_error>(other.channels() == channels() && other.how_.bins == how_.bins,
@@ -90,6 +106,10 @@ class entropy {
   }
 
   [[nodiscard]] std::size_t channels() const noexcept { return ranges_.size(); }
+  [[nodiscard]] const entropy_options& options() const noexcept { return how_; }
+  [[nodiscard]] vector_view<const bin_range> ranges() const noexcept {
+    return {ranges_.data(), ranges_.size()};
+  }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
 
   // H of channel c, at least 0; 0 for a channel that never changes. Throws value_error when nothing
@@ -109,9 +129,6 @@ class entropy {
   }
 
  private:
-  struct bin_range {
-    double low, bins_per_unit;
-  };
   [[nodiscard]] bin_range range_of(float min, float max) const noexcept {
     double low = min, high = max;
     if (how_.of == entropy_options::values::absolute) {

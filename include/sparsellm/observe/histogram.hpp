@@ -23,6 +23,27 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 class histogram {
  public:
+  static constexpr std::size_t bin_count = std::size_t{64} << 10;
+
+  // Bit patterns of positive floats order as the floats do.
+  struct bin {
+    std::uint64_t count = 0;
+    std::uint32_t smallest = 0x7f800000u, largest = 0;
+
+    void merge(const bin& other) noexcept {
+      count += other.count;
+      if (other.smallest < smallest) smallest = other.smallest;
+      if (other.largest > largest) largest = other.largest;
+    }
+  };
+  // The bin of a finite |x| above 0, by its bits. Values outside [2^-48, 2^16) count in the
+  // outermost bins.
+  [[nodiscard]] SPARSELLM_HD static constexpr std::size_t bin_of(std::uint32_t magnitude) noexcept {
+    const std::uint32_t key = magnitude >> shift;
+    if (key < first) return 0;
+    return key - first < bin_count ? key - first : bin_count - 1;
+  }
+
   histogram() : bins_(bin_count, bin{}) {}
   histogram(histogram&&) noexcept = default;
   histogram& operator=(histogram&&) noexcept = default;
@@ -48,6 +69,15 @@ class histogram {
     for (std::size_t b = 0; b < bin_count; ++b) bins_[b].merge(other.bins_[b]);
     zeros_ += other.zeros_;
     non_finite_ += other.non_finite_;
+  }
+
+  // What was counted elsewhere, on a device: bins [bin_count].
+  void merge(vector_view<const bin> bins, std::uint64_t zeros, std::uint64_t non_finite) {
+    require<shape_error>(bins.size() == bin_count, "histogram: ", bin_count, " bins expected, got ",
+                         bins.size());
+    for (std::size_t b = 0; b < bin_count; ++b) bins_[b].merge(bins[b]);
+    zeros_ += zeros;
+    non_finite_ += non_finite;
   }
 
   // Finite values seen.
@@ -97,26 +127,7 @@ class histogram {
   static constexpr int mantissa_bits = 10;
   static constexpr std::uint32_t shift = 23 - mantissa_bits;
   static constexpr std::uint32_t first = (127u - 48u) << mantissa_bits;  // 2^-48
-  static constexpr std::size_t bin_count = std::size_t{64} << mantissa_bits;
-
-  // Bit patterns of positive floats order as the floats do.
-  struct bin {
-    std::uint64_t count = 0;
-    std::uint32_t smallest = 0x7f800000u, largest = 0;
-
-    void merge(const bin& other) noexcept {
-      count += other.count;
-      if (other.smallest < smallest) smallest = other.smallest;
-      if (other.largest > largest) largest = other.largest;
-    }
-  };
-
-  // Values outside [2^-48, 2^16) count in the outermost bins.
-  [[nodiscard]] static std::size_t bin_of(std::uint32_t magnitude) noexcept {
-    const std::uint32_t key = magnitude >> shift;
-    if (key < first) return 0;
-    return key - first < bin_count ? key - first : bin_count - 1;
-  }
+  static_assert(bin_count == std::size_t{64} << mantissa_bits);
 
   buffer<bin> bins_;
   std::uint64_t zeros_ = 0, non_finite_ = 0;

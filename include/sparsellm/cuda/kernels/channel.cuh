@@ -74,7 +74,7 @@ __device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const tok
 
 // Grid: [tiles of 32 lanes, slices of channel_warps parts].
 template <class Lane, int Tokens, class S>
-static __global__ void __launch_bounds__(channel_warps * 32)
+static __global__ void __launch_bounds__(channel_warps * 32, 1)
     channel_kernel(const __grid_constant__ typename Lane::weight w,
                    const __grid_constant__ section_list<S> sections,
                    const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
@@ -193,4 +193,5 @@ static __global__ void __launch_bounds__(channel_warps * 32)
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
    // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES

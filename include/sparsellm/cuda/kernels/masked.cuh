@@ -125,7 +125,7 @@ __device__ float dot_any(const masked_lane<F>& w, const S& keep, const float* x,
 
 // Grid: [strips / Strips].
 template <class F, int Tokens, int Strips, class S>
-static __global__ void __launch_bounds__(masked_warps * 32)
+static __global__ void __launch_bounds__(masked_warps * 32, 1)
     masked_kernel(const __grid_constant__ masked_weight<typename F::element> w,
                   const __grid_constant__ section_list<S> sections,
                   const __grid_constant__ token_batch batch) {
@@ -204,4 +204,5 @@ static __global__ void __launch_bounds__(masked_warps * 32)
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
