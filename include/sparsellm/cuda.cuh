@@ -10,4 +10,5 @@
 #include "sparsellm/cuda/device_buffer.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/prune.cuh"
 #include "sparsellm/cuda/statistics.cuh"

@@ -27,7 +27,11 @@ class weight_mask {
   explicit weight_mask(extents shape) : shape_(shape) {
     require<shape_error>(shape.outputs != 0 && shape.inputs != 0, "weight_mask: at least 1x1, got ",
                          shape.outputs, "x", shape.inputs);
-    words_ = buffer<std::uint64_t>(shape.outputs * row_words(), 0u);
+    words_ = buffer<std::uint64_t>(words_of(shape), 0u);
+  }
+  // Of all rows, which follow one another.
+  [[nodiscard]] static constexpr std::size_t words_of(extents shape) noexcept {
+    return shape.outputs * ((shape.inputs + 63) / 64);
   }
 
   [[nodiscard]] extents shape() const noexcept { return shape_; }
@@ -75,8 +79,8 @@ class weight_mask {
 
 // Bit i: element i is one of the n largest of scores [length <= 32]; of equal scores the earlier
 // one is kept. NaN is never kept before a number.
-[[nodiscard]] inline std::uint32_t largest_of(const float* scores, std::size_t length,
-                                              std::size_t n) noexcept {
+[[nodiscard]] SPARSELLM_HD inline std::uint32_t largest_of(const float* scores, std::size_t length,
+                                                           std::size_t n) noexcept {
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < length; ++i) {
     std::size_t better = 0;

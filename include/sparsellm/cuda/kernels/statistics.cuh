@@ -86,4 +86,4 @@ static __global__ void entropy_kernel(const float* x, std::size_t stride, unsign
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
    // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
