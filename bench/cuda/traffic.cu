@@ -15,6 +15,7 @@
 
 #include "sparsellm/cpu/executor.hpp"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/quantized.hpp"
@@ -82,6 +83,10 @@ int main(int argc, char** argv) {
     run<n_of_m<bfloat16, 2, 4>>(how);
   else if (format == "2:4-i8")
     run<n_of_m<std::int8_t, 2, 4>>(how);
+  else if (format == "2:4-bf16-skipping")
+    run<channel_bitmap<bfloat16, 2, 4>>(how);
+  else if (format == "2:4-i8-skipping")
+    run<channel_bitmap<std::int8_t, 2, 4>>(how);
   else if (format == "4:8-bf16")
     run<n_of_m<bfloat16, 4, 8>>(how);
   else {

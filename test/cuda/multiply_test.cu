@@ -50,7 +50,9 @@ TEMPLATE_TEST_CASE("cuda products agree with the reference", "", panel<bfloat16>
                    q4_1<layout::channel_major>, (quantized<4, 128, levels::affine>),
                    (n_of_m<bfloat16, 2, 4>), (n_of_m<half, 4, 8>), (n_of_m<float, 2, 4>),
                    (n_of_m<std::int8_t, 2, 4>), (n_of_m<bfloat16, 1, 4>), (n_of_m<bfloat16, 6, 8>),
-                   (n_of_m<half, 3, 7>), (n_of_m<std::int8_t, 1, 8>)) {
+                   (n_of_m<half, 3, 7>), (n_of_m<std::int8_t, 1, 8>), (channel_bitmap<float, 2, 4>),
+                   (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<half, 3, 7>),
+                   (channel_bitmap<std::int8_t, 4, 8>)) {
   using F = TestType;
   static_assert(multiplies<cuda::executor, F>);
   device d;

@@ -11,6 +11,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/active_set.cuh"
+#include "sparsellm/cuda/bitmap_product.cuh"
 #include "sparsellm/cuda/channel_product.cuh"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/copy.cuh"
@@ -34,7 +35,9 @@ concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affin
 template <class V>
 concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
 template <class V>
-concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V>;
+concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
+template <class V>
+concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V> || bitmap_view<V>;
 
 // What mma.sp multiplies. Up to masked_batch tokens the products are bound by memory, the weights
 // read once, and activations stay floats.
@@ -82,6 +85,12 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
     if (x.rows() > cuda::masked_batch) return cuda::semi_structured_product(exec, w, s, x, y);
   }
   cuda::masked_product<F>(exec, w, s, x, y);
+}
+
+template <cuda::bitmap_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  cuda::bitmap_product<typename V::element>(exec, w, s, x, y);
 }
 
 // One token.

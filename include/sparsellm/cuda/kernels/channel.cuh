@@ -15,6 +15,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/slices.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
@@ -24,20 +25,17 @@ inline constexpr unsigned channel_warps = 8;     // of a block, a part of the ch
 inline constexpr unsigned channels_a_part = 64;  // two ballots
 inline constexpr unsigned rows_in_flight = 8;    // 8 · 512 bytes a warp cover the latency
 
-// One block's sums, and those of all blocks of its tile when it is the last of them to be done.
+// The sums of a block's warps, then of a tile's blocks.
 template <class Lane, int Tokens>
 __device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const token_batch& batch,
                           unsigned outputs, float* partial, unsigned* tickets) {
   constexpr unsigned tile = 32 * Lane::outputs;
   __shared__ float sums[channel_warps][tile];
-  __shared__ bool last;
-  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, slices = gridDim.y;
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const slices<tile> parts(partial, tickets, batch.tokens);
   const auto store = [&](unsigned t, unsigned i, float sum) {
     const unsigned o = Lane::output(blockIdx.x * 32 + i % 32, i / 32);
     if (o < outputs) batch.y[t * batch.y_stride + o] = sum;
-  };
-  const auto slot = [&](unsigned slice, unsigned t, unsigned i) -> float& {
-    return partial[((std::size_t{slice} * gridDim.x + blockIdx.x) * batch.tokens + t) * tile + i];
   };
 #pragma unroll
   for (unsigned t = 0; t < Tokens; ++t) {
@@ -49,27 +47,11 @@ __device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const tok
       float sum = sums[0][i];
 #pragma unroll
       for (unsigned w = 1; w < channel_warps; ++w) sum += sums[w][i];
-      if (slices == 1)
-        store(t, i, sum);
-      else
-        slot(blockIdx.y, t, i) = sum;
+      parts.keep(t, i, sum, store);
     }
     __syncthreads();
   }
-  if (slices == 1) return;
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) last = atomicAdd(&tickets[blockIdx.x], 1u) + 1 == slices;
-  __syncthreads();
-  if (!last) return;
-  __threadfence();
-  for (unsigned t = 0; t < batch.tokens; ++t)
-    for (unsigned i = threadIdx.x; i < tile; i += channel_warps * 32) {
-      float sum = __ldcg(&slot(0, t, i));
-      for (unsigned s = 1; s < slices; ++s) sum += __ldcg(&slot(s, t, i));
-      store(t, i, sum);
-    }
-  if (threadIdx.x == 0) tickets[blockIdx.x] = 0;
+  parts.add(store);
 }
 
 // Grid: [tiles of 32 lanes, slices of channel_warps parts].
@@ -195,3 +177,4 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
    // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
    // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
    // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+   // SPARSELLM_CUDA_ARCHITECTURES

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Launches the kernel of N:M weights that skips channels: once for each section, for its tiles
+// alone.
+#pragma once
+
+#include <cstddef>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/batches.cuh"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/error.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/kernels/bitmap.cuh"
+#include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
+    inline SPARSELLM_CUDA_ARCHITECTURES {
+
+template <class T, int Tokens, class S>
+void launch_bitmap(executor& exec, const bitmap_weight<T>& w, const section<S>& s,
+                   const token_batch& batch) {
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const auto first = static_cast<unsigned>(s.first / bitmap_tile);
+  const auto last = static_cast<unsigned>((s.last + bitmap_tile - 1) / bitmap_tile);
+  const dim3 grid(last - first, (inputs + bitmap_part - 1) / bitmap_part);
+  const std::size_t sums =
+      grid.y == 1 ? 0 : std::size_t{grid.x} * grid.y * batch.tokens * bitmap_tile;
+  auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
+  bitmap_kernel<T, Tokens, S>
+      <<<grid, bitmap_warps * 32, 0, exec.stream()>>>(w, s, batch, partial, exec.tickets(grid.x));
+  check(cudaGetLastError(), "cuda::multiply: launch");
+}
+
+template <class T, class S>
+void bitmap_product(executor& exec, const bitmap_weight<T>& w, const stacked<S>& s,
+                    matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
+    for (std::size_t i = 0; i < s.count; ++i)
+      launch_bitmap<T, tokens()>(exec, w, s.sections[i], batch);
+  });
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// y = W · s(x) for N:M weights of which skipped channels are never read: of a live channel a bit an
+// output and the values kept, N/M of them. A warp has 256 outputs, 8 a lane. Where its values begin
+// is the number of bits before, which it counts; the warps of a block read the same channel, so its
+// mask comes from memory once. Values go by way of shared memory: read in whole chunks, taken one
+// by one.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/slices.cuh"
+#include "sparsellm/cuda/kernels/words.cuh"
+#include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
+    inline SPARSELLM_CUDA_ARCHITECTURES {
+
+inline constexpr unsigned bitmap_warps = 8;
+inline constexpr unsigned bitmap_warp_outputs = 256,
+                          bitmap_tile = bitmap_warps * bitmap_warp_outputs;
+inline constexpr unsigned bitmap_part = 64;   // channels of a block
+inline constexpr unsigned bitmap_flight = 4;  // live channels whose values are read at once
+
+// The values of a warp's outputs in one channel.
+template <class T>
+struct bitmap_values {
+  // 256 values that begin anywhere in a chunk of 16 bytes.
+  static constexpr unsigned chunks = bitmap_warp_outputs * sizeof(T) / 16 + 1;
+  uint4 chunk[bitmap_flight][chunks];
+};
+
+template <class T>
+__device__ float value_of(T v) {
+  if constexpr (std::same_as<T, std::int8_t>)
+    return static_cast<float>(v);
+  else if constexpr (std::same_as<T, half>)
+    return widen_half(v.bits);
+  else
+    return widen(v);
+}
+
+// Grid: [tiles from that of `which.first` on, slices]. Outputs [which.first, which.last) are
+// stored.
+template <class T, int Tokens, class S>
+static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
+    bitmap_kernel(const __grid_constant__ bitmap_weight<T> w,
+                  const __grid_constant__ section<S> which,
+                  const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
+  __shared__ bitmap_values<T> staged[bitmap_warps];
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const unsigned tile = static_cast<unsigned>(which.first / bitmap_tile) + blockIdx.x;
+  const unsigned words = static_cast<unsigned>(w.words());
+  const unsigned first_word =
+      min((tile * bitmap_tile + warp * bitmap_warp_outputs) / 64, words);  // of this warp
+  const unsigned my_word = first_word + lane / 8;
+  const unsigned begin = blockIdx.y * bitmap_part;
+  const unsigned end = min(begin + bitmap_part, static_cast<unsigned>(w.shape.inputs));
+
+  float total[Tokens][8] = {};
+  for (unsigned c0 = begin; c0 < end; c0 += 32) {
+    const unsigned c = c0 + lane;
+    float x[Tokens];
+    std::uint32_t live = 0;
+#pragma unroll
+    for (unsigned t = 0; t < Tokens; ++t) {
+      const float v = t < batch.tokens && c < end ? batch.x[t * batch.x_stride + c] : 0.0f;
+      const bool keeps = t < batch.tokens && c < end && which.keep.keeps(v, c);
+      x[t] = keeps ? v : 0.0f;
+      live |= __ballot_sync(~0u, keeps);
+    }
+    while (live != 0) {
+      unsigned at[bitmap_flight], offset[bitmap_flight];
+      std::uint32_t bits[bitmap_flight];
+      uint4 read[bitmap_flight][bitmap_values<T>::chunks / 32 + 1];
+#pragma unroll
+      for (unsigned u = 0; u < bitmap_flight; ++u) {
+        at[u] = live != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(live))) - 1 : 32;
+        live &= live - 1;
+        bits[u] = 0;
+        offset[u] = 0;
+        if (at[u] == 32) continue;
+        const std::uint64_t* const mask = w.mask(c0 + at[u]);
+        unsigned before = 0;
+        for (unsigned i = lane; i < first_word; i += 32)
+          before += static_cast<unsigned>(
+              __popcll(__ldg(reinterpret_cast<const unsigned long long*>(mask) + i)));
+        before = __reduce_add_sync(~0u, before);
+        const std::uint64_t word =
+            my_word < words ? __ldg(reinterpret_cast<const unsigned long long*>(mask) + my_word)
+                            : 0;
+        const unsigned shift = lane % 8 * 8;
+        bits[u] = static_cast<std::uint32_t>(word >> shift) & 0xffu;
+        const auto in_word = static_cast<unsigned>(__popcll(word));
+        unsigned mine = static_cast<unsigned>(__popcll(word & ((std::uint64_t{1} << shift) - 1)));
+        unsigned all = 0;
+#pragma unroll
+        for (unsigned k = 0; k < 4; ++k) {
+          const unsigned n = __shfl_sync(~0u, in_word, static_cast<int>(8 * k));
+          if (k < lane / 8) mine += n;
+          all += n;
+        }
+        const std::byte* const values =
+            reinterpret_cast<const std::byte*>(w.values(c0 + at[u]) + before);
+        const auto misaligned =
+            static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(values) % 16);
+        const auto* const from = reinterpret_cast<const uint4*>(values - misaligned);
+        const unsigned chunks = (misaligned + all * static_cast<unsigned>(sizeof(T)) + 15) / 16;
+        offset[u] = misaligned / static_cast<unsigned>(sizeof(T)) + mine;
+#pragma unroll
+        for (unsigned k = 0; k < bitmap_values<T>::chunks / 32 + 1; ++k)
+          if (lane + 32 * k < chunks && all != 0) read[u][k] = __ldcs(from + lane + 32 * k);
+        if (all == 0) bits[u] = 0;
+#pragma unroll
+        for (unsigned k = 0; k < bitmap_values<T>::chunks / 32 + 1; ++k)
+          if (lane + 32 * k < chunks && all != 0) staged[warp].chunk[u][lane + 32 * k] = read[u][k];
+      }
+      __syncwarp();
+#pragma unroll
+      for (unsigned u = 0; u < bitmap_flight; ++u) {
+        if (at[u] == 32) break;
+        const T* value = reinterpret_cast<const T*>(staged[warp].chunk[u]) + offset[u];
+        float weight[8];
+#pragma unroll
+        for (unsigned j = 0; j < 8; ++j)
+          weight[j] = (bits[u] >> j & 1u) != 0 ? value_of(*value++) : 0.0f;
+#pragma unroll
+        for (unsigned t = 0; t < Tokens; ++t) {
+          const float a = __shfl_sync(~0u, x[t], static_cast<int>(at[u]));
+#pragma unroll
+          for (unsigned j = 0; j < 8; ++j)
+            if ((bits[u] >> j & 1u) != 0) total[t][j] = fmaf(weight[j], a, total[t][j]);
+        }
+      }
+      __syncwarp();
+    }
+  }
+
+  const slices<bitmap_tile> parts(partial, tickets, batch.tokens);
+  const auto store = [&](unsigned t, unsigned i, float sum) {
+    const unsigned o = tile * bitmap_tile + i;
+    if (o < which.first || o >= which.last) return;
+    if (w.scales != nullptr) sum *= w.scales[o];
+    batch.y[t * batch.y_stride + o] = sum;
+  };
+#pragma unroll
+  for (unsigned t = 0; t < Tokens; ++t) {
+    if (t >= batch.tokens) break;
+#pragma unroll
+    for (unsigned j = 0; j < 8; ++j)
+      parts.keep(t, warp * bitmap_warp_outputs + lane * 8 + j, total[t][j], store);
+  }
+  parts.add(store);
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
+   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
