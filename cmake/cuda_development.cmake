@@ -12,10 +12,18 @@ if(CMAKE_CUDA_COMPILER AND NOT SPARSELLM_SANITIZE)
   enable_language(CUDA)
 endif()
 
+# Not CUDA_STANDARD: CMake 3.25 takes nvcc 13's default for C++20 and passes nothing.
+set(sparsellm_cuda_options
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -lineinfo -Xcompiler=-Wall,-Wextra>)
+
 function(sparsellm_add_cuda_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE sparsellm)
-  # Not CUDA_STANDARD: CMake 3.25 takes nvcc 13's default for C++20 and passes nothing.
-  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings
-                                         -lineinfo -Xcompiler=-Wall,-Wextra>)
+  target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
+endfunction()
+
+function(sparsellm_add_cuda_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC sparsellm)
+  target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()

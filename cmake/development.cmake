@@ -6,10 +6,10 @@ endif()
 add_library(sparsellm_development INTERFACE)
 target_link_libraries(sparsellm_development INTERFACE sparsellm::sparsellm)
 target_compile_options(sparsellm_development INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror>)
 # g++ 12 sees overlapping copies in std::string's own operators (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(sparsellm_development INTERFACE -Wno-restrict)
+  target_compile_options(sparsellm_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 include(${CMAKE_CURRENT_LIST_DIR}/cuda_development.cmake)
 if(SPARSELLM_SANITIZE)

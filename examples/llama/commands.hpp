@@ -25,6 +25,7 @@ struct options {
   std::string model;
   std::size_t threads = 0;  // 0: all
   std::string weights = "bf16";
+  std::string device = "cpu";  // or cuda
   // Thresholds: a table, or a sparsity that is calibrated for first.
   double sparsity = 0.0;
   std::string thresholds;

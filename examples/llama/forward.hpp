@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
+#include "decoder.hpp"
 #include "kv_cache.hpp"
 #include "model.hpp"
 #include "sparsellm/core/views.hpp"
@@ -20,12 +20,6 @@
 #include "sparsellm/sparsify/normalised.hpp"
 
 namespace llama {
-
-using rows = sparsellm::matrix_view<float>;
-using const_rows = sparsellm::matrix_view<const float>;
-
-// Sees what enters each of a block's four inputs, before it is multiplied: x [tokens, channels].
-using input_observer = std::function<void(std::size_t layer, input where, const_rows x)>;
 
 class forward {
  public:
@@ -91,8 +85,8 @@ class forward {
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
 };
 
-// A sequence in the making: the forward pass and the caches of all blocks.
-class session {
+// On the CPU: the forward pass and the caches of all blocks.
+class session final : public decoder {
  public:
   session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
           std::size_t positions);
@@ -103,12 +97,23 @@ class session {
   [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens,
                                    std::size_t dense_prefix,
                                    const input_observer* observe = nullptr);
-  // Forgets what stands at `position` and after it.
-  void rewind(std::size_t position = 0) noexcept { position_ = std::min(position, position_); }
-  [[nodiscard]] std::size_t position() const noexcept { return position_; }
-  [[nodiscard]] std::size_t capacity() const noexcept { return positions_; }
-  [[nodiscard]] std::size_t cache_bytes() const noexcept;
-  [[nodiscard]] std::size_t vocabulary() const noexcept { return model_.shape().vocabulary; }
+  void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+              const input_observer* observe) override {
+    (void)advance(tokens, dense_prefix, observe);
+  }
+  void logits(std::size_t first, rows out) override {
+    const std::size_t width = model_.shape().width;
+    forward_.logits({x_.data() + first * width, out.rows(), width}, out);
+  }
+  void rewind(std::size_t position = 0) noexcept override {
+    position_ = std::min(position, position_);
+  }
+  [[nodiscard]] std::size_t position() const noexcept override { return position_; }
+  [[nodiscard]] std::size_t capacity() const noexcept override { return positions_; }
+  [[nodiscard]] std::size_t cache_bytes() const noexcept override;
+  [[nodiscard]] std::size_t vocabulary() const noexcept override {
+    return model_.shape().vocabulary;
+  }
   [[nodiscard]] forward& steps() noexcept { return forward_; }
 
  private:

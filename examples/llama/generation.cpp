@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "sparsellm/core/error.hpp"
 
@@ -18,6 +19,19 @@ constexpr std::size_t prefill_batch = 512;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+float margin_of(sparsellm::vector_view<const float> logits) {
+  float best = -std::numeric_limits<float>::infinity(), next = best;
+  for (const float l : logits) {
+    if (l > best) {
+      next = best;
+      best = l;
+    } else if (l > next) {
+      next = l;
+    }
+  }
+  return best - next;
 }
 
 }  // namespace
@@ -43,7 +57,7 @@ std::int32_t sampler::pick(sparsellm::vector_view<const float> logits) {
       at - cumulative.begin(), static_cast<std::ptrdiff_t>(logits.size()) - 1));
 }
 
-generation generate(session& s, const std::vector<std::int32_t>& prompt, std::size_t count,
+generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::size_t count,
                     std::size_t dense_prefix, std::int32_t stop, sampler& pick,
                     sparsity_meter* meter, const progress& read,
                     const std::function<void(std::int32_t)>& wrote) {
@@ -60,10 +74,9 @@ generation generate(session& s, const std::vector<std::int32_t>& prompt, std::si
   for (std::size_t at = 0; at < prompt.size(); at += prefill_batch) {
     const std::size_t n = std::min(prefill_batch, prompt.size() - at);
     const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(at);
-    const const_rows x =
-        s.advance({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
+    s.append({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
     read(static_cast<double>(at + n) / static_cast<double>(prompt.size()));
-    if (at + n == prompt.size()) s.steps().logits({&x(n - 1, 0), 1, x.cols()}, out);
+    if (at + n == prompt.size()) s.logits(n - 1, out);
   }
   result.prefill_seconds = seconds_since(start);
 
@@ -71,9 +84,11 @@ generation generate(session& s, const std::vector<std::int32_t>& prompt, std::si
   while (result.ids.size() < count) {
     const std::int32_t next = pick.pick(out.row(0));
     result.ids.push_back(next);
+    result.margins.push_back(margin_of(out.row(0)));
     wrote(next);
     if (next == stop || result.ids.size() == count) break;
-    s.steps().logits(s.advance({next}, dense_prefix, observer), out);
+    s.append({next}, dense_prefix, observer);
+    s.logits(0, out);
     ++result.decoded;
   }
   result.decode_seconds = seconds_since(start);

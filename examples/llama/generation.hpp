@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "forward.hpp"
+#include "decoder.hpp"
 #include "sparsity_meter.hpp"
 
 namespace llama {
@@ -29,6 +29,7 @@ class sampler {
 
 struct generation {
   std::vector<std::int32_t> ids;  // the new tokens
+  std::vector<float> margins;     // by how much the likeliest logit of each step led the next
   double prefill_seconds = 0, decode_seconds = 0;
   std::size_t decoded = 0;  // tokens that went through a decode step
 };
@@ -36,7 +37,7 @@ struct generation {
 // Writes up to `count` tokens after the prompt, stopping after `stop` (-1: never). Positions below
 // dense_prefix use every channel. `meter` may be null; `read` hears how much of the prompt is done,
 // `wrote` sees each token.
-[[nodiscard]] generation generate(session& s, const std::vector<std::int32_t>& prompt,
+[[nodiscard]] generation generate(decoder& s, const std::vector<std::int32_t>& prompt,
                                   std::size_t count, std::size_t dense_prefix, std::int32_t stop,
                                   sampler& pick, sparsity_meter* meter, const progress& read,
                                   const std::function<void(std::int32_t)>& wrote);

@@ -39,6 +39,7 @@ struct program {
         ->required();
     generate->add_option("--temperature", options.temperature, "0 takes the likeliest token");
     generate->add_option("--seed", options.seed, "Of the random draws");
+    add_device(generate);
     add_thresholds(generate);
 
     CLI::App* perplexity = add("perplexity", "Score a text", llama::run_perplexity);
@@ -46,6 +47,7 @@ struct program {
     perplexity->add_option("--window", options.window, "Tokens a window");
     perplexity->add_option("--windows", options.windows, "How many windows");
     perplexity->add_option("--stride", options.stride, "Tokens from one window to the next");
+    add_device(perplexity);
     add_thresholds(perplexity);
 
     CLI::App* calibrate = add("calibrate", "Make a threshold table", llama::run_calibrate);
@@ -116,6 +118,9 @@ struct program {
     sub->add_option("--json", json, "Also write the result to a file as JSON");
     sub->callback([this, run] { chosen = run; });
     return sub;
+  }
+  void add_device(CLI::App* sub) {
+    sub->add_option("--device", options.device, "Where the model runs: cpu or cuda");
   }
   void add_calibration(CLI::App* sub) {
     sub->add_option("--calibration-text", options.calibration_text,

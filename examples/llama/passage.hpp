@@ -22,8 +22,7 @@ class passage {
  public:
   passage(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
           std::size_t dense_rows)
-      : exec_(exec),
-        model_(m),
+      : model_(m),
         windows_(windows.size()),
         length_(windows.front().size()),
         dense_rows_(dense_rows),
@@ -90,7 +89,6 @@ class passage {
     return h;
   }
 
-  sparsellm::cpu::executor& exec_;
   model& model_;
   std::size_t windows_, length_, dense_rows_;
   forward steps_;

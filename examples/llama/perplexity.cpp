@@ -25,9 +25,9 @@ double negative_log_likelihood(sparsellm::vector_view<const float> logits, std::
 
 }  // namespace
 
-perplexity_result measure_perplexity(session& s, const std::vector<window>& windows,
-                                     std::size_t dense_prefix, sparsity_meter* meter,
-                                     const progress& report) {
+perplexity_result measure_perplexity(sparsellm::cpu::executor& exec, decoder& s,
+                                     const std::vector<window>& windows, std::size_t dense_prefix,
+                                     sparsity_meter* meter, const progress& report) {
   perplexity_result result;
   std::size_t scored_half2 = 0;
   sparsellm::buffer<float> logits;
@@ -37,15 +37,15 @@ perplexity_result measure_perplexity(session& s, const std::vector<window>& wind
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const window& ids = windows[w];
     s.rewind();
-    const const_rows x = s.advance(ids, dense_prefix, meter != nullptr ? &observe : nullptr);
+    s.append(ids, dense_prefix, meter != nullptr ? &observe : nullptr);
     const std::size_t vocabulary = s.vocabulary();
     if (logits.size() == 0) logits = sparsellm::buffer<float>(slice * vocabulary);
     std::vector<double> nll(ids.size() - 1);
     for (std::size_t first = 0; first < nll.size(); first += slice) {
       const std::size_t n = std::min(slice, nll.size() - first);
       const rows out(logits.data(), n, vocabulary);
-      s.steps().logits({&x(first, 0), n, x.cols(), x.stride()}, out);
-      s.steps().executor().parallel_for(n, [&](std::size_t r) {
+      s.logits(first, out);
+      exec.parallel_for(n, [&](std::size_t r) {
         nll[first + r] = negative_log_likelihood(out.row(r), ids[first + r + 1]);
       });
     }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "calibration.hpp"
-#include "forward.hpp"
+#include "decoder.hpp"
 #include "sparsity_meter.hpp"
 
 namespace llama {
@@ -20,8 +20,9 @@ struct perplexity_result {
 };
 
 // Scores tokens 1… of each window, all windows of one length; half2 is the tokens from the middle
-// on. Positions below dense_prefix use every channel. meter may be null.
-[[nodiscard]] perplexity_result measure_perplexity(session& s, const std::vector<window>& windows,
+// on. Positions below dense_prefix use every channel. meter may be null; exec adds up.
+[[nodiscard]] perplexity_result measure_perplexity(sparsellm::cpu::executor& exec, decoder& s,
+                                                   const std::vector<window>& windows,
                                                    std::size_t dense_prefix, sparsity_meter* meter,
                                                    const progress& report);
 

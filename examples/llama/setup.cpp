@@ -8,6 +8,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cuda_session.hpp"
+#include "forward.hpp"
 #include "generation.hpp"
 #include "levels.hpp"
 #include "search.hpp"
@@ -30,6 +32,8 @@ constexpr std::size_t own_windows = 4, own_tokens = 256;
 load_options loading(const options& o, double sparsity,
                      const std::optional<sparsellm::threshold_table>& table) {
   check_sparsity(sparsity);
+  require<value_error>(o.device == "cpu" || o.device == "cuda",
+                       "--device: cpu or cuda expected, got '", o.device, "'");
   return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
           parse_score(o.score)};
 }
@@ -153,9 +157,16 @@ bool use_thresholds(setup& s, const options& o, double sparsity) {
   return true;
 }
 
+std::unique_ptr<decoder> make_decoder(setup& s, const options& o, std::size_t max_tokens,
+                                      std::size_t positions) {
+  if (o.device == "cuda") return make_cuda_session(s.model, max_tokens, positions);
+  return std::make_unique<session>(s.exec, s.model, max_tokens, positions);
+}
+
 nlohmann::ordered_json describe(const setup& s, const options& o) {
   nlohmann::ordered_json j{{"model", s.model.shape().name},
                            {"weights", o.weights},
+                           {"device", o.device},
                            {"threads", s.exec.concurrency()},
                            {"instruction_set", sparsellm::cpu::name(s.exec.instruction_set())},
                            {"weight_bytes", s.model.weight_bytes()}};

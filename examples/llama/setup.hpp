@@ -14,6 +14,7 @@
 
 #include "calibration.hpp"
 #include "commands.hpp"
+#include "decoder.hpp"
 #include "model.hpp"
 #include "sparsellm/cpu/executor.hpp"
 #include "tokenizer.hpp"
@@ -56,6 +57,11 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
 
 // Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
 bool use_thresholds(setup& s, const options& o, double sparsity);
+
+// A sequence of up to `positions`, appended to by up to max_tokens at once, on o.device. Throws
+// as make_cuda_session() does.
+[[nodiscard]] std::unique_ptr<decoder> make_decoder(setup& s, const options& o,
+                                                    std::size_t max_tokens, std::size_t positions);
 
 // What every command says of its run.
 [[nodiscard]] nlohmann::ordered_json describe(const setup& s, const options& o);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
@@ -139,7 +140,8 @@ void run_generate(const options& o, ordered_json& result) {
   // As TEAL runs it: the prompt dense, then every step sparse.
   const std::size_t prefix =
       !sparse ? prompt.size() + o.tokens : dense_positions(o, prompt.size(), prompt.size());
-  session run(s.exec, s.model, std::min<std::size_t>(prompt.size(), 512), prompt.size() + o.tokens);
+  const std::unique_ptr<decoder> run =
+      make_decoder(s, o, std::min<std::size_t>(prompt.size(), 512), prompt.size() + o.tokens);
   sparsity_meter meter(s.model);
   std::printf("%s", o.prompt.c_str());
   std::string pending;  // bytes whose character may not be whole yet
@@ -154,13 +156,14 @@ void run_generate(const options& o, ordered_json& result) {
     pending.erase(0, whole);
   };
   const generation g =
-      generate(run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick, sparse ? &meter : nullptr,
+      generate(*run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick, sparse ? &meter : nullptr,
                show_progress("reading the prompt"), show);
   std::fwrite(pending.data(), 1, pending.size(), stdout);
   result = describe(s, o);
-  result["kv_cache_bytes"] = run.cache_bytes();
+  result["kv_cache_bytes"] = run->cache_bytes();
   result["prompt_ids"] = prompt;
   result["token_ids"] = g.ids;
+  result["margins"] = g.margins;
   result["text"] = valid_utf8(s.tokenizer.decode(g.ids));
   result["prefill_tokens_per_second"] = rate(prompt.size(), g.prefill_seconds);
   result["decode_tokens_per_second"] = rate(g.decoded, g.decode_seconds);
@@ -185,10 +188,11 @@ void run_perplexity(const options& o, ordered_json& result) {
                        stride, ", not ", o.windows);
   const bool sparse = use_thresholds(s, o, o.sparsity);
   const std::size_t prefix = !sparse ? o.window : dense_positions(o, o.window, 0);
-  session run(s.exec, s.model, o.window, o.window);
+  const std::unique_ptr<decoder> run = make_decoder(s, o, o.window, o.window);
   sparsity_meter meter(s.model);
-  const perplexity_result r = measure_perplexity(run, windows, prefix, sparse ? &meter : nullptr,
-                                                 show_progress("measuring perplexity"));
+  const perplexity_result r =
+      measure_perplexity(s.exec, *run, windows, prefix, sparse ? &meter : nullptr,
+                         show_progress("measuring perplexity"));
   result = describe(s, o);
   result["text"] = o.text;
   result["window"] = o.window;

@@ -16,7 +16,7 @@ elseif(NOT SPARSELLM_HAS_NVCC)
   set(no_cuda "there is no CUDA compiler")
 endif()
 if(no_cuda)
-  foreach(test IN LISTS cuda_tests ITEMS determinism resources)
+  foreach(test IN LISTS cuda_tests ITEMS determinism resources generate)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   return()
@@ -43,7 +43,7 @@ else()
 endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
-  foreach(test IN LISTS cuda_tests ITEMS determinism)
+  foreach(test IN LISTS cuda_tests ITEMS determinism generate)
     sparsellm_skip_test(cuda.${test} "neither a GPU nor a launcher; the test was built")
   endforeach()
   return()
@@ -67,3 +67,11 @@ add_test(NAME cuda.determinism
                  -P ${CMAKE_CURRENT_SOURCE_DIR}/cuda/determinism.cmake)
 set_tests_properties(cuda.determinism PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                      ENVIRONMENT "${environment};CUDASIM_STRICT=1")
+if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
+  add_test(NAME cuda.generate
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/generate.py $<TARGET_FILE:sparsellm-llama>
+                   $<TARGET_FILE:make_tiny_model> ${PROJECT_SOURCE_DIR}/docs/kernels.md
+                   ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf ${SPARSELLM_CUDA_LAUNCHER})
+  set_tests_properties(cuda.generate PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
+                       ENVIRONMENT "${environment};CUDASIM_STRICT=1")
+endif()

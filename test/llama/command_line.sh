@@ -120,6 +120,9 @@ python3 -c "import json,sys; sys.exit(json.load(open(sys.argv[1]))['dense_prefix
 refuses "--dense-fraction" run perplexity --text "$folder/text" --sparsity 0.5 --dense-fraction 1.5
 refuses "--dense-fraction" run perplexity --text "$folder/text" --dense-prefix 3 --dense-fraction 0.5
 refuses "1 to 64 sequences expected, got 0" run bench --batch 0
+refuses "cpu or cuda expected, got 'tpu'" run generate --prompt "the" --tokens 1 --device tpu
+# Without a GPU or a compiler for it, one sentence.
+[ -e /dev/nvidia0 ] || refuses "cuda" run generate --prompt "the" --tokens 1 --device cuda
 
 # Pruning: a checkpoint that the other commands take, masks and orders in it.
 prune() { run prune --text "$folder/text" --tokens 256 --window 64 --output "$folder/pruned" "$@"; }

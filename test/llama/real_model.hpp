@@ -44,7 +44,7 @@ struct real_model {
   llama::perplexity_result perplexity(const std::vector<llama::window>& w, std::size_t prefix,
                                       llama::sparsity_meter* meter) {
     llama::session s(exec, m, 512, 512);
-    return llama::measure_perplexity(s, w, prefix, meter, quiet);
+    return llama::measure_perplexity(exec, s, w, prefix, meter, quiet);
   }
   sparsellm::threshold_table calibrate(double sparsity, llama::calibration how) {
     how.shares = llama::allocate(sparsellm::uniform{sparsity}, m, how.score);

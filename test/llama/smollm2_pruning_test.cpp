@@ -48,7 +48,7 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   const auto windows = r.windows(16, 1536);
   model pruned(r.exec, folder.path(), {storage::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);
-  result.perplexity = std::exp(measure_perplexity(s, windows, 512, nullptr, quiet).nll);
+  result.perplexity = std::exp(measure_perplexity(r.exec, s, windows, 512, nullptr, quiet).nll);
   return result;
 }
 
@@ -73,7 +73,8 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
       INFO("layer " << l << " " << name);
       const std::size_t channels = text.at(l, where, 0).cols();
       sparsellm::channel_stats stats(channels);
-      const auto each = [&](auto& observer) {
+      // Named anew: C++20 lets lambdas capture structured bindings, clang 14 does not.
+      const auto each = [&, where = where](auto& observer) {
         for (std::size_t w = 0; w < windows.size(); ++w) {
           const const_rows x = text.at(l, where, w);
           for (std::size_t t = 0; t < x.rows(); ++t) observer.observe(x.row(t));

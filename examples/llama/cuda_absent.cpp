@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// cuda_session.hpp of a program that is built without a CUDA compiler.
+#include "cuda_session.hpp"
+#include "sparsellm/core/error.hpp"
+
+namespace llama {
+
+std::unique_ptr<decoder> make_cuda_session(const model&, std::size_t, std::size_t) {
+  sparsellm::raise<sparsellm::value_error>(
+      "--device cuda: this program was built without a CUDA compiler");
+}
+
+}  // namespace llama

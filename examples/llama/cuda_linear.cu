@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda_linear.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/sparsify/stacked.hpp"
+
+namespace llama {
+
+using sparsellm::section;
+using sparsellm::stacked;
+using sparsellm::vector_view;
+using keep = sparsellm::sparse_linear::threshold_sparsifier;
+using sparsellm::cuda::executor;
+
+// One weight and the sparsifiers of its projections, whose scale lies on the device.
+class cuda_linear::part {
+ public:
+  part(executor& exec, const sparsellm::sparse_linear& from) : outputs_(from.shape().outputs) {
+    sparsellm::require<sparsellm::value_error>(!from.top_k().has_value(),
+                                               "--device cuda: --top-k runs on the CPU alone");
+    if (!from.scale().empty())
+      scale_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.scale()));
+    const stacked<keep> sections = from.sections();
+    sections_.assign(sections.sections, sections.sections + sections.count);
+    for (section<keep>& s : sections_) s.keep.score.scale = scale_.data();
+    exec.wait();  // for the scale, which is copied from the model
+  }
+  virtual ~part() = default;
+  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+
+  void dense(executor& exec, const_device_rows x, device_rows y) const {
+    // No score is below 0.
+    const section<keep> all{0, outputs_, {{nullptr}, {-1.0f}}};
+    run(exec, {&all, 1}, x, y);
+  }
+  void sparse(executor& exec, const_device_rows x, device_rows y) const {
+    run(exec, {sections_.data(), sections_.size()}, x, y);
+  }
+
+ private:
+  virtual void run(executor& exec, stacked<keep> sections, const_device_rows x,
+                   device_rows y) const = 0;
+
+  std::size_t outputs_;
+  sparsellm::cuda::device_buffer<float> scale_;
+  std::vector<section<keep>> sections_;
+};
+
+namespace {
+
+template <class F>
+class packed_part final : public cuda_linear::part {
+ public:
+  packed_part(executor& exec, const sparsellm::sparse_linear& from,
+              const sparsellm::packed_matrix<F>& weight)
+      : part(exec, from), weight_(sparsellm::cuda::to_device(exec, weight)) {
+    exec.wait();  // for the weight, which is copied from the model
+  }
+
+ private:
+  void run(executor& exec, stacked<keep> sections, const_device_rows x,
+           device_rows y) const override {
+    sparsellm::multiply(exec, weight_, sections, x, y);
+  }
+
+  sparsellm::cuda::device_matrix<F> weight_;
+};
+
+}  // namespace
+
+cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_linear>& parts) {
+  for (const sparsellm::sparse_linear& p : parts)
+    p.weight().visit([&](const auto& weight) {
+      using F = typename std::remove_cvref_t<decltype(weight)>::format;
+      if constexpr (sparsellm::multiplies<executor, F>)
+        parts_.push_back(std::make_shared<packed_part<F>>(exec, p, weight));
+      else
+        sparsellm::raise<sparsellm::value_error>(
+            sparsellm::concat("--device cuda: no kernel multiplies ", F::name, " weights"));
+    });
+}
+
+void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,
+                           device_rows y) const {
+  const std::size_t dense = std::min(dense_rows, x.rows());
+  std::size_t at = 0;
+  for (const auto& p : parts_) {
+    const std::size_t n = p->outputs();
+    if (dense != 0)
+      p->dense(exec, {x.data(), dense, x.cols(), x.stride()},
+               {y.data() + at, dense, n, y.stride()});
+    if (dense < x.rows())
+      p->sparse(exec, {x.data() + dense * x.stride(), x.rows() - dense, x.cols(), x.stride()},
+                {y.data() + dense * y.stride() + at, y.rows() - dense, n, y.stride()});
+    at += n;
+  }
+}
+
+}  // namespace llama

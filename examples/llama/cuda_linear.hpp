@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stack's weights on the device, in the formats that they are packed in for the CPU.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/model/sparse_linear.hpp"
+
+namespace llama {
+
+using device_rows = sparsellm::matrix_view<float, sparsellm::device_space>;
+using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_space>;
+
+class cuda_linear {
+ public:
+  // The weights and thresholds of a stack's parts. Throws value_error for top-k and for weights
+  // that no kernel of the device multiplies.
+  cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
+
+  // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
+  void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
+                device_rows y) const;
+
+  class part;
+
+ private:
+  std::vector<std::shared_ptr<const part>> parts_;
+};
+
+}  // namespace llama

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A sequence in the making, wherever it is computed: tokens in, logits out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "model.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace llama {
+
+using rows = sparsellm::matrix_view<float>;
+using const_rows = sparsellm::matrix_view<const float>;
+
+// Sees what enters each of a block's four inputs, before it is multiplied: x [tokens, channels].
+using input_observer = std::function<void(std::size_t layer, input where, const_rows x)>;
+
+class decoder {
+ public:
+  decoder() = default;
+  decoder(const decoder&) = delete;
+  decoder& operator=(const decoder&) = delete;
+  virtual ~decoder() = default;
+
+  // Appends tokens; positions below dense_prefix use every channel. observe may be null. Throws
+  // shape_error when the tokens do not fit.
+  virtual void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+                      const input_observer* observe) = 0;
+  // out [n, vocabulary]: of the tokens [first, first + n) of the last append.
+  virtual void logits(std::size_t first, rows out) = 0;
+  // Forgets what stands at `position` and after it.
+  virtual void rewind(std::size_t position = 0) noexcept = 0;
+
+  [[nodiscard]] virtual std::size_t position() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t vocabulary() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t cache_bytes() const noexcept = 0;
+};
+
+}  // namespace llama

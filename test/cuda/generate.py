@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""The model on the device writes what it writes on the CPU: dense, at 50 %, and pruned to 2:4.
+
+generate.py PROGRAM TINY_MODEL_MAKER TEXT MODEL [LAUNCHER]
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+program, make_tiny, text, real_model = sys.argv[1:5]
+launcher = sys.argv[5:]
+
+
+def run(arguments, device=False):
+    """The JSON that the program writes."""
+    out = os.path.join(folder, "out.json")
+    command = (launcher if device else []) + [program, *arguments, "--json", out]
+    ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if ran.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit status {ran.returncode}\n{ran.stderr.decode(errors='replace')}")
+    with open(out) as f:
+        return json.load(f)
+
+
+def compare(name, model, tokens):
+    pruned, table, pruned_table = (os.path.join(folder, f) for f in ("pruned", "table.json", "pruned.json"))
+    calibration = ["--text", text, "--sparsity", "0.5", "--tokens", "2048", "--window", "64"]
+    run(["calibrate", "--model", model, *calibration, "--output", table])
+    run(["prune", "--model", model, "--text", text, "--tokens", "1024", "--window", "64", "--shuffle", "both",
+         "--output", pruned])
+    run(["calibrate", "--model", pruned, *calibration, "--output", pruned_table])
+    for what, options in (("dense", ["--model", model]), ("50 %", ["--model", model, "--thresholds", table]),
+                          ("2:4", ["--model", pruned]),
+                          ("2:4 and 50 %", ["--model", pruned, "--thresholds", pruned_table])):
+        generate = ["generate", *options, "--prompt", "The capital of France is", "--tokens", str(tokens)]
+        cpu, device = run(generate), run([*generate, "--device", "cuda"], device=True)
+        if device["device"] != "cuda" or len(cpu["token_ids"]) == 0:
+            sys.exit(f"{name}, {what}: nothing was compared")
+        # Another order of adding moves a score across its threshold now and then, so where two tokens
+        # are nearly as likely the device may take the other one: what follows is another text.
+        near_tie = 0.05 if "%" in what else 0.02  # of logits
+        sure = next((i for i, m in enumerate(cpu["margins"]) if m < near_tie), tokens)
+        same = cpu["token_ids"][:sure] == device["token_ids"][:sure]
+        if not same or sure == 0:
+            sys.exit(f"{name}, {what}: the CPU wrote {cpu['token_ids']}, the device {device['token_ids']}; "
+                     f"the CPU's margins are {cpu['margins']}")
+        print(f"{name}, {what}: {device['token_ids']}, {sure} compared, "
+              f"{100 * device['sparsity']['model']:.1f} % skipped", flush=True)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    tiny = os.path.join(folder, "tiny.gguf")
+    subprocess.run([make_tiny, tiny], check=True)
+    compare("tiny model", tiny, 8)
+if os.path.exists(real_model):
+    with tempfile.TemporaryDirectory() as folder:
+        compare("SmolLM2", real_model, 4)
+else:
+    print("SmolLM2 is not there: not compared")
