@@ -8,7 +8,10 @@ foreach(compiler gxx clangxx)
              COMMAND ${CMAKE_COMMAND} -DCOMPILER=${SPARSELLM_${upper}} -DROOT=${PROJECT_SOURCE_DIR}
                      -DGENERATOR=${CMAKE_GENERATOR} -DBUILD=${PROJECT_BINARY_DIR}
                      -DWORK=${PROJECT_BINARY_DIR}/package/${compiler}
+                     "-DLAUNCHER=${SPARSELLM_CUDA_LAUNCHER}"
                      -P ${CMAKE_CURRENT_SOURCE_DIR}/package/check.cmake)
+    set_tests_properties(package.${compiler} PROPERTIES FIXTURES_REQUIRED cuda_launcher
+                         ENVIRONMENT CUDASIM_BUILD=${PROJECT_BINARY_DIR}/cudasim)
   else()
     sparsellm_skip_test(package.${compiler} "the compiler is not installed")
   endif()

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
