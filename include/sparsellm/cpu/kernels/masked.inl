@@ -44,18 +44,6 @@ SPARSELLM_INLINE float add_lanes(const V* sums) noexcept {
   }
 }
 
-// body(i) for constants i in [0, Count). An array of sums that loops index stays in memory when the
-// compiler unrolls them too late: g++ 12 then stores every sum of every block (25 % slower in
-// cache).
-template <class Body, std::size_t... I>
-SPARSELLM_INLINE void unrolled(const Body& body, std::index_sequence<I...>) noexcept {
-  (body(std::integral_constant<std::size_t, I>{}), ...);
-}
-template <std::size_t Count, class Body>
-SPARSELLM_INLINE void unrolled(const Body& body) noexcept {
-  unrolled(body, std::make_index_sequence<Count>{});
-}
-
 // Eight: the values of every 8 lanes, 0 when that differs.
 template <std::size_t Rows, std::size_t Tokens, std::size_t Eight, class T>
 inline void masked_rows_of(const masked_weight<T>& w, std::size_t strip, std::size_t first,
