@@ -42,12 +42,6 @@ template <class V>
 concept panel_view = std::same_as<typename V::format, panel<typename V::value_type>>;
 template <class V>
 concept row_view = std::same_as<typename V::format, row_major<typename V::value_type>>;
-template <class V>
-concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affine>>;
-template <class V>
-concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
-template <class V>
-concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
 
 // Inputs of one token.
 template <class X>
@@ -82,14 +76,14 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_v
                                                  y.data());
 }
 
-template <host_executor E, cpu::quantized_view V, pointwise_sparsifier S, cpu::token_input X>
+template <host_executor E, quantized_view V, pointwise_sparsifier S, cpu::token_input X>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_view<float> y) {
   cpu::quantized_product<E, V::bits, V::affine>(
       exec, w, V::format::where, cpu::cover<S>(s, strip_outputs<V::bits>), 1,
       [&](std::size_t) -> const X& { return x; }, matrix_view<float>(y.data(), 1, y.size()));
 }
 
-template <host_executor E, cpu::masked_view V, pointwise_sparsifier S, cpu::token_input X>
+template <host_executor E, masked_view V, pointwise_sparsifier S, cpu::token_input X>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_view<float> y) {
   cpu::masked_product<E, typename V::element>(
       exec, w, cpu::cover<S>(s, strip_rows), 1, [&](std::size_t) -> const X& { return x; },
@@ -109,7 +103,7 @@ requires(cpu::channel_view<V> ||
     cpu::tiled_product<E, T>(exec, w, sections, x, y);
 }
 
-template <host_executor E, cpu::quantized_view V, pointwise_sparsifier S>
+template <host_executor E, quantized_view V, pointwise_sparsifier S>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const float> x,
                   matrix_view<float> y) {
   cpu::quantized_product<E, V::bits, V::affine>(
@@ -117,7 +111,7 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const fl
       [&](std::size_t t) { return x.row(t); }, y);
 }
 
-template <host_executor E, cpu::masked_view V, pointwise_sparsifier S>
+template <host_executor E, masked_view V, pointwise_sparsifier S>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const float> x,
                   matrix_view<float> y) {
   using T = typename V::element;
@@ -130,7 +124,7 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const fl
                                               sections, x, y);
 }
 
-template <host_executor E, cpu::bitmap_view V, pointwise_sparsifier S, cpu::token_input X>
+template <host_executor E, bitmap_view V, pointwise_sparsifier S, cpu::token_input X>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_view<float> y) {
   const cpu::cover<S> sections(s, bitmap_outputs);
   const auto& kernels = cpu::kernels_for<float>(cpu::isa_of(exec));
@@ -142,7 +136,7 @@ void run_multiply(E& exec, const V& w, const stacked<S>& s, const X& x, vector_v
                                               cpu::store_to(y.data(), sections));
 }
 
-template <host_executor E, cpu::bitmap_view V, pointwise_sparsifier S>
+template <host_executor E, bitmap_view V, pointwise_sparsifier S>
 void run_multiply(E& exec, const V& w, const stacked<S>& s, matrix_view<const float> x,
                   matrix_view<float> y) {
   using T = typename V::element;
@@ -197,7 +191,7 @@ void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y)
                                                   cpu::store_to(y.data(), sections));
 }
 
-template <host_executor E, cpu::bitmap_view V>
+template <host_executor E, bitmap_view V>
 void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y) {
   const section<keep_all> all = cpu::whole(w.shape.outputs, keep_all{});
   const cpu::cover<keep_all> sections(cpu::one(all), bitmap_outputs);
@@ -210,9 +204,9 @@ void run_multiply(E& exec, const V& w, active_view active, vector_view<float> y)
 }
 
 template <host_executor E, class V>
-requires(!cpu::channel_view<V> && !cpu::bitmap_view<V>) void run_multiply(E& exec, const V& w,
-                                                                          active_view active,
-                                                                          vector_view<float> y) {
+requires(!cpu::channel_view<V> && !bitmap_view<V>) void run_multiply(E& exec, const V& w,
+                                                                     active_view active,
+                                                                     vector_view<float> y) {
   run_multiply(exec, w, keep_all{}, active, y);
 }
 

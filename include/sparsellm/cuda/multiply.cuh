@@ -31,12 +31,6 @@ using device_output = vector_view<float, device_space>;
 template <class V>
 concept grouped_view = std::derived_from<V, grouped_weight<typename V::value_type>>;
 template <class V>
-concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affine>>;
-template <class V>
-concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
-template <class V>
-concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
-template <class V>
 concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V> || bitmap_view<V>;
 
 // What mma.sp multiplies. Up to masked_batch tokens the products are bound by memory, the weights
@@ -68,7 +62,7 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
   cuda::channel_product<lane, lane, 8>(exec, w, s, x, y);
 }
 
-template <cuda::quantized_view V, pointwise_sparsifier S>
+template <quantized_view V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
@@ -77,7 +71,7 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                                                                                            s, x, y);
 }
 
-template <cuda::masked_view V, pointwise_sparsifier S>
+template <masked_view V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   using F = typename V::format;
@@ -87,7 +81,7 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
   cuda::masked_product<F>(exec, w, s, x, y);
 }
 
-template <cuda::bitmap_view V, pointwise_sparsifier S>
+template <bitmap_view V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   cuda::bitmap_product<typename V::element>(exec, w, s, x, y);

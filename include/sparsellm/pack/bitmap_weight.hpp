@@ -6,6 +6,7 @@
 // listed.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -41,5 +42,9 @@ struct bitmap_weight {
     return reinterpret_cast<const T*>(mask(c) + words());
   }
 };
+
+// A view of one, of any pattern.
+template <class V>
+concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
 
 }  // namespace sparsellm::inline v0

@@ -7,6 +7,7 @@
 // counting bits.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -51,5 +52,9 @@ struct masked_weight {
     return reinterpret_cast<const T*>(masks(strip, block) + strip_rows);
   }
 };
+
+// A view of one, of any pattern.
+template <class V>
+concept masked_view = std::derived_from<V, masked_weight<typename V::element>>;
 
 }  // namespace sparsellm::inline v0

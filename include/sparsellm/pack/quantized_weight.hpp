@@ -7,6 +7,7 @@
 //   w[o][c] = scale[o] · (level[o][c] − zero) + minimum[o]
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -71,5 +72,9 @@ struct quantized_weight {
                                                  s * strip_stride);
   }
 };
+
+// A view of one, of any format.
+template <class V>
+concept quantized_view = std::derived_from<V, quantized_weight<V::bits, V::affine>>;
 
 }  // namespace sparsellm::inline v0
