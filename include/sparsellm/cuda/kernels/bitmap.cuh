@@ -21,8 +21,8 @@
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned bitmap_warps = 8;
 inline constexpr unsigned bitmap_warp_outputs = 256,
@@ -78,15 +78,16 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
       live |= __ballot_sync(~0u, keeps);
     }
     while (live != 0) {
-      unsigned at[bitmap_flight], offset[bitmap_flight];
+      constexpr unsigned reads = bitmap_values<T>::chunks / 32 + 1;  // of a lane, a channel
+      unsigned at[bitmap_flight], offset[bitmap_flight], chunks[bitmap_flight];
       std::uint32_t bits[bitmap_flight];
-      uint4 read[bitmap_flight][bitmap_values<T>::chunks / 32 + 1];
+      uint4 read[bitmap_flight][reads];
 #pragma unroll
       for (unsigned u = 0; u < bitmap_flight; ++u) {
         at[u] = live != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(live))) - 1 : 32;
         live &= live - 1;
         bits[u] = 0;
-        offset[u] = 0;
+        offset[u] = chunks[u] = 0;
         if (at[u] == 32) continue;
         const std::uint64_t* const mask = w.mask(c0 + at[u]);
         unsigned before = 0;
@@ -113,16 +114,18 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
         const auto misaligned =
             static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(values) % 16);
         const auto* const from = reinterpret_cast<const uint4*>(values - misaligned);
-        const unsigned chunks = (misaligned + all * static_cast<unsigned>(sizeof(T)) + 15) / 16;
+        if (all != 0) chunks[u] = (misaligned + all * static_cast<unsigned>(sizeof(T)) + 15) / 16;
         offset[u] = misaligned / static_cast<unsigned>(sizeof(T)) + mine;
 #pragma unroll
-        for (unsigned k = 0; k < bitmap_values<T>::chunks / 32 + 1; ++k)
-          if (lane + 32 * k < chunks && all != 0) read[u][k] = __ldcs(from + lane + 32 * k);
-        if (all == 0) bits[u] = 0;
-#pragma unroll
-        for (unsigned k = 0; k < bitmap_values<T>::chunks / 32 + 1; ++k)
-          if (lane + 32 * k < chunks && all != 0) staged[warp].chunk[u][lane + 32 * k] = read[u][k];
+        for (unsigned k = 0; k < reads; ++k)
+          if (lane + 32 * k < chunks[u]) read[u][k] = __ldcs(from + lane + 32 * k);
       }
+      // All channels' values are on their way before the first is waited for.
+#pragma unroll
+      for (unsigned u = 0; u < bitmap_flight; ++u)
+#pragma unroll
+        for (unsigned k = 0; k < reads; ++k)
+          if (lane + 32 * k < chunks[u]) staged[warp].chunk[u][lane + 32 * k] = read[u][k];
       __syncwarp();
 #pragma unroll
       for (unsigned u = 0; u < bitmap_flight; ++u) {
@@ -161,5 +164,5 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   parts.add(store);
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
