@@ -100,28 +100,29 @@ class cuda_session final : public decoder {
     require<shape_error>(n != 0 && n <= max_tokens_ && position_ + n <= positions_, "session: ", n,
                          " tokens at position ", position_, ", 1 to ", max_tokens_,
                          " expected and ", positions_, " positions in all");
-    std::vector<float> embedded(n * c.width);
+    exec_
+        .wait();  // the last embeddings have been read; after logits() there is nothing to wait for
+    embedded_.resize(n * c.width);
     for (std::size_t t = 0; t < n; ++t)
-      model_.embed(tokens[t], vector_view<float>(&embedded[t * c.width], c.width));
-    sparsellm::cuda::copy(exec_, vector_view<const float>(embedded),
+      model_.embed(tokens[t], vector_view<float>(&embedded_[t * c.width], c.width));
+    sparsellm::cuda::copy(exec_, vector_view<const float>(embedded_),
                           vector_view<float, sparsellm::device_space>(x_.data(), n * c.width));
     const std::size_t dense = dense_prefix > position_ ? dense_prefix - position_ : 0;
     for (std::size_t l = 0; l < blocks_.size(); ++l) run_block(l, n, dense, observe);
-    exec_.wait();  // `embedded` has been read, and what failed is said here
     position_ += n;
   }
 
   void logits(std::size_t first, rows out) override {
+    require<shape_error>(out.stride() == out.cols(), "session: logits of ", out.cols(),
+                         " columns without gaps expected, got stride ", out.stride());
     const std::size_t width = model_.shape().width, n = out.rows();
     if (logits_.size() < n * out.cols()) logits_ = exec_.allocate<float>(n * out.cols());
     cuda_normalise(exec_, x_.data() + first * width, n, width, final_norm_.gain.data(),
                    order(final_norm_), model_.shape().norm_epsilon, h_.data());
     head_.multiply(exec_, {h_.data(), n, width}, n, {logits_.data(), n, out.cols()});
-    for (std::size_t t = 0; t < n; ++t)
-      sparsellm::cuda::copy(exec_,
-                            vector_view<const float, sparsellm::device_space>(
-                                logits_.data() + t * out.cols(), out.cols()),
-                            out.row(t));
+    sparsellm::cuda::copy(
+        exec_, vector_view<const float, sparsellm::device_space>(logits_.data(), n * out.cols()),
+        vector_view<float>(out.data(), n * out.cols()));
   }
 
   void rewind(std::size_t position) noexcept override { position_ = std::min(position, position_); }
@@ -185,6 +186,7 @@ class cuda_session final : public decoder {
   device_norm final_norm_;
   cuda_linear head_;
   std::vector<device_block> blocks_;
+  std::vector<float> embedded_;
   device_buffer<float> rotary_, x_, h_, qkv_, attended_, both_, hidden_, product_, logits_;
 };
 

@@ -31,7 +31,7 @@ class decoder {
   // shape_error when the tokens do not fit.
   virtual void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
                       const input_observer* observe) = 0;
-  // out [n, vocabulary]: of the tokens [first, first + n) of the last append.
+  // out [n, vocabulary], without gaps: of the tokens [first, first + n) of the last append.
   virtual void logits(std::size_t first, rows out) = 0;
   // Forgets what stands at `position` and after it.
   virtual void rewind(std::size_t position = 0) noexcept = 0;
