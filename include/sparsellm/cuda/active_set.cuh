@@ -47,8 +47,8 @@ class active_set {
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Throws shape_error when `out` has no room for x.
 template <pointwise_sparsifier S>
@@ -71,7 +71,5 @@ inline void scatter(executor& exec, device_active_view active, vector_view<float
   check(cudaGetLastError(), "cuda::scatter: launch");
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

@@ -17,8 +17,8 @@
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class T, int Tokens, class S>
 void launch_bitmap(executor& exec, const bitmap_weight<T>& w, const section<S>& s,
@@ -44,5 +44,5 @@ void bitmap_product(executor& exec, const bitmap_weight<T>& w, const stacked<S>&
   });
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

@@ -88,8 +88,8 @@ class device_mask {
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // The best N of every M channels of each row of a weight [outputs, inputs] by `saliency` (w, row,
 // channel) -> float, on the device. Waits. Throws value_error for a pattern that is none and for a
@@ -161,5 +161,5 @@ requires storage_scalar<std::remove_const_t<T>>
   return {e, std::move(storage)};
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

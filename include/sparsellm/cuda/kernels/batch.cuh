@@ -12,8 +12,8 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class S>
 struct section_list {
@@ -40,7 +40,5 @@ struct token_batch {
   unsigned tokens;
 };
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

@@ -18,8 +18,8 @@
 #include "sparsellm/cuda/kernels/slices.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned channel_warps = 8;     // of a block, a part of the channels each
 inline constexpr unsigned channels_a_part = 64;  // two ballots
@@ -173,8 +173,5 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
   add_parts<Lane, Tokens>(total, batch, static_cast<unsigned>(w.shape.outputs), partial, tickets);
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

@@ -17,8 +17,8 @@
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned prune_threads = 128;
 
@@ -130,5 +130,5 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
   reinterpret_cast<std::uint64_t*>(block)[in_strip] = kept;
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

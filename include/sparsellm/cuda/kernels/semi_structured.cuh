@@ -20,8 +20,8 @@
 #include "sparsellm/cuda/kernels/pipeline.cuh"
 #include "sparsellm/pack/masked_weight.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // A thread block computes rows x tokens of Y, with 4 warps in a grid of warps_m x warps_n. (A type,
 // for nvcc 13's host stubs cannot name a kernel by a template argument of class type.)
@@ -219,7 +219,5 @@ static __global__ void __launch_bounds__(mma_threads)
       }
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda

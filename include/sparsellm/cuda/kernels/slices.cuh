@@ -11,8 +11,8 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::
-    inline SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Grid: [tiles, slices]. partial [slices][tiles][tokens][Tile], tickets [tiles] zero, and left
 // zero.
@@ -60,5 +60,5 @@ class slices {
   unsigned tokens_;
 };
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda::inline
-   // SPARSELLM_CUDA_ARCHITECTURES SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
