@@ -3,12 +3,15 @@
 #include "cuda_linear.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/top_k.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace llama {
@@ -22,9 +25,10 @@ using sparsellm::cuda::executor;
 // One weight and the sparsifiers of its projections, whose scale lies on the device.
 class cuda_linear::part {
  public:
-  part(executor& exec, const sparsellm::sparse_linear& from) : outputs_(from.shape().outputs) {
-    sparsellm::require<sparsellm::value_error>(!from.top_k().has_value(),
-                                               "--device cuda: --top-k runs on the CPU alone");
+  part(executor& exec, const sparsellm::sparse_linear& from)
+      : outputs_(from.shape().outputs), top_k_(from.top_k()) {
+    if (top_k_.has_value())
+      largest_ = std::make_unique<sparsellm::cuda::active_set>(exec, from.shape().inputs);
     if (!from.scale().empty())
       scale_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.scale()));
     const stacked<keep> sections = from.sections();
@@ -41,14 +45,23 @@ class cuda_linear::part {
     run(exec, {&all, 1}, x, y);
   }
   void sparse(executor& exec, const_device_rows x, device_rows y) const {
-    run(exec, {sections_.data(), sections_.size()}, x, y);
+    if (!top_k_.has_value()) return run(exec, {sections_.data(), sections_.size()}, x, y);
+    const sparsellm::sparsifier s{sections_[0].keep.score, sparsellm::top_k{*top_k_}};
+    for (std::size_t t = 0; t < x.rows(); ++t) {
+      sparsify(exec, s, x.row(t), *largest_);
+      run(exec, largest_->view(), y.row(t));
+    }
   }
 
  private:
   virtual void run(executor& exec, stacked<keep> sections, const_device_rows x,
                    device_rows y) const = 0;
+  virtual void run(executor& exec, sparsellm::device_active_view x,
+                   vector_view<float, sparsellm::device_space> y) const = 0;
 
   std::size_t outputs_;
+  std::optional<std::size_t> top_k_;  // instead of thresholds
+  std::unique_ptr<sparsellm::cuda::active_set> largest_;
   sparsellm::cuda::device_buffer<float> scale_;
   std::vector<section<keep>> sections_;
 };
@@ -68,6 +81,10 @@ class packed_part final : public cuda_linear::part {
   void run(executor& exec, stacked<keep> sections, const_device_rows x,
            device_rows y) const override {
     sparsellm::multiply(exec, weight_, sections, x, y);
+  }
+  void run(executor& exec, sparsellm::device_active_view x,
+           vector_view<float, sparsellm::device_space> y) const override {
+    sparsellm::run_multiply(exec, weight_.view(), x, y);
   }
 
   sparsellm::cuda::device_matrix<F> weight_;

@@ -19,8 +19,8 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 
 class cuda_linear {
  public:
-  // The weights and thresholds of a stack's parts. Throws value_error for top-k and for weights
-  // that no kernel of the device multiplies.
+  // The weights of a stack's parts and what they skip. Throws value_error for weights that no kernel
+  // of the device multiplies.
   cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
 
   // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.

@@ -11,4 +11,6 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/prune.cuh"
+#include "sparsellm/cuda/quantile.cuh"
 #include "sparsellm/cuda/statistics.cuh"
+#include "sparsellm/cuda/top_k.cuh"

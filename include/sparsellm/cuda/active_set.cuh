@@ -50,12 +50,18 @@ class active_set {
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+namespace checks {
+inline void active_set_fits(std::size_t inputs, const active_set& out) {
+  require<shape_error>(out.capacity() >= inputs, "cuda::sparsify: an active set for ", inputs,
+                       " channels expected, this one holds ", out.capacity());
+}
+}  // namespace checks
+
 // Throws shape_error when `out` has no room for x.
 template <pointwise_sparsifier S>
 void sparsify(executor& exec, const S& s, vector_view<const float, device_space> x,
               active_set& out) {
-  require<shape_error>(out.capacity() >= x.size(), "cuda::sparsify: an active set for ", x.size(),
-                       " channels expected, this one holds ", out.capacity());
+  checks::active_set_fits(x.size(), out);
   compact_kernel<<<1, compact_threads, 0, exec.stream()>>>(
       s, x.data(), static_cast<unsigned>(x.size()), out.index_storage(), out.value_storage(),
       out.count_storage());

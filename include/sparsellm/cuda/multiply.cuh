@@ -111,13 +111,14 @@ void run_multiply(cuda::executor& exec, const V& w, device_active_view active,
   run_multiply(exec, w, cuda::nonzero{}, cuda::device_vector(x), y);
 }
 
-// One token, by way of an active set that the caller owns.
-template <packed_view W, pointwise_sparsifier S>
+// One token, by way of an active set that the caller owns: any sparsifier that sparsify() of this
+// device knows; cuda/top_k.cuh has one.
+template <packed_view W, class S>
 void multiply(cuda::executor& exec, const W& w, const S& s, cuda::device_vector x,
               cuda::device_output y, cuda::active_set& active) {
   checks::runs<cuda::executor, typename W::format>();
   checks::vector_shapes<cuda::executor>(w, x, y);
-  cuda::sparsify(exec, s, x, active);
+  sparsify(exec, s, x, active);
   run_multiply(exec, w, active.view(), y);
 }
 
