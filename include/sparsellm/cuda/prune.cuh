@@ -91,6 +91,25 @@ class device_mask {
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+// out [outputs, inputs] = the saliency of each weight, as score_weights() of the host. Throws
+// shape_error when the sizes differ.
+template <class T, class S>
+requires storage_scalar<std::remove_const_t<T>>
+void score_weights(executor& exec, matrix_view<T, device_space> weight, const S& saliency,
+                   matrix_view<float, device_space> out) {
+  require<shape_error>(weight.rows() == out.rows() && weight.cols() == out.cols(),
+                       "cuda::score_weights: scores of ", weight.rows(), "x", weight.cols(),
+                       " expected, got ", out.rows(), "x", out.cols());
+  const std::size_t n = weight.rows() * weight.cols();
+  if (n == 0) return;
+  score_kernel<std::remove_const_t<T>>
+      <<<static_cast<unsigned>((n + prune_threads - 1) / prune_threads), prune_threads, 0,
+         exec.stream()>>>(saliency, weight.data(), weight.stride(),
+                          static_cast<unsigned>(weight.rows()),
+                          static_cast<unsigned>(weight.cols()), out.data(), out.stride());
+  check(cudaGetLastError(), "cuda::score_weights: launch");
+}
+
 // The best N of every M channels of each row of a weight [outputs, inputs] by `saliency` (w, row,
 // channel) -> float, on the device. Waits. Throws value_error for a pattern that is none and for a
 // saliency that is NaN, infinite or negative.

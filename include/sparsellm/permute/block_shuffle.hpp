@@ -32,15 +32,15 @@ struct block_shuffle_options {
   std::function<void(double share)> progress;  // called between rounds; may throw to stop
 };
 
-// From `start`, an order of scores [rows, channels]' columns, to one whose mask keeps at least as
-// much. Throws shape_error when the sizes differ, value_error for a pattern that is none or a block
-// shorter than a group.
-template <host_executor E>
-[[nodiscard]] channel_order block_shuffle(E& exec, nm_pattern p, matrix_view<const float> scores,
-                                          const channel_order& start,
-                                          const block_shuffle_options& how = {}) {
+// block_shuffle() below, wherever the gains are computed: gains_of(channels [count]) makes what
+// swap_gains is for a block.
+template <class GainsOf>
+[[nodiscard]] channel_order shuffle_blocks(nm_pattern p, std::size_t channels,
+                                           const channel_order& start,
+                                           const block_shuffle_options& how,
+                                           const GainsOf& gains_of) {
   check(p);
-  require<shape_error>(start.size() == scores.cols(), "block_shuffle: an order of ", scores.cols(),
+  require<shape_error>(start.size() == channels, "block_shuffle: an order of ", channels,
                        " channels expected, got ", start.size());
   require<value_error>(how.block >= p.m, "block_shuffle: blocks of at least ", p.m,
                        " channels expected, got ", how.block);
@@ -49,14 +49,14 @@ template <host_executor E>
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
     return how.seconds.has_value() && passed.count() >= *how.seconds;
   };
-  const std::size_t length = how.block / p.m * p.m, channels = scores.cols();
+  const std::size_t length = how.block / p.m * p.m;
   const auto report = [&](std::size_t done) {
     if (how.progress) how.progress(static_cast<double>(done) / static_cast<double>(channels));
   };
   std::vector<std::uint32_t> at = start.channels();
   for (std::size_t first = 0; first < channels && !out_of_time(); first += length) {
     const std::size_t count = std::min(length, channels - first);
-    swap_gains<E> gains(exec, p, scores, {at.data() + first, count});
+    auto gains = gains_of(vector_view<const std::uint32_t>(at.data() + first, count));
     while (!out_of_time()) {
       report(first);
       if (!gains.swap_best(how.least_gain)) break;
@@ -66,6 +66,19 @@ template <host_executor E>
   }
   report(channels);
   return channel_order(std::move(at));
+}
+
+// From `start`, an order of scores [rows, channels]' columns, to one whose mask keeps at least as
+// much. Throws shape_error when the sizes differ, value_error for a pattern that is none or a block
+// shorter than a group.
+template <host_executor E>
+[[nodiscard]] channel_order block_shuffle(E& exec, nm_pattern p, matrix_view<const float> scores,
+                                          const channel_order& start,
+                                          const block_shuffle_options& how = {}) {
+  return shuffle_blocks(p, scores.cols(), start, how,
+                        [&](vector_view<const std::uint32_t> channels) {
+                          return swap_gains<E>(exec, p, scores, channels);
+                        });
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -26,6 +26,16 @@ inline constexpr unsigned prune_threads = 128;
 using first_wrong = unsigned long long;
 inline constexpr first_wrong nothing_wrong = ~first_wrong{0};
 
+// out [rows, cols] = the saliency of each weight. A thread a weight.
+template <storage_scalar T, class S>
+static __global__ void score_kernel(S saliency, const T* weight, std::size_t stride, unsigned rows,
+                                    unsigned cols, float* out, std::size_t out_stride) {
+  const std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::size_t{rows} * cols) return;
+  const std::size_t r = i / cols, c = i % cols;
+  out[r * out_stride + c] = saliency(widen(weight[r * stride + c]), r, c);
+}
+
 // A thread a group of m channels. mask [rows][words] is zero.
 template <storage_scalar T, class S>
 static __global__ void mask_kernel(S saliency, const T* weight, std::size_t stride, unsigned rows,
