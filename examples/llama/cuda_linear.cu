@@ -10,6 +10,7 @@
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/gated_product.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/top_k.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -39,10 +40,19 @@ class cuda_linear::part {
   virtual ~part() = default;
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
 
+  [[nodiscard]] bool lists_channels() const noexcept { return top_k_.has_value(); }
+
   void dense(executor& exec, const_device_rows x, device_rows y) const {
-    // No score is below 0.
-    const section<keep> all{0, outputs_, {{nullptr}, {-1.0f}}};
+    const section<keep> all = every_channel();
     run(exec, {&all, 1}, x, y);
+  }
+  // h = silu(gate · x) ∘ (up · x) of a part that stacks them; not for listed channels.
+  void dense_gated(executor& exec, const_device_rows x, device_rows h) const {
+    const section<keep> all = every_channel();
+    run_gated(exec, {&all, 1}, x, h);
+  }
+  void sparse_gated(executor& exec, const_device_rows x, device_rows h) const {
+    run_gated(exec, {sections_.data(), sections_.size()}, x, h);
   }
   void sparse(executor& exec, const_device_rows x, device_rows y) const {
     if (!top_k_.has_value()) return run(exec, {sections_.data(), sections_.size()}, x, y);
@@ -58,6 +68,12 @@ class cuda_linear::part {
                    device_rows y) const = 0;
   virtual void run(executor& exec, sparsellm::device_active_view x,
                    vector_view<float, sparsellm::device_space> y) const = 0;
+  virtual void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
+                         device_rows h) const = 0;
+  // No score is below 0.
+  [[nodiscard]] section<keep> every_channel() const noexcept {
+    return {0, outputs_, {{nullptr}, {-1.0f}}};
+  }
 
   std::size_t outputs_;
   std::optional<std::size_t> top_k_;  // instead of thresholds
@@ -67,6 +83,15 @@ class cuda_linear::part {
 };
 
 namespace {
+
+template <class M>
+M top(M m, std::size_t n) {
+  return {m.data(), n, m.cols(), m.stride()};
+}
+template <class M>
+M below(M m, std::size_t n) {
+  return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
+}
 
 template <class F>
 class packed_part final : public cuda_linear::part {
@@ -85,6 +110,10 @@ class packed_part final : public cuda_linear::part {
   void run(executor& exec, sparsellm::device_active_view x,
            vector_view<float, sparsellm::device_space> y) const override {
     sparsellm::run_multiply(exec, weight_.view(), x, y);
+  }
+  void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
+                 device_rows h) const override {
+    sparsellm::cuda::multiply_gated(exec, weight_, sections, x, h);
   }
 
   sparsellm::cuda::device_matrix<F> weight_;
@@ -109,15 +138,24 @@ void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dens
   const std::size_t dense = std::min(dense_rows, x.rows());
   std::size_t at = 0;
   for (const auto& p : parts_) {
-    const std::size_t n = p->outputs();
-    if (dense != 0)
-      p->dense(exec, {x.data(), dense, x.cols(), x.stride()},
-               {y.data() + at, dense, n, y.stride()});
-    if (dense < x.rows())
-      p->sparse(exec, {x.data() + dense * x.stride(), x.rows() - dense, x.cols(), x.stride()},
-                {y.data() + dense * y.stride() + at, y.rows() - dense, n, y.stride()});
-    at += n;
+    const device_rows mine(y.data() + at, y.rows(), p->outputs(), y.stride());
+    if (dense != 0) p->dense(exec, top(x, dense), top(mine, dense));
+    if (dense < x.rows()) p->sparse(exec, below(x, dense), below(mine, dense));
+    at += p->outputs();
   }
+}
+
+void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_t dense_rows,
+                                 device_rows both, device_rows h) const {
+  const part& only = *parts_.front();
+  if (parts_.size() != 1 || only.lists_channels()) {
+    multiply(exec, x, dense_rows, both);
+    sparsellm::cuda::gate(exec, both, h);
+    return;
+  }
+  const std::size_t dense = std::min(dense_rows, x.rows());
+  if (dense != 0) only.dense_gated(exec, top(x, dense), top(h, dense));
+  if (dense < x.rows()) only.sparse_gated(exec, below(x, dense), below(h, dense));
 }
 
 }  // namespace llama

@@ -19,13 +19,18 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 
 class cuda_linear {
  public:
-  // The weights of a stack's parts and what they skip. Throws value_error for weights that no kernel
-  // of the device multiplies.
+  // The weights of a stack's parts and what they skip. Throws value_error for weights that no
+  // kernel of the device multiplies.
   cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
 
   // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
                 device_rows y) const;
+
+  // h [tokens, hidden] = silu(gate · x) ∘ (up · x) of a stack of the two; both [tokens, outputs] is
+  // scratch.
+  void multiply_gated(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
+                      device_rows both, device_rows h) const;
 
   class part;
 

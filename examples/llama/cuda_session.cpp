@@ -173,8 +173,8 @@ class cuda_session final : public decoder {
 
     normalise(b.mlp_norm);
     saw(input::mlp, h_, c.width);
-    b.gate_up.multiply(exec_, {h_.data(), n, c.width}, dense, {both_.data(), n, 2 * c.hidden});
-    cuda_silu_mul(exec_, both_.data(), n, c.hidden, hidden_.data());
+    b.gate_up.multiply_gated(exec_, {h_.data(), n, c.width}, dense, {both_.data(), n, 2 * c.hidden},
+                             {hidden_.data(), n, c.hidden});
     saw(input::down, hidden_, c.hidden);
     add_product(b.down, hidden_, c.hidden);
   }

@@ -113,14 +113,6 @@ __global__ void add_kernel(const float* y, unsigned n, float* x) {
   if (i < n) x[i] += y[i];
 }
 
-__global__ void silu_mul_kernel(const float* both, unsigned hidden, float* out) {
-  const unsigned i = blockIdx.x * threads + threadIdx.x;
-  if (i >= hidden) return;
-  const float* const gate = both + std::size_t{blockIdx.y} * 2 * hidden;
-  const float g = gate[i];
-  out[std::size_t{blockIdx.y} * hidden + i] = g / (1.0f + expf(-g)) * gate[hidden + i];
-}
-
 unsigned blocks_of(std::size_t n) { return static_cast<unsigned>((n + threads - 1) / threads); }
 
 }  // namespace
@@ -155,13 +147,6 @@ void cuda_attend(executor& exec, const attention_shape& a, const float* qkv, std
 void cuda_add(executor& exec, const float* y, std::size_t n, float* x) {
   add_kernel<<<blocks_of(n), threads, 0, exec.stream()>>>(y, static_cast<unsigned>(n), x);
   check(cudaGetLastError(), "cuda_add");
-}
-
-void cuda_silu_mul(executor& exec, const float* both, std::size_t tokens, std::size_t hidden,
-                   float* out) {
-  const dim3 grid(blocks_of(hidden), static_cast<unsigned>(tokens));
-  silu_mul_kernel<<<grid, threads, 0, exec.stream()>>>(both, static_cast<unsigned>(hidden), out);
-  check(cudaGetLastError(), "cuda_silu_mul");
 }
 
 }  // namespace llama

@@ -44,8 +44,4 @@ void cuda_attend(sparsellm::cuda::executor& exec, const attention_shape& a, cons
 // x [n] += y [n]
 void cuda_add(sparsellm::cuda::executor& exec, const float* y, std::size_t n, float* x);
 
-// out [tokens, hidden] = silu(gate) ∘ up, of both [tokens, 2 · hidden]
-void cuda_silu_mul(sparsellm::cuda::executor& exec, const float* both, std::size_t tokens,
-                   std::size_t hidden, float* out);
-
 }  // namespace llama

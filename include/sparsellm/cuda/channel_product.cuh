@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/batches.cuh"
 #include "sparsellm/cuda/config.cuh"
@@ -17,12 +18,14 @@
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/channel.cuh"
 #include "sparsellm/cuda/kernels/lane.cuh"
+#include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-template <class Lane, int Tokens, class S>
+template <class Lane, int Tokens, class Tile, class S>
 void launch_channels(executor& exec, const typename Lane::weight& w,
                      const section_list<S>& sections, const token_batch& batch) {
   const unsigned tiles = (Lane::lanes(w) + 31) / 32;
@@ -32,21 +35,35 @@ void launch_channels(executor& exec, const typename Lane::weight& w,
   const std::size_t sums =
       grid.y == 1 ? 0 : std::size_t{grid.x} * grid.y * batch.tokens * 32 * Lane::outputs;
   auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
-  channel_kernel<Lane, Tokens, S><<<grid, channel_warps * 32, 0, exec.stream()>>>(
+  channel_kernel<Lane, Tokens, S, Tile><<<grid, channel_warps * 32, 0, exec.stream()>>>(
       w, sections, batch, partial, exec.tickets(tiles));
   check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 // Wide lanes for one token, narrow ones for up to Most that share a reading of the weights: what
-// the registers of a lane hold the sums of.
-template <class Wide, class Narrow, unsigned Most, class S>
+// the registers of a lane hold the sums of. Tile::width outputs of the weight make one of y.
+template <class Wide, class Narrow, unsigned Most, class Tile, class S>
 void channel_product(executor& exec, const typename Wide::weight& w, const stacked<S>& s,
                      matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   const section_list<S> sections(s);
   in_batches<Most>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     using lane = std::conditional_t<tokens() == 1, Wide, Narrow>;
-    launch_channels<lane, tokens()>(exec, w, sections, batch);
+    launch_channels<lane, tokens(), Tile>(exec, w, sections, batch);
   });
+}
+
+// The lanes of each format.
+template <class Tile, storage_scalar T, class S>
+void product_of(executor& exec, const grouped_weight<T>& w, const stacked<S>& s,
+                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  channel_product<grouped_lane<T>, grouped_lane<T>, 8, Tile>(exec, w, s, x, y);
+}
+template <class Tile, int Bits, bool Affine, class S>
+void product_of(executor& exec, const quantized_weight<Bits, Affine>& w, const stacked<S>& s,
+                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
+  channel_product<quantized_lane<Bits, Affine, 16>, quantized_lane<Bits, Affine, 4>,
+                  Bits == 8 ? 8 : 4, Tile>(exec, w, s, x, y);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -55,20 +55,11 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // A batch, a sparsifier for each section of the outputs; up to 8 tokens share a reading of the
 // weights.
-template <cuda::grouped_view V, pointwise_sparsifier S>
+template <class V, pointwise_sparsifier S>
+requires cuda::grouped_view<V> || quantized_view<V>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  using lane = cuda::grouped_lane<typename V::value_type>;
-  cuda::channel_product<lane, lane, 8>(exec, w, s, x, y);
-}
-
-template <quantized_view V, pointwise_sparsifier S>
-void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
-                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
-  cuda::channel_product<cuda::quantized_lane<V::bits, V::affine, 16>,
-                        cuda::quantized_lane<V::bits, V::affine, 4>, V::bits == 8 ? 8 : 4>(exec, w,
-                                                                                           s, x, y);
+  cuda::product_of<cuda::plain_tile>(exec, w, s, x, y);
 }
 
 template <masked_view V, pointwise_sparsifier S>

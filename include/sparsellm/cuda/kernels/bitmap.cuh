@@ -148,18 +148,17 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   }
 
   const slices<bitmap_tile> parts(partial, tickets, batch.tokens);
-  const auto store = [&](unsigned t, unsigned i, float sum) {
+  const auto store = [&](unsigned t, unsigned i, const float(&sum)[1]) {
     const unsigned o = tile * bitmap_tile + i;
     if (o < which.first || o >= which.last) return;
-    if (w.scales != nullptr) sum *= w.scales[o];
-    batch.y[t * batch.y_stride + o] = sum;
+    batch.y[t * batch.y_stride + o] = w.scales != nullptr ? sum[0] * w.scales[o] : sum[0];
   };
 #pragma unroll
   for (unsigned t = 0; t < Tokens; ++t) {
     if (t >= batch.tokens) break;
 #pragma unroll
     for (unsigned j = 0; j < 8; ++j)
-      parts.keep(t, warp * bitmap_warp_outputs + lane * 8 + j, total[t][j], store);
+      parts.keep(t, warp * bitmap_warp_outputs + lane * 8 + j, {total[t][j]}, store);
   }
   parts.add(store);
 }

@@ -15,6 +15,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/gate.cuh"
 #include "sparsellm/cuda/kernels/slices.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
@@ -25,17 +26,42 @@ inline constexpr unsigned channel_warps = 8;     // of a block, a part of the ch
 inline constexpr unsigned channels_a_part = 64;  // two ballots
 inline constexpr unsigned rows_in_flight = 8;    // 8 · 512 bytes a warp cover the latency
 
-// The sums of a block's warps, then of a tile's blocks.
-template <class Lane, int Tokens>
-__device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const token_batch& batch,
-                          unsigned outputs, float* partial, unsigned* tickets) {
-  constexpr unsigned tile = 32 * Lane::outputs;
+// Which of a weight's lanes a lane of a tile is, and what becomes of its outputs.
+struct plain_tile {
+  static constexpr unsigned width = 1;  // sums stored together
+  template <class Lane>
+  __device__ static unsigned place(const typename Lane::weight&, unsigned lane) {
+    return blockIdx.x * 32 + lane;
+  }
+  __device__ static float result(const float (&sum)[1]) { return sum[0]; }
+};
+// Gate stacked on up, in whole lanes: half a warp has outputs of the gate, the other half the same
+// outputs of up.
+struct gated_tile {
+  static constexpr unsigned width = 2;
+  template <class Lane>
+  __device__ static unsigned place(const typename Lane::weight& w, unsigned lane) {
+    const unsigned all = Lane::lanes(w), in_half = blockIdx.x * 16 + lane % 16;
+    if (in_half >= all / 2) return all;  // behind the last
+    return (lane < 16 ? 0 : all / 2) + in_half;
+  }
+  __device__ static float result(const float (&sum)[2]) { return silu(sum[0]) * sum[1]; }
+};
+
+// The sums of a block's warps, then of a tile's blocks. y has Tile::width times fewer outputs than
+// the weight.
+template <class Lane, int Tokens, class Tile>
+__device__ void add_parts(const typename Lane::weight& w,
+                          const float (&total)[Tokens][Lane::outputs], const token_batch& batch,
+                          float* partial, unsigned* tickets) {
+  constexpr unsigned tile = 32 * Lane::outputs, lanes = 32 / Tile::width;
   __shared__ float sums[channel_warps][tile];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const slices<tile> parts(partial, tickets, batch.tokens);
-  const auto store = [&](unsigned t, unsigned i, float sum) {
-    const unsigned o = Lane::output(blockIdx.x * 32 + i % 32, i / 32);
-    if (o < outputs) batch.y[t * batch.y_stride + o] = sum;
+  const unsigned outputs = static_cast<unsigned>(w.shape.outputs) / Tile::width;
+  const slices<tile, Tile::width> parts(partial, tickets, batch.tokens);
+  const auto store = [&](unsigned t, unsigned i, const float(&sum)[Tile::width]) {
+    const unsigned o = Lane::output(Tile::template place<Lane>(w, i % lanes), i / lanes);
+    if (o < outputs) batch.y[t * batch.y_stride + o] = Tile::result(sum);
   };
 #pragma unroll
   for (unsigned t = 0; t < Tokens; ++t) {
@@ -43,10 +69,15 @@ __device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const tok
 #pragma unroll
     for (unsigned j = 0; j < Lane::outputs; ++j) sums[warp][j * 32 + lane] = total[t][j];
     __syncthreads();
-    for (unsigned i = threadIdx.x; i < tile; i += channel_warps * 32) {
-      float sum = sums[0][i];
+    for (unsigned i = threadIdx.x; i < tile / Tile::width; i += channel_warps * 32) {
+      float sum[Tile::width];
 #pragma unroll
-      for (unsigned w = 1; w < channel_warps; ++w) sum += sums[w][i];
+      for (unsigned k = 0; k < Tile::width; ++k) {
+        const unsigned at = i / lanes * 32 + k * lanes + i % lanes;
+        sum[k] = sums[0][at];
+#pragma unroll
+        for (unsigned p = 1; p < channel_warps; ++p) sum[k] += sums[p][at];
+      }
       parts.keep(t, i, sum, store);
     }
     __syncthreads();
@@ -55,14 +86,14 @@ __device__ void add_parts(const float (&total)[Tokens][Lane::outputs], const tok
 }
 
 // Grid: [tiles of 32 lanes, slices of channel_warps parts].
-template <class Lane, int Tokens, class S>
+template <class Lane, int Tokens, class S, class Tile>
 static __global__ void __launch_bounds__(channel_warps * 32, 1)
     channel_kernel(const __grid_constant__ typename Lane::weight w,
                    const __grid_constant__ section_list<S> sections,
                    const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
   __shared__ std::uint32_t section_masks[channel_warps][stacked<S>::most][Tokens];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const unsigned place = blockIdx.x * 32 + lane;
+  const unsigned place = Tile::template place<Lane>(w, lane);
   const Lane mine(w, place);
   // A border between sections may lie anywhere, inside a lane too: such a lane is mixed.
   std::uint32_t my_sections = 0;
@@ -170,7 +201,7 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
     }
     if (tile_mixed) __syncwarp();
   }
-  add_parts<Lane, Tokens>(total, batch, static_cast<unsigned>(w.shape.outputs), partial, tickets);
+  add_parts<Lane, Tokens, Tile>(w, total, batch, partial, tickets);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

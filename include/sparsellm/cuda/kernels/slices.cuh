@@ -15,21 +15,24 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Grid: [tiles, slices]. partial [slices][tiles][tokens][Tile], tickets [tiles] zero, and left
-// zero.
-template <unsigned Tile>
+// zero. Width sums are stored together: 1, or 2 for a gate and what it gates.
+template <unsigned Tile, unsigned Width = 1>
 class slices {
  public:
   __device__ slices(float* partial, unsigned* tickets, unsigned tokens)
       : partial_(partial), tickets_(tickets), tokens_(tokens) {}
 
-  // This block's sum of output i of the tile. store(token, i, sum) is called when there is one
-  // slice.
+  // This block's sums of place i of the tile, i < Tile / Width. store(token, i, sums) is called
+  // when there is one slice.
   template <class Store>
-  __device__ void keep(unsigned token, unsigned i, float sum, const Store& store) const {
-    if (gridDim.y == 1)
+  __device__ void keep(unsigned token, unsigned i, const float (&sum)[Width],
+                       const Store& store) const {
+    if (gridDim.y == 1) {
       store(token, i, sum);
-    else
-      *slot(blockIdx.y, token, i) = sum;
+    } else {
+#pragma unroll
+      for (unsigned k = 0; k < Width; ++k) *slot(blockIdx.y, token, i, k) = sum[k];
+    }
   }
   // Called by all threads when the block has kept all of its sums.
   template <class Store>
@@ -43,17 +46,23 @@ class slices {
     if (!last) return;
     __threadfence();
     for (unsigned t = 0; t < tokens_; ++t)
-      for (unsigned i = threadIdx.x; i < Tile; i += blockDim.x) {
-        float sum = __ldcg(slot(0, t, i));
-        for (unsigned s = 1; s < gridDim.y; ++s) sum += __ldcg(slot(s, t, i));
+      for (unsigned i = threadIdx.x; i < Tile / Width; i += blockDim.x) {
+        float sum[Width];
+#pragma unroll
+        for (unsigned k = 0; k < Width; ++k) {
+          sum[k] = __ldcg(slot(0, t, i, k));
+          for (unsigned s = 1; s < gridDim.y; ++s) sum[k] += __ldcg(slot(s, t, i, k));
+        }
         store(t, i, sum);
       }
     if (threadIdx.x == 0) tickets_[blockIdx.x] = 0;
   }
 
  private:
-  [[nodiscard]] __device__ float* slot(unsigned slice, unsigned token, unsigned i) const {
-    return partial_ + ((std::size_t{slice} * gridDim.x + blockIdx.x) * tokens_ + token) * Tile + i;
+  [[nodiscard]] __device__ float* slot(unsigned slice, unsigned token, unsigned i,
+                                       unsigned k) const {
+    return partial_ + ((std::size_t{slice} * gridDim.x + blockIdx.x) * tokens_ + token) * Tile +
+           k * (Tile / Width) + i;
   }
   float* partial_;
   unsigned* tickets_;
