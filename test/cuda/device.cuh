@@ -21,6 +21,15 @@ inline std::vector<float> normal(std::size_t n, unsigned seed) {
   return v;
 }
 
+// With ties, zeros of both signs and denormals.
+inline std::vector<float> awkward(sparsellm::extents e, unsigned seed) {
+  std::vector<float> w = normal(e.outputs * e.inputs, seed);
+  for (std::size_t i = 0; i < w.size(); i += 7) w[i] = i % 2 == 0 ? 0.5f : -0.5f;
+  for (std::size_t i = 3; i < w.size(); i += 11) w[i] = i % 2 == 0 ? 0.0f : -0.0f;
+  for (std::size_t i = 5; i < w.size(); i += 13) w[i] = 1e-40f;
+  return w;
+}
+
 struct device {
   sparsellm::cuda::executor exec;
   sparsellm::cpu::executor host{1};

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Masks and packed weights of the device are the host's, bit for bit.
+// Masks of the device are the host's, bit for bit.
 
 #include <cmath>
 #include <cstddef>
@@ -17,15 +17,6 @@
 using namespace sparsellm;
 
 namespace {
-
-// With ties, zeros of both signs and denormals.
-std::vector<float> awkward(extents e, unsigned seed) {
-  std::vector<float> w = normal(e.outputs * e.inputs, seed);
-  for (std::size_t i = 0; i < w.size(); i += 7) w[i] = i % 2 == 0 ? 0.5f : -0.5f;
-  for (std::size_t i = 3; i < w.size(); i += 11) w[i] = i % 2 == 0 ? 0.0f : -0.0f;
-  for (std::size_t i = 5; i < w.size(); i += 13) w[i] = 1e-40f;
-  return w;
-}
 
 matrix_view<const float, device_space> matrix(const cuda::device_buffer<float>& b, extents e) {
   return {b.data(), e.outputs, e.inputs};
@@ -81,32 +72,7 @@ TEST_CASE("cuda: masks are the host's for every pattern and saliency") {
   }
 }
 
-TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16, 2, 4>),
-                   (n_of_m<half, 4, 8>), (n_of_m<float, 1, 3>), (n_of_m<std::int8_t, 2, 4>),
-                   (n_of_m<std::int8_t, 5, 7>)) {
-  using F = TestType;
-  device d;
-  for (const extents e : {extents{1, 1}, {5, 70}, {9, 129}, {16, 256}}) {
-    INFO(e.outputs << "x" << e.inputs);
-    const std::vector<float> w = awkward(e, 43);
-    const auto there = d.up(w);
-    const cuda::device_mask mask =
-        cuda::best_of_groups(d.exec, F::pattern, matrix(there, e), cuda::scaled_magnitude{});
-    const auto got = cuda::pack_masked<F>(d.exec, matrix(there, e), mask);
-    const auto wanted = pack_masked<F>(
-        d.host, e,
-        [&](std::size_t r, vector_view<float> out) {
-          for (std::size_t c = 0; c < e.inputs; ++c) out[c] = w[r * e.inputs + c];
-        },
-        mask.on_host(d.exec));
-    std::vector<std::byte> bytes(F::bytes(e));
-    cuda::copy(d.exec, vector_view<const std::byte, device_space>(got.view().data, bytes.size()),
-               vector_view<std::byte>(bytes));
-    CHECK(std::memcmp(bytes.data(), wanted.view().data, bytes.size()) == 0);
-  }
-}
-
-TEST_CASE("cuda: bad weights and masks are refused") {
+TEST_CASE("cuda: bad saliencies and patterns are refused") {
   device d;
   const extents e{2, 8};
   std::vector<float> w(16, 1.0f);
@@ -116,13 +82,8 @@ TEST_CASE("cuda: bad weights and masks are refused") {
              value_error, "weight [1, 3]");
   CHECK_THROWS_AS(cuda::best_of_groups(d.exec, {4, 4}, matrix(bad, e), cuda::scaled_magnitude{}),
                   value_error);
-  w[11] = 1e30f;
-  const auto large = d.up(w);
-  const cuda::device_mask mask =
-      cuda::best_of_groups(d.exec, {2, 4}, matrix(large, e), cuda::scaled_magnitude{});
-  using F = n_of_m<half, 2, 4>;
-  using G = n_of_m<half, 1, 4>;
-  CHECK_SAYS(cuda::pack_masked<F>(d.exec, matrix(large, e), mask), value_error, "weight [1, 3]");
-  CHECK_SAYS(cuda::pack_masked<G>(d.exec, matrix(large, e), mask), value_error, "1 of every 4");
-  CHECK_THROWS_AS(cuda::pack_masked<F>(d.exec, matrix(large, {4, 4}), mask), shape_error);
+  auto scores = d.exec.allocate<float>(16);
+  CHECK_THROWS_AS(cuda::score_weights(d.exec, matrix(bad, e), cuda::scaled_magnitude{},
+                                      matrix_view<float, device_space>(scores.data(), 4, 4)),
+                  shape_error);
 }

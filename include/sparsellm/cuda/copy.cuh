@@ -65,6 +65,10 @@ class device_matrix {
 
   [[nodiscard]] extents shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return F::bytes(shape_); }
+  [[nodiscard]] vector_view<const typename F::value_type, device_space> storage_view()
+      const noexcept {
+    return storage_.view();
+  }
   [[nodiscard]] typename F::template view<device_space> view() const noexcept {
     return F::template make_view<device_space>(storage_.data(), shape_);
   }

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stages 3 and 4 on the device: saliencies, N:M masks, packing. Every bit is what the host makes of
-// the same weight.
+// Saliencies and N:M masks on the device. Every bit is what the host makes of the same weight.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,9 +9,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <type_traits>
 
-#include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/scalar.hpp"
@@ -23,8 +21,6 @@
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/prune.cuh"
-#include "sparsellm/pack/format.hpp"
-#include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
@@ -135,49 +131,6 @@ requires storage_scalar<std::remove_const_t<T>>
                        at / weight.cols(), ", ", at % weight.cols(),
                        "] is not a finite number from 0 on");
   return mask;
-}
-
-// n_of_m of the weights [outputs, inputs] that the mask keeps, on the device. Waits. Throws
-// shape_error for a mask of another shape, value_error when it does not follow the format's pattern
-// or a kept weight is not finite as the storage type.
-template <class F, class T>
-requires storage_scalar<std::remove_const_t<T>>
-[[nodiscard]] device_matrix<F> pack_masked(executor& exec, matrix_view<T, device_space> weight,
-                                           const device_mask& mask) {
-  using stored = std::remove_const_t<T>;
-  const extents e{weight.rows(), weight.cols()};
-  require<shape_error>(mask.shape() == e, "cuda::pack_masked: a mask of ", e.outputs, "x", e.inputs,
-                       " expected, got ", mask.shape().outputs, "x", mask.shape().inputs);
-  const std::size_t bytes = F::bytes(e) + F::slack_bytes;
-  device_buffer<std::byte> storage(exec.stream(), bytes);
-  check(cudaMemsetAsync(storage.data(), 0, bytes, exec.stream()), "cuda::pack_masked");
-  const auto view = F::template make_view<device_space>(storage.data(), e);
-  const auto rows = static_cast<unsigned>(e.outputs), cols = static_cast<unsigned>(e.inputs);
-
-  const first_wrong none[2] = {nothing_wrong, nothing_wrong};
-  device_buffer<first_wrong> wrong = to_device(exec, vector_view<const first_wrong>(none, 2));
-  auto* const scales = const_cast<float*>(view.scales);  // lie in `storage`
-  check_kernel<F, stored>
-      <<<(rows + prune_threads - 1) / prune_threads, prune_threads, 0, exec.stream()>>>(
-          weight.data(), weight.stride(), rows, cols, mask.words(), mask.row_words(), scales,
-          wrong.data(), wrong.data() + 1);
-  check(cudaGetLastError(), "cuda::pack_masked: launch");
-  const buffer<first_wrong> found = to_host(exec, wrong);
-  require<value_error>(found[0] == nothing_wrong, "cuda::pack_masked: the mask does not keep ",
-                       F::pattern.n, " of every ", F::pattern.m, " from [", found[0] / e.inputs,
-                       ", ", found[0] % e.inputs, "] on");
-  require<value_error>(found[1] == nothing_wrong, "cuda::pack_masked: weight [",
-                       found[1] / e.inputs, ", ", found[1] % e.inputs,
-                       "] is not a finite number that fits ", stored_as<F>());
-
-  const auto blocks = static_cast<unsigned>(view.blocks());
-  const auto padded = static_cast<unsigned>(view.strips() * strip_rows);
-  pack_kernel<F, stored><<<dim3((padded + prune_threads - 1) / prune_threads, blocks),
-                           prune_threads, 0, exec.stream()>>>(weight.data(), weight.stride(), rows,
-                                                              cols, mask.words(), mask.row_words(),
-                                                              scales, storage.data(), blocks);
-  check(cudaGetLastError(), "cuda::pack_masked: launch");
-  return {e, std::move(storage)};
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

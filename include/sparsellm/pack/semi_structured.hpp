@@ -34,8 +34,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
 
   // Where metadata element `column` of row `row` stands: rows of 32 (16 for 32-bit elements) are
   // dealt so that a warp loads whole words, 2 x 2 corners change places, columns go in pairs.
-  [[nodiscard]] static constexpr std::size_t place(std::size_t row, std::size_t column,
-                                                   std::size_t rows) noexcept {
+  [[nodiscard]] SPARSELLM_HD static constexpr std::size_t place(std::size_t row, std::size_t column,
+                                                                std::size_t rows) noexcept {
     constexpr std::size_t group = sizeof(element) == 2 ? 32 : 16, deal = group / 8;
     std::size_t r = row / group * group + row % 8 * deal + row % group / 8, c = column;
     if (r % 2 == 0 && c % 2 == 1) {

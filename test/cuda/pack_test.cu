@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Packed weights of the device are the host's, byte for byte, also in others' order of metadata.
+
+#include "sparsellm/cuda/pack.cuh"
+
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "cuda/device.cuh"
+#include "sparsellm/cuda/semi_structured.cuh"
+#include "sparsellm/pack/semi_structured.hpp"
+
+// CUB brings a ::cuda and a ::half of its own.
+namespace sparsellm {
+
+namespace {
+
+matrix_view<const float, device_space> matrix(const cuda::device_buffer<float>& b, extents e) {
+  return {b.data(), e.outputs, e.inputs};
+}
+
+// From the first byte of the storage.
+template <class F>
+std::vector<std::byte> bytes_of(device& d, const cuda::device_matrix<F>& m) {
+  std::vector<std::byte> bytes(F::bytes(m.shape()));
+  cuda::copy(d.exec,
+             vector_view<const std::byte, device_space>(m.storage_view().data(), bytes.size()),
+             vector_view<std::byte>(bytes));
+  return bytes;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16, 2, 4>),
+                   (n_of_m<half, 4, 8>), (n_of_m<float, 1, 3>), (n_of_m<std::int8_t, 2, 4>),
+                   (n_of_m<std::int8_t, 5, 7>), (channel_bitmap<bfloat16, 2, 4>),
+                   (channel_bitmap<float, 3, 7>), (channel_bitmap<half, 1, 2>),
+                   (channel_bitmap<std::int8_t, 4, 8>)) {
+  using F = TestType;
+  device d;
+  for (const extents e : {extents{1, 1}, {5, 70}, {9, 129}, {16, 256}, {130, 64}}) {
+    INFO(e.outputs << "x" << e.inputs);
+    const std::vector<float> w = awkward(e, 43);
+    const auto there = d.up(w);
+    const cuda::device_mask mask =
+        cuda::best_of_groups(d.exec, F::pattern, matrix(there, e), cuda::scaled_magnitude{});
+    const auto got = cuda::pack_masked<F>(d.exec, matrix(there, e), mask);
+    const auto wanted = pack_masked<F>(
+        d.host, e,
+        [&](std::size_t r, vector_view<float> out) {
+          for (std::size_t c = 0; c < e.inputs; ++c) out[c] = w[r * e.inputs + c];
+        },
+        mask.on_host(d.exec));
+    CHECK(std::memcmp(bytes_of(d, got).data(), wanted.storage_view().data(), F::bytes(e)) == 0);
+  }
+}
+
+TEST_CASE("cuda: weights and masks that do not fit a format are refused") {
+  device d;
+  const extents e{2, 8};
+  std::vector<float> w(16, 1.0f);
+  w[11] = 1e30f;
+  const auto large = d.up(w);
+  const cuda::device_mask mask =
+      cuda::best_of_groups(d.exec, {2, 4}, matrix(large, e), cuda::scaled_magnitude{});
+  using F = n_of_m<half, 2, 4>;
+  using G = channel_bitmap<half, 1, 4>;
+  CHECK_SAYS(cuda::pack_masked<F>(d.exec, matrix(large, e), mask), value_error, "weight [1, 3]");
+  CHECK_SAYS(cuda::pack_masked<G>(d.exec, matrix(large, e), mask), value_error, "1 of every 4");
+  CHECK_THROWS_AS(cuda::pack_masked<F>(d.exec, matrix(large, {4, 4}), mask), shape_error);
+}
+
+TEMPLATE_TEST_CASE("cuda: 2:4 weights convert to CUTLASS's layout and back", "", half, bfloat16,
+                   std::int8_t) {
+  using F = n_of_m<TestType, 2, 4>;
+  device d;
+  for (const extents e : {extents{32, 64}, {64, 256}, {96, 128}}) {
+    if (sizeof(TestType) == 1 && e.inputs % 128 != 0) continue;
+    INFO(e.outputs << "x" << e.inputs);
+    const std::vector<float> w = awkward(e, 44);
+    const auto packed = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    const auto there = cuda::to_device(d.exec, packed);
+    const semi_structured<TestType> wanted = to_semi_structured(packed);
+    cuda::device_semi_structured<TestType> got = cuda::to_semi_structured(d.exec, there);
+    const auto metadata = cuda::to_host(d.exec, got.metadata);
+    const auto values = cuda::to_host(d.exec, got.values);
+    REQUIRE(metadata.size() == wanted.metadata.size());
+    REQUIRE(values.size() == wanted.values.size());
+    CHECK(std::memcmp(metadata.data(), wanted.metadata.data(),
+                      metadata.size() * sizeof(wanted.metadata[0])) == 0);
+    CHECK(std::memcmp(values.data(), wanted.values.data(), values.size() * sizeof(TestType)) == 0);
+    CHECK(got.scales.size() == wanted.scales.size());
+    const auto back = cuda::from_semi_structured(d.exec, got);
+    CHECK(bytes_of(d, back) == bytes_of(d, there));
+
+    // Channel 0 twice.
+    cuda::check(cudaMemset(got.metadata.data(), 0, sizeof(wanted.metadata[0])), "metadata");
+    CHECK_SAYS(cuda::from_semi_structured(d.exec, got), value_error,
+               "row 0, channels from 0 do not ascend");
+    got.values = d.exec.template allocate<TestType>(4);
+    CHECK_SAYS(cuda::from_semi_structured(d.exec, got), shape_error, "values expected, got 4");
+  }
+}
+
+TEST_CASE("cuda: values that are not finite and shapes that CUTLASS lacks are not converted") {
+  device d;
+  using F = n_of_m<half, 2, 4>;
+  const extents e{32, 64};
+  const auto there = d.pack<F>(awkward(e, 45), e);
+  cuda::device_semi_structured<half> got = cuda::to_semi_structured(d.exec, there);
+  const std::vector<half> infinite(1, narrow<half>(std::numeric_limits<float>::infinity()));
+  cuda::copy(d.exec, vector_view<const half>(infinite),
+             vector_view<half, device_space>(got.values.data() + 5, 1));
+  CHECK_SAYS(cuda::from_semi_structured(d.exec, got), value_error, "value 5 is not a finite");
+  const auto odd = d.pack<F>(normal(40 * 64, 46), {40, 64});
+  CHECK_THROWS_AS(cuda::to_semi_structured(d.exec, odd), shape_error);
+}
+
+}  // namespace sparsellm
