@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cuda/gated_product.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
@@ -30,7 +31,7 @@ struct work {
   std::size_t tokens;
 };
 
-template <class F>
+template <class F, bool Gated = false>
 void run(const work& how) {
   cpu::executor host;
   cuda::executor exec;
@@ -51,9 +52,17 @@ void run(const work& how) {
   const auto weight = cuda::to_device(exec, packed);
   const auto xs = cuda::to_device(exec, vector_view<const float>(x));
   auto y = exec.allocate<float>(how.tokens * how.shape.outputs);
-  multiply(exec, weight, sparsifier{magnitude{}, above{tau}},
-           matrix_view<const float, device_space>(xs.data(), how.tokens, how.shape.inputs),
-           matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs));
+  const teal keep{magnitude{}, above{tau}};
+  const matrix_view<const float, device_space> in(xs.data(), how.tokens, how.shape.inputs);
+  if constexpr (Gated) {
+    const section<teal> all{0, how.shape.outputs, keep};
+    cuda::multiply_gated(
+        exec, weight, stacked<teal>{&all, 1}, in,
+        matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs / 2));
+  } else {
+    multiply(exec, weight, keep, in,
+             matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs));
+  }
   exec.wait();
   std::printf("{\"weight_bytes\": %zu, \"live\": %zu}\n", weight.bytes(), sorted.size() - dead);
 }
@@ -79,6 +88,12 @@ int main(int argc, char** argv) {
     run<q8_0<layout::channel_major>>(how);
   else if (format == "q4_1")
     run<q4_1<layout::channel_major>>(how);
+  else if (format == "bf16-gated")
+    run<channel_major<bfloat16>, true>(how);
+  else if (format == "q8_0-gated")
+    run<q8_0<layout::channel_major>, true>(how);
+  else if (format == "q4_1-gated")
+    run<q4_1<layout::channel_major>, true>(how);
   else if (format == "2:4-bf16")
     run<n_of_m<bfloat16, 2, 4>>(how);
   else if (format == "2:4-i8")
