@@ -9,7 +9,7 @@ if(NOT EXISTS /dev/nvidia0 AND EXISTS ${PROJECT_SOURCE_DIR}/../shared/cudasim/ru
   set(cuda_launcher ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)
 endif()
 set(SPARSELLM_CUDA_LAUNCHER "${cuda_launcher}" CACHE FILEPATH
-    "Put in front of the CUDA tests: a program that runs them without a GPU")
+    "Put in front of the CUDA tests: a program that runs them without a GPU, or watches them on one")
 
 if(SPARSELLM_SANITIZE)
   set(no_cuda "sanitizers of the host do not know the device; the launcher checks it")
@@ -17,30 +17,43 @@ elseif(NOT SPARSELLM_HAS_NVCC)
   set(no_cuda "there is no CUDA compiler")
 endif()
 if(no_cuda)
-  foreach(test IN LISTS cuda_tests ITEMS determinism resources generate)
+  foreach(test IN LISTS cuda_tests ITEMS determinism resources oldest_cccl generate)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   return()
 endif()
 
-set(cuda_sources ${cuda_tests})
-list(TRANSFORM cuda_sources REPLACE "(.+)" "cuda/\\1.cu")
-sparsellm_add_cuda_program(cuda ${cuda_sources})
-target_link_libraries(cuda PRIVATE sparsellm_catch2)
-target_compile_definitions(cuda PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+# A program each: the launcher cannot load two files that both hold CUB's inline device variables.
+foreach(test IN LISTS cuda_tests)
+  sparsellm_add_cuda_program(cuda_${test} cuda/${test}.cu)
+  target_link_libraries(cuda_${test} PRIVATE sparsellm_catch2)
+  target_compile_definitions(cuda_${test} PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+endforeach()
+if(NOT EXISTS /dev/nvidia0)
+  set_property(TARGET cuda_semi_structured_product_test APPEND PROPERTY CUDA_ARCHITECTURES 90-virtual)
+endif()
 sparsellm_add_cuda_program(cuda_bits cuda/bits.cu)
-foreach(program cuda cuda_bits)
-  target_include_directories(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+foreach(program IN LISTS cuda_tests ITEMS bits)
+  target_include_directories(cuda_${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 endforeach()
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
   # No kernel spills, and products bring no CUB header.
   add_test(NAME cuda.resources
-           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/cuda-resources --check 80 90)
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/cuda-resources --check 80 89 90 100)
   set_tests_properties(cuda.resources PROPERTIES TIMEOUT 900)
 else()
   sparsellm_skip_test(cuda.resources "no Python 3")
+endif()
+if(EXISTS ${PROJECT_SOURCE_DIR}/.cache/cccl)
+  add_test(NAME cuda.oldest_cccl
+           COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/.cache/cccl
+                   -I${PROJECT_SOURCE_DIR}/include -DSPARSELLM_EXPECT_CUB=2000 -gencode
+                   arch=compute_80,code=compute_80 -c ${CMAKE_CURRENT_SOURCE_DIR}/cuda/cccl.cu -o cccl.o)
+  set_tests_properties(cuda.oldest_cccl PROPERTIES TIMEOUT 900)
+else()
+  sparsellm_skip_test(cuda.oldest_cccl "script/get-cccl was not run")
 endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
@@ -50,19 +63,26 @@ if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
   return()
 endif()
 set(environment "CUDASIM_BUILD=${PROJECT_BINARY_DIR}/cudasim")
-if(SPARSELLM_CUDA_LAUNCHER)
-  # Builds itself the first time.
+if(NOT EXISTS /dev/nvidia0)
+  # The launcher builds itself the first time.
   add_test(NAME cuda.launcher COMMAND ${SPARSELLM_CUDA_LAUNCHER} true)
   set_tests_properties(cuda.launcher PROPERTIES FIXTURES_SETUP cuda_launcher TIMEOUT 900
                        ENVIRONMENT "${environment}")
 endif()
+set(checks "CUDASIM_STRICT=1;CUDASIM_INITCHECK=1;CUDASIM_RACECHECK=1;CUDASIM_LEAKCHECK=1")
 foreach(test IN LISTS cuda_tests)
   add_test(NAME cuda.${test}
-           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:cuda> --filenames-as-tags --warn NoTests
-                   "[#${test}]")
+           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:cuda_${test}> --warn NoTests)
   set_tests_properties(cuda.${test} PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
-    ENVIRONMENT "${environment};CUDASIM_STRICT=1;CUDASIM_INITCHECK=1;CUDASIM_RACECHECK=1;CUDASIM_LEAKCHECK=1")
+                       ENVIRONMENT "${environment};${checks}")
 endforeach()
+if(NOT EXISTS /dev/nvidia0)
+  # The one kernel of instructions that depend on the architecture.
+  add_test(NAME cuda.semi_structured_product_test.sm_90
+           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:cuda_semi_structured_product_test> --warn NoTests)
+  set_tests_properties(cuda.semi_structured_product_test.sm_90 PROPERTIES TIMEOUT 900
+    FIXTURES_REQUIRED cuda_launcher ENVIRONMENT "${environment};${checks};CUDASIM_ARCH=90")
+endif()
 add_test(NAME cuda.determinism
          COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:cuda_bits> "-DLAUNCHER=${SPARSELLM_CUDA_LAUNCHER}"
                  -P ${CMAKE_CURRENT_SOURCE_DIR}/cuda/determinism.cmake)
