@@ -54,9 +54,9 @@ std::string layouts_of(const model& m) {
 
 // Tokens a second of `batch` sequences that begin with different tokens of the text and go on
 // greedily.
-double time_batch(setup& s, const std::vector<std::int32_t>& text, std::size_t batch,
-                  std::size_t steps, bool dense) {
-  sequences run(s.exec, s.model, batch, steps + 1);
+double time_batch(setup& s, const options& o, const std::vector<std::int32_t>& text,
+                  std::size_t batch, std::size_t steps, bool dense) {
+  const std::unique_ptr<batch_decoder> run = make_batch_decoder(s, o, batch, steps + 1);
   const std::size_t vocabulary = s.model.shape().vocabulary;
   sparsellm::buffer<float> logits(batch * vocabulary);
   const rows out(logits.data(), batch, vocabulary);
@@ -64,7 +64,7 @@ double time_batch(setup& s, const std::vector<std::int32_t>& text, std::size_t b
   std::vector<std::int32_t> next(batch);
   for (std::size_t i = 0; i < batch; ++i) next[i] = text[i * 17 % text.size()];
   const auto step = [&] {
-    run.steps().logits(run.advance(next, dense), out);
+    run->step(next, dense, out);
     for (std::size_t i = 0; i < batch; ++i) next[i] = greedy.pick(out.row(i));
   };
   step();
@@ -111,10 +111,10 @@ void run_bench(const options& o, ordered_json& result) {
   for (std::size_t i = 0; text.size() < prefill_tokens; ++i) text.push_back(text[i]);
   text.resize(prefill_tokens);
 
-  std::vector<std::unique_ptr<session>> sessions;
+  std::vector<std::unique_ptr<decoder>> sessions;
   for (const auto& s : setups)
-    sessions.push_back(std::make_unique<session>(
-        s->exec, s->model, prefill_tokens, std::max(prefill_tokens, prompt.size() + o.tokens)));
+    sessions.push_back(
+        make_decoder(*s, o, prefill_tokens, std::max(prefill_tokens, prompt.size() + o.tokens)));
 
   sampler greedy(0.0, 0);
   // The first round warms up and measures what is skipped; it is not timed.
@@ -122,9 +122,10 @@ void run_bench(const options& o, ordered_json& result) {
   for (std::size_t round = 0; round <= o.rounds; ++round) {
     for (candidate& c : candidates) {
       setup& s = *setups[c.model];
-      session& run = *sessions[c.model];
+      decoder& run = *sessions[c.model];
       const bool sparse = c.sparsity != 0.0;
       if (sparse) s.model.use(s.exec, c.table, c.table.model);
+      run.thresholds_changed();
       sparsity_meter meter(s.model);
       const std::size_t prefix = sparse ? prompt.size() : prompt.size() + o.tokens;
       run.rewind();
@@ -133,7 +134,8 @@ void run_bench(const options& o, ordered_json& result) {
           [](double) {}, [](std::int32_t) { stop_if_interrupted(); });
       run.rewind();
       const auto start = std::chrono::steady_clock::now();
-      (void)run.advance(text, sparse ? 0 : prefill_tokens);
+      run.append(text, sparse ? 0 : prefill_tokens, nullptr);
+      run.finish();
       const double seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (round == 0) {
@@ -141,7 +143,7 @@ void run_bench(const options& o, ordered_json& result) {
       } else {
         for (const std::size_t batch : o.batches) {
           stop_if_interrupted();
-          c.batched[batch].push_back(time_batch(s, text, batch, o.tokens, !sparse));
+          c.batched[batch].push_back(time_batch(s, o, text, batch, o.tokens, !sparse));
         }
         c.decode.push_back(static_cast<double>(g.decoded) / g.decode_seconds);
         c.prefill.push_back(static_cast<double>(prefill_tokens) / seconds);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "passage.hpp"
 #include "sparsellm/core/error.hpp"
@@ -23,28 +24,50 @@ using sparsellm::threshold_table;
 
 namespace {
 
-// A histogram of |x| · scale over the rows from `first` on of all windows; no scale is 1.
-template <class RowsOf>
-histogram observe(sparsellm::cpu::executor& exec, std::size_t windows, std::size_t first,
-                  const std::vector<float>& scale, const RowsOf& rows_of) {
-  std::vector<histogram> parts(exec.concurrency());
-  for (std::size_t w = 0; w < windows; ++w) {
-    const const_rows x = rows_of(w);
-    exec.parallel_for(parts.size(), [&](std::size_t p) {
-      std::vector<float> scaled(scale.size());
-      for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
-        if (scale.empty()) {
-          parts[p].observe(x.row(r));
-          continue;
-        }
-        for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
-        parts[p].observe(sparsellm::vector_view<const float>(scaled));
-      }
-    });
+// On the CPU: a passage, and a histogram a thread.
+class host_text final : public observed_text {
+ public:
+  host_text(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+            std::size_t dense_rows)
+      : exec_(exec), text_(exec, m, windows, dense_rows) {}
+
+  void go_to(std::size_t layer, input where) override { text_.go_to(layer, where); }
+  void leave(std::size_t layer) override { text_.leave(layer); }
+  histogram magnitudes(std::size_t layer, input where, std::size_t first,
+                       const std::vector<float>& scale) override {
+    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, where, w); });
   }
-  for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
-  return std::move(parts[0]);
-}
+  histogram gate_magnitudes(std::size_t layer, std::size_t first) override {
+    return observe(first, {}, [&](std::size_t w) { return text_.gates(layer, w); });
+  }
+  // The passage multiplies with what the model has.
+  void thresholds_changed(std::size_t, input) override {}
+
+ private:
+  template <class RowsOf>
+  histogram observe(std::size_t first, const std::vector<float>& scale, const RowsOf& rows_of) {
+    std::vector<histogram> parts(exec_.concurrency());
+    for (std::size_t w = 0; w < text_.windows(); ++w) {
+      const const_rows x = rows_of(w);
+      exec_.parallel_for(parts.size(), [&](std::size_t p) {
+        std::vector<float> scaled(scale.size());
+        for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
+          if (scale.empty()) {
+            parts[p].observe(x.row(r));
+            continue;
+          }
+          for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
+          parts[p].observe(sparsellm::vector_view<const float>(scaled));
+        }
+      });
+    }
+    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
+    return std::move(parts[0]);
+  }
+
+  sparsellm::cpu::executor& exec_;
+  passage text_;
+};
 
 }  // namespace
 
@@ -70,9 +93,15 @@ std::vector<site_observation> sites_of(const model& m) {
   return sites;
 }
 
+std::unique_ptr<observed_text> make_host_text(sparsellm::cpu::executor& exec, model& m,
+                                              const std::vector<window>& windows,
+                                              std::size_t dense_rows) {
+  return std::make_unique<host_text>(exec, m, windows, dense_rows);
+}
+
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                 const std::vector<window>& windows, const calibration& how,
-                                const progress& report) {
+                                const progress& report, const text_maker& make_text) {
   const std::size_t length = windows.front().size();
   // A dense forward pass stands for every position; a sparsified one shows what thresholds will
   // meet.
@@ -83,7 +112,8 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
   sparsellm::require<sparsellm::value_error>(
       how.score != table_score::gate || (how.selection == sparsellm::table_selection::above),
       "calibration: the gate's score takes thresholds alone, not top-k");
-  passage text(exec, m, windows, how.sequential ? how.dense_prefix : length);
+  const std::unique_ptr<observed_text> text =
+      make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
   threshold_table table;
   table.model = m.identity();
@@ -96,17 +126,15 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
     histogram gates;  // of CATS, which decides at mlp for down too
     for (const input where : {input::attention, input::output, input::mlp, input::down}) {
-      text.go_to(l, where);
+      text->go_to(l, where);
       const std::vector<float> scale = how.score == table_score::column_scaled
                                            ? m.column_norms(exec, l, where)
                                            : std::vector<float>{};
-      const auto rows_of = [&](std::size_t w) { return text.at(l, where, w); };
       histogram seen;
       if (how.score != table_score::gate)
-        seen = observe(exec, text.windows(), observed, scale, rows_of);
+        seen = text->magnitudes(l, where, observed, scale);
       else if (where == input::mlp)
-        gates = observe(exec, text.windows(), observed, scale,
-                        [&](std::size_t w) { return text.gates(l, w); });
+        gates = text->gate_magnitudes(l, observed);
       const bool by_gate = how.score == table_score::gate;
       std::vector<site_observation> sites;
       for (const std::size_t p : readers(where))
@@ -120,8 +148,9 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
           table.add(std::move(entry));
       }
       m.use(exec, table, l, where);
+      text->thresholds_changed(l, where);
     }
-    text.leave(l);
+    text->leave(l);
     report(static_cast<double>(l + 1) / static_cast<double>(m.shape().layers));
   }
   return table;

@@ -6,10 +6,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "forward.hpp"
 #include "model.hpp"
+#include "observed_text.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
 #include "sparsellm/calibrate/calibrator.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
@@ -52,11 +55,19 @@ struct calibration {
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
 };
 
+// Where the text is computed: windows, of which positions below dense_rows use every channel.
+using text_maker = std::function<std::unique_ptr<observed_text>(
+    sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+    std::size_t dense_rows)>;
+[[nodiscard]] std::unique_ptr<observed_text> make_host_text(sparsellm::cpu::executor& exec,
+                                                            model& m,
+                                                            const std::vector<window>& windows,
+                                                            std::size_t dense_rows);
+
 // Observes scores at the four inputs of every block and sets the thresholds of the seven
 // projections. The model leaves with the thresholds in use.
-[[nodiscard]] sparsellm::threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
-                                                         const std::vector<window>& windows,
-                                                         const calibration& how,
-                                                         const progress& report);
+[[nodiscard]] sparsellm::threshold_table calibrate_model(
+    sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+    const calibration& how, const progress& report, const text_maker& make_text = make_host_text);
 
 }  // namespace llama

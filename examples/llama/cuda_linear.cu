@@ -26,20 +26,20 @@ using sparsellm::cuda::executor;
 // One weight and the sparsifiers of its projections, whose scale lies on the device.
 class cuda_linear::part {
  public:
-  part(executor& exec, const sparsellm::sparse_linear& from)
-      : outputs_(from.shape().outputs), top_k_(from.top_k()) {
-    if (top_k_.has_value())
+  explicit part(std::size_t outputs) : outputs_(outputs) {}
+  virtual ~part() = default;
+  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+
+  void reread(executor& exec, const sparsellm::sparse_linear& from) {
+    top_k_ = from.top_k();
+    if (top_k_.has_value() && largest_ == nullptr)
       largest_ = std::make_unique<sparsellm::cuda::active_set>(exec, from.shape().inputs);
-    if (!from.scale().empty())
-      scale_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.scale()));
+    scale_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.scale()));
     const stacked<keep> sections = from.sections();
     sections_.assign(sections.sections, sections.sections + sections.count);
     for (section<keep>& s : sections_) s.keep.score.scale = scale_.data();
     exec.wait();  // for the scale, which is copied from the model
   }
-  virtual ~part() = default;
-  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
-
   [[nodiscard]] bool lists_channels() const noexcept { return top_k_.has_value(); }
 
   void dense(executor& exec, const_device_rows x, device_rows y) const {
@@ -98,9 +98,7 @@ class packed_part final : public cuda_linear::part {
  public:
   packed_part(executor& exec, const sparsellm::sparse_linear& from,
               const sparsellm::packed_matrix<F>& weight)
-      : part(exec, from), weight_(sparsellm::cuda::to_device(exec, weight)) {
-    exec.wait();  // for the weight, which is copied from the model
-  }
+      : part(from.shape().outputs), weight_(sparsellm::cuda::to_device(exec, weight)) {}
 
  private:
   void run(executor& exec, stacked<keep> sections, const_device_rows x,
@@ -131,6 +129,11 @@ cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_lin
         sparsellm::raise<sparsellm::value_error>(
             sparsellm::concat("--device cuda: no kernel multiplies ", F::name, " weights"));
     });
+  reread(exec, parts);  // waits for the weights, too, which are copied from the model
+}
+
+void cuda_linear::reread(executor& exec, const std::vector<sparsellm::sparse_linear>& parts) {
+  for (std::size_t p = 0; p < parts.size(); ++p) parts_[p]->reread(exec, parts[p]);
 }
 
 void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,

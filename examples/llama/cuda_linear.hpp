@@ -23,6 +23,9 @@ class cuda_linear {
   // kernel of the device multiplies.
   cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
 
+  // The same parts skip something else now.
+  void reread(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
+
   // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
                 device_rows y) const;
@@ -35,7 +38,7 @@ class cuda_linear {
   class part;
 
  private:
-  std::vector<std::shared_ptr<const part>> parts_;
+  std::vector<std::shared_ptr<part>> parts_;
 };
 
 }  // namespace llama

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "calibration.hpp"
 #include "decoder.hpp"
 #include "model.hpp"
 
@@ -17,5 +18,16 @@ namespace llama {
 // built without a CUDA compiler, device_error where there is no GPU.
 [[nodiscard]] std::unique_ptr<decoder> make_cuda_session(const model& m, std::size_t max_tokens,
                                                          std::size_t positions);
+
+// The same for so many sequences side by side.
+[[nodiscard]] std::unique_ptr<batch_decoder> make_cuda_sequences(const model& m,
+                                                                 std::size_t sequences,
+                                                                 std::size_t positions);
+
+// A text_maker: calibration on the device. Throws as make_cuda_session().
+[[nodiscard]] std::unique_ptr<observed_text> make_cuda_text(sparsellm::cpu::executor& exec,
+                                                            model& m,
+                                                            const std::vector<window>& windows,
+                                                            std::size_t dense_rows);
 
 }  // namespace llama

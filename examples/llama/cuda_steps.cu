@@ -51,10 +51,21 @@ __global__ void normalise_kernel(const float* x, unsigned width, const float* ga
   }
 }
 
+// The position of a row, and where its sequence's cache begins.
+struct row_place {
+  unsigned position;
+  std::size_t cache;
+
+  __device__ row_place(const attention_shape& a, cached_rows at, unsigned row)
+      : position(static_cast<unsigned>(at.first) + (at.together ? 0 : row)),
+        cache(at.together ? std::size_t{row} * a.kv_heads * a.positions * a.head_size : 0) {}
+};
+
 // A block a token, a thread a pair.
-__global__ void rotate_and_store_kernel(attention_shape a, float* qkv, unsigned first,
+__global__ void rotate_and_store_kernel(attention_shape a, float* qkv, cached_rows at_rows,
                                         const float* rotary, float* keys, float* values) {
-  const unsigned position = first + blockIdx.x, size = a.head_size;
+  const row_place here(a, at_rows, blockIdx.x);
+  const unsigned position = here.position, size = a.head_size;
   float* const q = qkv + std::size_t{blockIdx.x} * a.row();
   const float* const table = rotary + std::size_t{position} * a.rotary_size;
   const unsigned pairs = a.rotary_size / 2;
@@ -69,21 +80,23 @@ __global__ void rotate_and_store_kernel(attention_shape a, float* qkv, unsigned 
   const float* const k = q + a.heads * size;
   const float* const v = k + a.kv_heads * size;
   for (unsigned i = threadIdx.x; i < a.kv_heads * size; i += threads) {
-    const std::size_t at = (std::size_t{i / size} * a.positions + position) * size + i % size;
+    const std::size_t at =
+        here.cache + (std::size_t{i / size} * a.positions + position) * size + i % size;
     keys[at] = k[i];
     values[at] = v[i];
   }
 }
 
 // A block a head and token.
-__global__ void attend_kernel(attention_shape a, const float* qkv, unsigned first,
+__global__ void attend_kernel(attention_shape a, const float* qkv, cached_rows at,
                               const float* keys, const float* values, float* out) {
   extern __shared__ float scores[];  // [visible]
   const unsigned head = blockIdx.x, token = blockIdx.y, size = a.head_size;
-  const unsigned visible = first + token + 1, kv_head = head / (a.heads / a.kv_heads);
+  const row_place here(a, at, token);
+  const unsigned visible = here.position + 1, kv_head = head / (a.heads / a.kv_heads);
   const float* const q = qkv + std::size_t{token} * a.row() + head * size;
-  keys += std::size_t{kv_head} * a.positions * size;
-  values += std::size_t{kv_head} * a.positions * size;
+  keys += here.cache + std::size_t{kv_head} * a.positions * size;
+  values += here.cache + std::size_t{kv_head} * a.positions * size;
   const float scale = 1.0f / sqrtf(static_cast<float>(size));
 
   float largest = -INFINITY;
@@ -108,6 +121,23 @@ __global__ void attend_kernel(attention_shape a, const float* qkv, unsigned firs
   }
 }
 
+// One block.
+__global__ void likeliest_kernel(const float* logits, unsigned n, likeliest* out) {
+  const auto larger = [](float a, float b) { return fmaxf(a, b); };
+  float best = -INFINITY;
+  for (unsigned i = threadIdx.x; i < n; i += threads) best = fmaxf(best, logits[i]);
+  best = over_block(best, -INFINITY, larger);
+  unsigned at = ~0u;
+  for (unsigned i = threadIdx.x; i < n && at == ~0u; i += threads)
+    if (logits[i] == best) at = i;
+  at = over_block(at, ~0u, [](unsigned a, unsigned b) { return min(a, b); });
+  float next = -INFINITY;
+  for (unsigned i = threadIdx.x; i < n; i += threads)
+    if (i != at) next = fmaxf(next, logits[i]);
+  next = over_block(next, -INFINITY, larger);
+  if (threadIdx.x == 0) *out = {at < n ? static_cast<std::int32_t>(at) : 0, best - next};
+}
+
 __global__ void add_kernel(const float* y, unsigned n, float* x) {
   const unsigned i = blockIdx.x * threads + threadIdx.x;
   if (i < n) x[i] += y[i];
@@ -125,23 +155,28 @@ void cuda_normalise(executor& exec, const float* x, std::size_t tokens, std::siz
 }
 
 void cuda_rotate_and_store(executor& exec, const attention_shape& a, float* qkv, std::size_t tokens,
-                           std::size_t first, const float* rotary, float* keys, float* values) {
+                           cached_rows at, const float* rotary, float* keys, float* values) {
   rotate_and_store_kernel<<<static_cast<unsigned>(tokens), threads, 0, exec.stream()>>>(
-      a, qkv, static_cast<unsigned>(first), rotary, keys, values);
+      a, qkv, at, rotary, keys, values);
   check(cudaGetLastError(), "cuda_rotate_and_store");
 }
 
 void cuda_attend(executor& exec, const attention_shape& a, const float* qkv, std::size_t tokens,
-                 std::size_t first, const float* keys, const float* values, float* out) {
-  const std::size_t shared = (first + tokens) * sizeof(float);
+                 cached_rows at, const float* keys, const float* values, float* out) {
+  const std::size_t shared = (at.first + (at.together ? 1 : tokens)) * sizeof(float);
   constexpr std::size_t without_asking = 40 << 10;  // 48 KiB less what the kernel has itself
   if (shared > without_asking)
     check(cudaFuncSetAttribute(attend_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared)),
           "cuda_attend: shared memory for the scores of this many positions");
   attend_kernel<<<dim3(a.heads, static_cast<unsigned>(tokens)), threads, shared, exec.stream()>>>(
-      a, qkv, static_cast<unsigned>(first), keys, values, out);
+      a, qkv, at, keys, values, out);
   check(cudaGetLastError(), "cuda_attend");
+}
+
+void cuda_likeliest(executor& exec, const float* logits, std::size_t n, likeliest* out) {
+  likeliest_kernel<<<1, threads, 0, exec.stream()>>>(logits, static_cast<unsigned>(n), out);
+  check(cudaGetLastError(), "cuda_likeliest");
 }
 
 void cuda_add(executor& exec, const float* y, std::size_t n, float* x) {

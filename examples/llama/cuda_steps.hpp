@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "likeliest.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/executor.cuh"
 
@@ -15,11 +16,19 @@ namespace llama {
 
 struct attention_shape {
   unsigned heads, kv_heads, head_size, rotary_size;
-  unsigned positions;  // the cache holds: keys and values [kv_heads][positions][head_size]
+  unsigned
+      positions;  // the cache holds: keys and values [kv_heads][positions][head_size] a sequence
 
   [[nodiscard]] SPARSELLM_HD unsigned row() const {
     return (heads + 2 * kv_heads) * head_size;
   }  // q, k, v
+};
+
+// Where rows stand: one after the other from position `first` on, or together at it, a token each
+// of as many sequences, whose caches follow one another.
+struct cached_rows {
+  std::size_t first;
+  bool together;
 };
 
 // out [tokens, width] = x normalised to a root mean square of 1, times the gain [width], channel
@@ -28,18 +37,22 @@ void cuda_normalise(sparsellm::cuda::executor& exec, const float* x, std::size_t
                     std::size_t width, const float* gain, const std::uint32_t* order, float epsilon,
                     float* out);
 
-// Turns q and k of qkv [tokens, row] by their position, the first token's being `first`, and stores
-// k and v. rotary [positions][rotary_size / 2]: cos, sin.
+// Turns q and k of qkv [tokens, row] by their position, and stores k and v. rotary
+// [positions][rotary_size / 2]: cos, sin.
 void cuda_rotate_and_store(sparsellm::cuda::executor& exec, const attention_shape& a, float* qkv,
-                           std::size_t tokens, std::size_t first, const float* rotary, float* keys,
+                           std::size_t tokens, cached_rows at, const float* rotary, float* keys,
                            float* values);
 
-// out [tokens, heads · head_size] = softmax(q · K / sqrt(head_size)) · V, each token seeing the
-// positions up to its own. Throws device_error when a block's shared memory does not hold as many
-// scores.
+// out [tokens, heads · head_size] = softmax(q · K / sqrt(head_size)) · V, each token seeing its
+// sequence's positions up to its own. Throws device_error when a block's shared memory does not
+// hold as many scores.
 void cuda_attend(sparsellm::cuda::executor& exec, const attention_shape& a, const float* qkv,
-                 std::size_t tokens, std::size_t first, const float* keys, const float* values,
+                 std::size_t tokens, cached_rows at, const float* keys, const float* values,
                  float* out);
+
+// out [1]: the largest of logits [n], of equals the first, as likeliest_of().
+void cuda_likeliest(sparsellm::cuda::executor& exec, const float* logits, std::size_t n,
+                    likeliest* out);
 
 // x [n] += y [n]
 void cuda_add(sparsellm::cuda::executor& exec, const float* y, std::size_t n, float* x);

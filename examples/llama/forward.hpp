@@ -108,6 +108,15 @@ class session final : public decoder {
   void rewind(std::size_t position = 0) noexcept override {
     position_ = std::min(position, position_);
   }
+  [[nodiscard]] likeliest best(std::size_t row) override {
+    if (logits_.size() == 0) logits_ = sparsellm::buffer<float>(vocabulary());
+    const rows out(logits_.data(), 1, vocabulary());
+    logits(row, out);
+    return likeliest_of(out.row(0));
+  }
+  // It computes where it is called, with the thresholds that the model has then.
+  void finish() override {}
+  void thresholds_changed() override {}
   [[nodiscard]] std::size_t position() const noexcept override { return position_; }
   [[nodiscard]] std::size_t capacity() const noexcept override { return positions_; }
   [[nodiscard]] std::size_t cache_bytes() const noexcept override;
@@ -120,13 +129,12 @@ class session final : public decoder {
   const model& model_;
   forward forward_;
   std::vector<kv_cache> caches_;
-  sparsellm::buffer<float> x_;
+  sparsellm::buffer<float> x_, logits_;
   std::size_t max_tokens_, positions_, position_ = 0;
 };
 
-// Sequences that go on together, a token of each a step: what a server batches. Every sequence
-// skips the channels of its own token.
-class sequences {
+// On the CPU: a cache of each block for each sequence.
+class sequences final : public batch_decoder {
  public:
   sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
             std::size_t positions);
@@ -134,6 +142,9 @@ class sequences {
   // Appends one token to each and returns the residual stream [count, width], valid until the next
   // call. Throws shape_error for another number of tokens or beyond the last position.
   [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens, bool dense);
+  void step(const std::vector<std::int32_t>& tokens, bool dense, rows out) override {
+    forward_.logits(advance(tokens, dense), out);
+  }
   void rewind() noexcept { position_ = 0; }
   [[nodiscard]] forward& steps() noexcept { return forward_; }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 #include "sparsellm/core/error.hpp"
 
@@ -21,19 +20,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-float margin_of(sparsellm::vector_view<const float> logits) {
-  float best = -std::numeric_limits<float>::infinity(), next = best;
-  for (const float l : logits) {
-    if (l > best) {
-      next = best;
-      best = l;
-    } else if (l > next) {
-      next = l;
-    }
-  }
-  return best - next;
-}
-
 }  // namespace
 
 sampler::sampler(double temperature, std::uint64_t seed)
@@ -44,12 +30,13 @@ sampler::sampler(double temperature, std::uint64_t seed)
 }
 
 std::int32_t sampler::pick(sparsellm::vector_view<const float> logits) {
-  const float* const best = std::max_element(logits.begin(), logits.end());
-  if (temperature_ == 0.0) return static_cast<std::int32_t>(best - logits.begin());
+  const likeliest best = likeliest_of(logits);
+  if (greedy()) return best.id;
+  const float largest = logits[static_cast<std::size_t>(best.id)];
   std::vector<double> cumulative(logits.size());
   double sum = 0;
   for (std::size_t i = 0; i < logits.size(); ++i)
-    cumulative[i] = sum += std::exp(static_cast<double>(logits[i] - *best) / temperature_);
+    cumulative[i] = sum += std::exp(static_cast<double>(logits[i] - largest) / temperature_);
   // Not std::uniform_real_distribution: a seed gives the same text with every standard library.
   const double draw = static_cast<double>(random_() >> 11) * 0x1p-53 * sum;
   const auto at = std::upper_bound(cumulative.begin(), cumulative.end(), draw);
@@ -66,8 +53,18 @@ generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::si
     meter->count(layer, where, x, std::min(dense, x.rows()));
   };
   const input_observer* const observer = meter != nullptr ? &observe : nullptr;
-  sparsellm::buffer<float> logits(s.vocabulary());
-  const rows out(logits.data(), 1, s.vocabulary());
+  // Greedy sampling needs no logits here, which a device would have to send.
+  sparsellm::buffer<float> logits(pick.greedy() ? 0 : s.vocabulary());
+  const rows out(logits.data(), 1, logits.size());
+  likeliest next{};
+  const auto look = [&](std::size_t row) {
+    if (pick.greedy()) {
+      next = s.best(row);
+    } else {
+      s.logits(row, out);
+      next = likeliest_of(out.row(0));
+    }
+  };
   generation result;
 
   auto start = std::chrono::steady_clock::now();
@@ -76,19 +73,19 @@ generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::si
     const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(at);
     s.append({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
     read(static_cast<double>(at + n) / static_cast<double>(prompt.size()));
-    if (at + n == prompt.size()) s.logits(n - 1, out);
+    if (at + n == prompt.size()) look(n - 1);
   }
   result.prefill_seconds = seconds_since(start);
 
   start = std::chrono::steady_clock::now();
   while (result.ids.size() < count) {
-    const std::int32_t next = pick.pick(out.row(0));
-    result.ids.push_back(next);
-    result.margins.push_back(margin_of(out.row(0)));
-    wrote(next);
-    if (next == stop || result.ids.size() == count) break;
-    s.append({next}, dense_prefix, observer);
-    s.logits(0, out);
+    const std::int32_t id = pick.greedy() ? next.id : pick.pick(out.row(0));
+    result.ids.push_back(id);
+    result.margins.push_back(next.margin);
+    wrote(id);
+    if (id == stop || result.ids.size() == count) break;
+    s.append({id}, dense_prefix, observer);
+    look(0);
     ++result.decoded;
   }
   result.decode_seconds = seconds_since(start);

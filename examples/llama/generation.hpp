@@ -20,6 +20,7 @@ class sampler {
  public:
   // Throws value_error for a negative or non-finite temperature.
   sampler(double temperature, std::uint64_t seed);
+  [[nodiscard]] bool greedy() const noexcept { return temperature_ == 0.0; }
   [[nodiscard]] std::int32_t pick(sparsellm::vector_view<const float> logits);
 
  private:

@@ -55,6 +55,7 @@ struct program {
     calibrate->add_option("--tokens", options.tokens, "How many tokens of it")->required();
     calibrate->add_option("--window", options.window, "Tokens a window");
     calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
+    add_device(calibrate);
     add_method(calibrate);
     add_dense(calibrate, "With --sequential: positions left dense in each window");
     calibrate->add_option("--output", options.output, "The table's file")->required();
@@ -100,6 +101,7 @@ struct program {
         ->add_option("--batch", options.batches,
                      "Also time so many sequences at once, comma between")
         ->delimiter(',');
+    add_device(bench);
     add_calibration(bench);
   }
 

@@ -34,6 +34,8 @@ load_options loading(const options& o, double sparsity,
   check_sparsity(sparsity);
   require<value_error>(o.device == "cpu" || o.device == "cuda",
                        "--device: cpu or cuda expected, got '", o.device, "'");
+  require<value_error>(o.device == "cpu" || o.score != "cats",
+                       "--device cuda: --score cats runs on the CPU alone");
   return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
           parse_score(o.score)};
 }
@@ -95,17 +97,19 @@ std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path) 
 std::vector<window> calibration_windows(setup& s, const options& o) {
   if (!o.calibration_text.empty())
     return cut_windows(read_ids(s.tokenizer, o.calibration_text), o.window, o.calibration_tokens);
-  session writer(s.exec, s.model, own_tokens, std::min(own_tokens, s.model.shape().context));
+  const std::unique_ptr<decoder> writer =
+      make_decoder(s, o, own_tokens, std::min(own_tokens, s.model.shape().context));
   const progress report = show_progress("the model writes its calibration text");
   sampler pick(1.0, o.seed);
   const std::int32_t first =
       s.tokenizer.bos() >= 0 ? s.tokenizer.bos() : std::max(s.tokenizer.eos(), 0);
   std::vector<window> windows;
   for (std::size_t w = 0; w < own_windows; ++w) {
-    writer.rewind();
+    writer->rewind();
     window ids{first};
     const generation g = generate(
-        writer, {first}, writer.capacity() - 1, writer.capacity(), -1, pick, nullptr, [](double) {},
+        *writer, {first}, writer->capacity() - 1, writer->capacity(), -1, pick, nullptr,
+        [](double) {},
         [&](std::int32_t) { report(static_cast<double>(w) / static_cast<double>(own_windows)); });
     ids.insert(ids.end(), g.ids.begin(), g.ids.end());
     windows.push_back(std::move(ids));
@@ -138,13 +142,17 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                          o.allocation,
                          ": its sparsities differ by projection, which neither "
                          "--score cats nor --top-k takes");
+    require<value_error>(o.device == "cpu", "--allocation ", o.allocation,
+                         ": searches on the CPU; give generate, perplexity or bench the table that "
+                         "calibrate makes without --device");
     how.shares = search_allocation(s, o, sparsity, windows);
   }
   how.score = score;
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
   how.sequential = o.sequential;
   how.dense_prefix = dense_positions(o, windows.front().size(), 0);
-  return calibrate_model(s.exec, s.model, windows, how, show_progress("calibrating"));
+  return calibrate_model(s.exec, s.model, windows, how, show_progress("calibrating"),
+                         o.device == "cuda" ? make_cuda_text : make_host_text);
 }
 
 bool use_thresholds(setup& s, const options& o, double sparsity) {
@@ -161,6 +169,12 @@ std::unique_ptr<decoder> make_decoder(setup& s, const options& o, std::size_t ma
                                       std::size_t positions) {
   if (o.device == "cuda") return make_cuda_session(s.model, max_tokens, positions);
   return std::make_unique<session>(s.exec, s.model, max_tokens, positions);
+}
+
+std::unique_ptr<batch_decoder> make_batch_decoder(setup& s, const options& o, std::size_t sequences,
+                                                  std::size_t positions) {
+  if (o.device == "cuda") return make_cuda_sequences(s.model, sequences, positions);
+  return std::make_unique<llama::sequences>(s.exec, s.model, sequences, positions);
 }
 
 nlohmann::ordered_json describe(const setup& s, const options& o) {

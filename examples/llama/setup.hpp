@@ -63,6 +63,11 @@ bool use_thresholds(setup& s, const options& o, double sparsity);
 [[nodiscard]] std::unique_ptr<decoder> make_decoder(setup& s, const options& o,
                                                     std::size_t max_tokens, std::size_t positions);
 
+// So many sequences of up to `positions` side by side, on o.device. Throws likewise.
+[[nodiscard]] std::unique_ptr<batch_decoder> make_batch_decoder(setup& s, const options& o,
+                                                                std::size_t sequences,
+                                                                std::size_t positions);
+
 // What every command says of its run.
 [[nodiscard]] nlohmann::ordered_json describe(const setup& s, const options& o);
 

@@ -50,10 +50,23 @@ def compare(name, model, tokens):
               f"{100 * device['sparsity']['model']:.1f} % skipped", flush=True)
 
 
+def same_commands(model):
+    """calibrate and bench take --device too, and write the same fields."""
+    table = os.path.join(folder, "there.json")
+    for command in (["calibrate", "--text", text, "--sparsity", "0.5", "--tokens", "256", "--window", "64",
+                     "--output", table],
+                    ["bench", "--sparsity", "0,0.5", "--rounds", "1", "--tokens", "2", "--batch", "2"]):
+        cpu, device = run([*command, "--model", model]), run([*command, "--model", model, "--device", "cuda"], device=True)
+        if cpu.keys() != device.keys() or device["device"] != "cuda":
+            sys.exit(f"{command[0]}: the CPU's JSON has {list(cpu)}, the device's {list(device)}")
+        print(f"{command[0]} --device cuda: the CPU's fields", flush=True)
+
+
 with tempfile.TemporaryDirectory() as folder:
     tiny = os.path.join(folder, "tiny.gguf")
     subprocess.run([make_tiny, tiny], check=True)
     compare("tiny model", tiny, 8)
+    same_commands(tiny)
 if os.path.exists(real_model):
     with tempfile.TemporaryDirectory() as folder:
         compare("SmolLM2", real_model, 4)

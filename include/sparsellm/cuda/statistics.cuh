@@ -55,15 +55,19 @@ class device_histogram {
           "cuda::device_histogram");
     exec.wait();  // for what is copied from here
   }
-  // x [rows, channels]
-  void observe(executor& exec, device_rows x) {
+  // x [rows, channels], times scale [channels] when there is one. Throws shape_error for another
+  // scale.
+  void observe(executor& exec, device_rows x, vector_view<const float, device_space> scale = {}) {
     checks::rows_fit("cuda::device_histogram", x, x.cols());
+    require<shape_error>(scale.empty() || scale.size() == x.cols(),
+                         "cuda::device_histogram: a scale of ", x.cols(),
+                         " channels expected, got ", scale.size());
     if (x.rows() == 0 || x.cols() == 0) return;
     const unsigned blocks = std::min(checks::blocks_for(x.rows() * x.cols()),
                                      32 * static_cast<unsigned>(exec.device().multiprocessors));
     histogram_kernel<<<blocks, statistics_threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
-        bins_.data(), apart_.data(), apart_.data() + 1);
+        scale.empty() ? nullptr : scale.data(), bins_.data(), apart_.data(), apart_.data() + 1);
     check(cudaGetLastError(), "cuda::device_histogram: launch");
   }
   // Adds what was counted to the host's. Waits.

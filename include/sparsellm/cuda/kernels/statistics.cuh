@@ -23,12 +23,14 @@ inline constexpr unsigned statistics_threads = 256;
 
 // x [rows, cols]; one row of blocks a row of x.
 static __global__ void histogram_kernel(const float* x, std::size_t stride, unsigned rows,
-                                        unsigned cols, histogram::bin* bins,
+                                        unsigned cols, const float* scale, histogram::bin* bins,
                                         unsigned long long* zeros, unsigned long long* non_finite) {
   const std::size_t all = std::size_t{rows} * cols;
   for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < all;
        i += std::size_t{gridDim.x} * blockDim.x) {
-    const std::uint32_t magnitude = __float_as_uint(x[i / cols * stride + i % cols]) & 0x7fffffffu;
+    const float v = x[i / cols * stride + i % cols];
+    const std::uint32_t magnitude =
+        __float_as_uint(scale == nullptr ? v : __fmul_rn(v, scale[i % cols])) & 0x7fffffffu;
     if (magnitude == 0) {
       atomicAdd(zeros, 1ull);
     } else if (magnitude >= 0x7f800000u) {

@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Windows of text on the device, where their histograms are counted too.
+#include <algorithm>
+#include <vector>
+
+#include "cuda_forward.hpp"
+#include "cuda_histogram.hpp"
+#include "cuda_session.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cuda/copy.cuh"
+
+namespace llama {
+
+namespace {
+
+using sparsellm::histogram;
+using sparsellm::cuda::device_buffer;
+
+class cuda_text final : public observed_text {
+ public:
+  cuda_text(const model& m, const std::vector<window>& windows, std::size_t dense_rows)
+      : windows_(windows.size()),
+        length_(windows.front().size()),
+        dense_rows_(dense_rows),
+        steps_(m, length_, length_, 1),
+        stream_(room(windows_ * m.shape().width)),
+        inside_(room(windows_ * std::max(m.shape().hidden, m.shape().query_width()))),
+        made_(room(m.shape().width)) {
+    for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], stream(w));
+  }
+
+  void go_to(std::size_t l, input where) override {
+    for (std::size_t w = 0; w < windows_; ++w) {
+      if (where == input::output)
+        steps_.attend(l, normalised(l, input::attention, w), length_, {0, false}, dense_rows_,
+                      inside(w, where));
+      if (where == input::mlp)
+        steps_.add_product(l, input::output, inside(w, input::output), length_, dense_rows_,
+                           stream(w));
+      if (where == input::down)
+        steps_.gate(l, normalised(l, input::mlp, w), length_, dense_rows_, inside(w, where));
+    }
+  }
+  void leave(std::size_t l) override {
+    for (std::size_t w = 0; w < windows_; ++w)
+      steps_.add_product(l, input::down, inside(w, input::down), length_, dense_rows_, stream(w));
+  }
+  histogram magnitudes(std::size_t l, input where, std::size_t first,
+                       const std::vector<float>& scale) override {
+    cuda_histogram seen(steps_.executor());
+    const auto scales =
+        sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));
+    const std::size_t channels = width_of(where);
+    for (std::size_t w = 0; w < windows_; ++w) {
+      const float* const x = where == input::attention || where == input::mlp
+                                 ? normalised(l, where, w)
+                                 : inside(w, where);
+      seen.observe({x + first * channels, length_ - first, channels}, scales.view());
+    }
+    return seen.on_host();
+  }
+  histogram gate_magnitudes(std::size_t, std::size_t) override {
+    sparsellm::raise<sparsellm::value_error>("--device cuda: --score cats runs on the CPU alone");
+  }
+  void thresholds_changed(std::size_t l, input where) override { steps_.reread(l, where); }
+
+ private:
+  [[nodiscard]] device_buffer<float> room(std::size_t width) {
+    return steps_.executor().allocate<float>(length_ * width);
+  }
+  [[nodiscard]] std::size_t width_of(input where) const {
+    const config& c = steps_.of().shape();
+    return where == input::output ? c.query_width() : where == input::down ? c.hidden : c.width;
+  }
+  [[nodiscard]] float* stream(std::size_t w) {
+    return stream_.data() + w * length_ * steps_.of().shape().width;
+  }
+  [[nodiscard]] float* inside(std::size_t w, input where) {
+    return inside_.data() + w * length_ * width_of(where);
+  }
+  [[nodiscard]] const float* normalised(std::size_t l, input where, std::size_t w) {
+    steps_.normalise(l, where, stream(w), length_, made_.data());
+    return made_.data();
+  }
+
+  std::size_t windows_, length_, dense_rows_;
+  cuda_forward steps_;
+  device_buffer<float> stream_, inside_, made_;
+};
+
+}  // namespace
+
+std::unique_ptr<observed_text> make_cuda_text(sparsellm::cpu::executor&, model& m,
+                                              const std::vector<window>& windows,
+                                              std::size_t dense_rows) {
+  return std::make_unique<cuda_text>(m, windows, dense_rows);
+}
+
+}  // namespace llama

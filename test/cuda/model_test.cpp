@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The example's model on the device, step by step against the CPU.
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "calibration.hpp"
+#include "catch2_any.hpp"
+#include "cuda_session.hpp"
+#include "forward.hpp"
+#include "llama/gguf_builder.hpp"
+#include "model.hpp"
+#include "sparsellm/calibrate/uniform.hpp"
+
+using namespace llama;
+using sparsellm::storage;
+
+namespace {
+
+const progress quiet = [](double) {};
+
+struct tiny {
+  tiny()
+      : file(tiny_model({}).bytes()), exec(1), m(exec, file.path(), {storage::f32, 0.9}, quiet) {}
+  temporary_file file;
+  sparsellm::cpu::executor exec;
+  model m;
+};
+
+window some_tokens(std::size_t n) {
+  window ids;
+  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
+  return ids;
+}
+
+sparsellm::threshold_table calibrated(tiny& t, calibration how, const text_maker& where) {
+  how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
+  return calibrate_model(t.exec, t.m, {some_tokens(48), some_tokens(48)}, how, quiet, where);
+}
+
+std::vector<float> row_of(decoder& d, std::size_t row) {
+  std::vector<float> out(d.vocabulary());
+  d.logits(row, rows(out.data(), 1, out.size()));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("cuda: calibration on the device gives the CPU's thresholds") {
+  tiny t;
+  calibration plain, sequential, wina, largest;
+  sequential.sequential = true;
+  sequential.dense_prefix = 5;
+  wina.score = sparsellm::table_score::column_scaled;
+  largest.selection = sparsellm::table_selection::top_k;
+  for (const calibration& how : {plain, sequential, wina, largest}) {
+    const auto there = calibrated(t, how, make_cuda_text),
+               here = calibrated(t, how, make_host_text);
+    REQUIRE(there.sites.size() == here.sites.size());
+    for (std::size_t i = 0; i < here.sites.size(); ++i) {
+      INFO("site " << i);
+      CHECK(there.sites[i].where == here.sites[i].where);
+      CHECK(there.sites[i].threshold == Approx(here.sites[i].threshold).epsilon(2e-3));
+    }
+  }
+  calibration cats;
+  cats.score = sparsellm::table_score::gate;
+  CHECK_SAYS(calibrated(t, cats, make_cuda_text), sparsellm::value_error, "CPU alone");
+}
+
+TEST_CASE("cuda: a session takes up thresholds and gives the CPU's logits and likeliest tokens") {
+  tiny t;
+  const window ids = some_tokens(12);
+  const auto device = make_cuda_session(t.m, 12, 20);
+  session host(t.exec, t.m, 12, 20);
+  calibration largest;
+  largest.selection = sparsellm::table_selection::top_k;
+  for (const calibration& how : {calibration{}, largest}) {
+    (void)calibrated(t, how, make_host_text);
+    device->thresholds_changed();
+    for (decoder* d : {device.get(), static_cast<decoder*>(&host)}) {
+      d->rewind();
+      d->append(ids, 4, nullptr);
+      d->finish();
+    }
+    for (std::size_t row : {0, 3, 4, 11}) {
+      INFO("row " << row);
+      const std::vector<float> there = row_of(*device, row), here = row_of(host, row);
+      float apart = 0;
+      for (std::size_t i = 0; i < here.size(); ++i)
+        apart = std::max(apart, std::fabs(here[i] - there[i]));
+      CHECK(apart < 1e-3f);
+      const likeliest best = device->best(row);
+      CHECK(best.id == likeliest_of(sparsellm::vector_view<const float>(there)).id);
+      CHECK(best.margin == likeliest_of(sparsellm::vector_view<const float>(there)).margin);
+    }
+  }
+}
+
+TEST_CASE("cuda: sequences side by side give what each gives alone") {
+  tiny t;
+  (void)calibrated(t, {}, make_host_text);
+  for (const bool dense : {true, false}) {
+    const auto together = make_cuda_sequences(t.m, 3, 6);
+    std::vector<std::unique_ptr<decoder>> alone;
+    for (int i = 0; i < 3; ++i) alone.push_back(make_cuda_session(t.m, 1, 6));
+    std::vector<float> out(3 * alone[0]->vocabulary());
+    const rows all(out.data(), 3, alone[0]->vocabulary());
+    for (std::int32_t step = 0; step < 6; ++step) {
+      const std::vector<std::int32_t> ids{step, 50 + step, 200 - step};
+      together->step(ids, dense, all);
+      for (std::size_t i = 0; i < 3; ++i) {
+        alone[i]->append({ids[i]}, dense ? 6 : 0, nullptr);
+        const std::vector<float> one = row_of(*alone[i], 0);
+        for (std::size_t c = 0; c < one.size(); ++c) REQUIRE(all(i, c) == one[c]);
+      }
+    }
+    CHECK_SAYS(together->step({1, 2, 3}, dense, all), sparsellm::shape_error, "got 3 at 6");
+  }
+}
