@@ -10,9 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "passage.hpp"
 #include "sparsellm/core/error.hpp"
-#include "sparsellm/observe/histogram.hpp"
 
 namespace llama {
 
@@ -21,55 +19,6 @@ using sparsellm::site_observation;
 using sparsellm::site_threshold;
 using sparsellm::table_score;
 using sparsellm::threshold_table;
-
-namespace {
-
-// On the CPU: a passage, and a histogram a thread.
-class host_text final : public observed_text {
- public:
-  host_text(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
-            std::size_t dense_rows)
-      : exec_(exec), text_(exec, m, windows, dense_rows) {}
-
-  void go_to(std::size_t layer, input where) override { text_.go_to(layer, where); }
-  void leave(std::size_t layer) override { text_.leave(layer); }
-  histogram magnitudes(std::size_t layer, input where, std::size_t first,
-                       const std::vector<float>& scale) override {
-    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, where, w); });
-  }
-  histogram gate_magnitudes(std::size_t layer, std::size_t first) override {
-    return observe(first, {}, [&](std::size_t w) { return text_.gates(layer, w); });
-  }
-  // The passage multiplies with what the model has.
-  void thresholds_changed(std::size_t, input) override {}
-
- private:
-  template <class RowsOf>
-  histogram observe(std::size_t first, const std::vector<float>& scale, const RowsOf& rows_of) {
-    std::vector<histogram> parts(exec_.concurrency());
-    for (std::size_t w = 0; w < text_.windows(); ++w) {
-      const const_rows x = rows_of(w);
-      exec_.parallel_for(parts.size(), [&](std::size_t p) {
-        std::vector<float> scaled(scale.size());
-        for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
-          if (scale.empty()) {
-            parts[p].observe(x.row(r));
-            continue;
-          }
-          for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
-          parts[p].observe(sparsellm::vector_view<const float>(scaled));
-        }
-      });
-    }
-    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
-    return std::move(parts[0]);
-  }
-
-  sparsellm::cpu::executor& exec_;
-  passage text_;
-};
-
-}  // namespace
 
 std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_t length,
                                 std::size_t max_tokens) {
@@ -91,12 +40,6 @@ std::vector<site_observation> sites_of(const model& m) {
     for (std::size_t p = 0; p < projections.size(); ++p)
       sites.push_back({{l, std::string(projections[p])}, m.extents_of(p)});
   return sites;
-}
-
-std::unique_ptr<observed_text> make_host_text(sparsellm::cpu::executor& exec, model& m,
-                                              const std::vector<window>& windows,
-                                              std::size_t dense_rows) {
-  return std::make_unique<host_text>(exec, m, windows, dense_rows);
 }
 
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,

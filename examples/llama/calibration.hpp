@@ -6,8 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <vector>
 
 #include "forward.hpp"
@@ -18,8 +16,6 @@
 #include "sparsellm/calibrate/threshold_table.hpp"
 
 namespace llama {
-
-using window = std::vector<std::int32_t>;
 
 // Cuts ids into windows of `length` tokens, at most max_tokens in all; a text shorter than one
 // window is one short window. Throws value_error when there are fewer than two tokens.
@@ -54,15 +50,6 @@ struct calibration {
   bool sequential = false;
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
 };
-
-// Where the text is computed: windows, of which positions below dense_rows use every channel.
-using text_maker = std::function<std::unique_ptr<observed_text>(
-    sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
-    std::size_t dense_rows)>;
-[[nodiscard]] std::unique_ptr<observed_text> make_host_text(sparsellm::cpu::executor& exec,
-                                                            model& m,
-                                                            const std::vector<window>& windows,
-                                                            std::size_t dense_rows);
 
 // Observes scores at the four inputs of every block and sets the thresholds of the seven
 // projections. The model leaves with the thresholds in use.

@@ -22,6 +22,10 @@ std::unique_ptr<batch_decoder> make_cuda_sequences(const model&, std::size_t, st
   no_device();
 }
 
+sparsellm::channel_order search_cuda_order(sparsellm::matrix_view<const float>, const shuffling&) {
+  no_device();
+}
+
 std::unique_ptr<observed_text> make_cuda_text(sparsellm::cpu::executor&, model&,
                                               const std::vector<window>&, std::size_t) {
   no_device();

@@ -81,6 +81,10 @@ void cuda_forward::reread(std::size_t l, input where) {
   layers_[l].reading(where).reread(exec_, b.reading(where).parts());
 }
 
+void cuda_forward::replace(std::size_t l, input where) {
+  layers_[l].reading(where) = cuda_linear(exec_, model_.blocks()[l].reading(where).parts());
+}
+
 void cuda_forward::reread() {
   for (std::size_t l = 0; l < layers_.size(); ++l)
     for (const input where : {input::attention, input::output, input::mlp, input::down})

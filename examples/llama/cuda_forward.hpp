@@ -27,6 +27,8 @@ class cuda_forward {
   // The model's projections that read this input, or all, skip something else now.
   void reread(std::size_t layer, input where);
   void reread();
+  // The model's weights that read this input are others now.
+  void replace(std::size_t layer, input where);
 
   // out [tokens, width] = x normalised, in the order that the block's attention or feed-forward
   // layer wants.

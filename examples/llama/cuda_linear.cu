@@ -8,11 +8,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "cuda_channels.cuh"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/gated_product.cuh"
 #include "sparsellm/cuda/multiply.cuh"
-#include "sparsellm/cuda/top_k.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace llama {
@@ -56,9 +56,8 @@ class cuda_linear::part {
   }
   void sparse(executor& exec, const_device_rows x, device_rows y) const {
     if (!top_k_.has_value()) return run(exec, {sections_.data(), sections_.size()}, x, y);
-    const sparsellm::sparsifier s{sections_[0].keep.score, sparsellm::top_k{*top_k_}};
     for (std::size_t t = 0; t < x.rows(); ++t) {
-      sparsify(exec, s, x.row(t), *largest_);
+      cuda_list_largest(exec, scale_.data(), *top_k_, x.row(t), *largest_);
       run(exec, largest_->view(), y.row(t));
     }
   }

@@ -7,9 +7,10 @@
 #include <cstddef>
 #include <memory>
 
-#include "calibration.hpp"
+#include "cuda_order.hpp"
 #include "decoder.hpp"
 #include "model.hpp"
+#include "observed_text.hpp"
 
 namespace llama {
 

@@ -3,10 +3,11 @@
 //
 // Windows of text on the device, where their histograms are counted too.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "cuda_forward.hpp"
-#include "cuda_histogram.hpp"
+#include "cuda_observers.hpp"
 #include "cuda_session.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
@@ -52,19 +53,42 @@ class cuda_text final : public observed_text {
     cuda_histogram seen(steps_.executor());
     const auto scales =
         sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));
-    const std::size_t channels = width_of(where);
-    for (std::size_t w = 0; w < windows_; ++w) {
-      const float* const x = where == input::attention || where == input::mlp
-                                 ? normalised(l, where, w)
-                                 : inside(w, where);
-      seen.observe({x + first * channels, length_ - first, channels}, scales.view());
-    }
+    each_window(l, where, [&](const_device_rows x) {
+      seen.observe({x.data() + first * x.cols(), x.rows() - first, x.cols()}, scales.view());
+    });
     return seen.on_host();
   }
   histogram gate_magnitudes(std::size_t, std::size_t) override {
     sparsellm::raise<sparsellm::value_error>("--device cuda: --score cats runs on the CPU alone");
   }
+  sparsellm::channel_stats statistics(std::size_t l, input where) override {
+    cuda_channel_stats seen(steps_.executor(), width_of(where));
+    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+    return seen.on_host();
+  }
+  sparsellm::entropy entropies(std::size_t l, input where, const sparsellm::channel_stats& ranges,
+                               const sparsellm::entropy_options& how) override {
+    cuda_entropy seen(steps_.executor(), sparsellm::entropy(ranges, how));
+    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+    return std::move(seen).on_host();
+  }
+  const_rows rows_of(std::size_t l, input where, std::size_t w) override {
+    const const_device_rows x = at(l, where, w);
+    here_.resize(x.rows() * x.cols());
+    sparsellm::cuda::copy(
+        steps_.executor(),
+        sparsellm::vector_view<const float, sparsellm::device_space>(x.data(), here_.size()),
+        sparsellm::vector_view<float>(here_));
+    return {here_.data(), x.rows(), x.cols()};
+  }
+  [[nodiscard]] std::size_t windows() const override { return windows_; }
+  void remember() override {
+    if (before_.size() == 0) before_ = room(windows_ * steps_.of().shape().width);
+    copy_stream(stream_.data(), before_.data());
+  }
+  void recall() override { copy_stream(before_.data(), stream_.data()); }
   void thresholds_changed(std::size_t l, input where) override { steps_.reread(l, where); }
+  void weights_changed(std::size_t l, input where) override { steps_.replace(l, where); }
 
  private:
   [[nodiscard]] device_buffer<float> room(std::size_t width) {
@@ -80,6 +104,20 @@ class cuda_text final : public observed_text {
   [[nodiscard]] float* inside(std::size_t w, input where) {
     return inside_.data() + w * length_ * width_of(where);
   }
+  // x [tokens, channels] at the input last gone to; valid until the next call.
+  [[nodiscard]] const_device_rows at(std::size_t l, input where, std::size_t w) {
+    const bool of_stream = where == input::attention || where == input::mlp;
+    return {of_stream ? normalised(l, where, w) : inside(w, where), length_, width_of(where)};
+  }
+  template <class See>
+  void each_window(std::size_t l, input where, const See& see) {
+    for (std::size_t w = 0; w < windows_; ++w) see(at(l, where, w));
+  }
+  void copy_stream(const float* from, float* to) {
+    sparsellm::cuda::check(cudaMemcpyAsync(to, from, stream_.size() * sizeof(float),
+                                           cudaMemcpyDeviceToDevice, steps_.executor().stream()),
+                           "calibration: copy");
+  }
   [[nodiscard]] const float* normalised(std::size_t l, input where, std::size_t w) {
     steps_.normalise(l, where, stream(w), length_, made_.data());
     return made_.data();
@@ -87,7 +125,8 @@ class cuda_text final : public observed_text {
 
   std::size_t windows_, length_, dense_rows_;
   cuda_forward steps_;
-  device_buffer<float> stream_, inside_, made_;
+  device_buffer<float> stream_, inside_, made_, before_;
+  std::vector<float> here_;
 };
 
 }  // namespace

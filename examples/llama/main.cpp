@@ -68,6 +68,7 @@ struct program {
                       "What a weight is scored by: magnitude, wanda, ria or e-sparse");
     prune->add_option("--shuffle", options.shuffle,
                       "Order channels first: none, global, local or both");
+    add_device(prune);
     prune->add_option("--tokens", prune_tokens, "How many tokens of the text");
     prune->add_option("--window", options.window, "Tokens a window");
     prune->add_flag("--sequential", options.sequential,

@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <vector>
 
-#include "calibration.hpp"
 #include "forward.hpp"
 #include "kv_cache.hpp"
 #include "model.hpp"
+#include "observed_text.hpp"
 #include "sparsellm/core/buffer.hpp"
 
 namespace llama {

@@ -11,6 +11,7 @@
 
 #include "checkpoint_writer.hpp"
 #include "commands.hpp"
+#include "cuda_session.hpp"
 #include "pruning.hpp"
 #include "setup.hpp"
 #include "terminal.hpp"
@@ -101,27 +102,30 @@ void run_prune(const options& o, ordered_json& result) {
   sparsellm::retention all;
   double error = 0, mean_retained = 0, count = 0;
   ordered_json layers = ordered_json::array();
-  prune_model(s.exec, s.model, windows, how, show_progress("pruning"),
-              [&](std::size_t, pruned_block b) {
-                ordered_json of_layer = ordered_json::object();
-                for (std::size_t p = 0; p < projections.size(); ++p) {
-                  const pruned_weight& w = b.weights[p];
-                  if (w.mask.shape().outputs == 0) continue;
-                  all += w.retained;
-                  const double e = w.energy > 0 ? w.error / w.energy : 0.0;
-                  error += e;
-                  mean_retained += w.retained.shuffled / w.retained.total;
-                  count += 1;
-                  of_layer[std::string(projections[p])] = {
-                      {"retained", w.retained.shuffled / w.retained.total},
-                      {"plain", w.retained.plain / w.retained.total},
-                      {"without_groups", w.retained.without_groups / w.retained.total},
-                      {"efficacy", w.retained.efficacy()},
-                      {"output_error", e}};
-                }
-                layers.push_back(of_layer);
-                blocks.push_back(std::move(b));
-              });
+  prune_model(
+      s.exec, s.model, windows, how, show_progress("pruning"),
+      [&](std::size_t, pruned_block b) {
+        ordered_json of_layer = ordered_json::object();
+        for (std::size_t p = 0; p < projections.size(); ++p) {
+          const pruned_weight& w = b.weights[p];
+          if (w.mask.shape().outputs == 0) continue;
+          all += w.retained;
+          const double e = w.energy > 0 ? w.error / w.energy : 0.0;
+          error += e;
+          mean_retained += w.retained.shuffled / w.retained.total;
+          count += 1;
+          of_layer[std::string(projections[p])] = {
+              {"retained", w.retained.shuffled / w.retained.total},
+              {"plain", w.retained.plain / w.retained.total},
+              {"without_groups", w.retained.without_groups / w.retained.total},
+              {"efficacy", w.retained.efficacy()},
+              {"output_error", e}};
+        }
+        layers.push_back(of_layer);
+        blocks.push_back(std::move(b));
+      },
+      o.device == "cuda" ? make_cuda_text : make_host_text,
+      o.device == "cuda" ? order_search(search_cuda_order) : order_search());
   require<value_error>(count > 0, "prune: every projection was left dense");
 
   ordered_json provenance{{"model", s.model.shape().name},

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <utility>
 
-#include "passage.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
@@ -32,24 +31,6 @@ namespace {
 // Outputs are compared on every so many windows; the statistics take all.
 constexpr std::size_t error_stride = 8;
 
-// Feeds all rows of all windows to observers of one thread each, and merges them in order.
-template <class Make>
-auto observe_all(sparsellm::cpu::executor& exec, passage& text, std::size_t layer, input where,
-                 const Make& make) {
-  std::vector<decltype(make())> parts;
-  for (std::size_t p = 0; p < exec.concurrency(); ++p) parts.push_back(make());
-  for (std::size_t w = 0; w < text.windows(); ++w) {
-    const const_rows x = text.at(layer, where, w);
-    exec.parallel_for(parts.size(), [&](std::size_t p) {
-      const std::size_t first = x.rows() * p / parts.size();
-      for (std::size_t r = first; r < x.rows() * (p + 1) / parts.size(); ++r)
-        parts[p].observe(x.row(r));
-    });
-  }
-  for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
-  return std::move(parts[0]);
-}
-
 // A weight [rows, cols], its saliencies, or anything of that shape.
 struct matrix {
   matrix() = default;
@@ -70,8 +51,9 @@ matrix read_weight(sparsellm::cpu::executor& exec, const model& m, std::size_t l
 
 class pruner {
  public:
-  pruner(sparsellm::cpu::executor& exec, model& m, const pruning& how, passage& text)
-      : exec_(exec), model_(m), how_(how), text_(text) {}
+  pruner(sparsellm::cpu::executor& exec, model& m, const pruning& how, observed_text& text,
+         order_search search)
+      : exec_(exec), model_(m), how_(how), text_(text), search_(std::move(search)) {}
 
   // Everything that reads `where` of block l.
   void prune(std::size_t l, input where, pruned_block& into) {
@@ -79,9 +61,7 @@ class pruner {
     const bool nothing = std::all_of(reading.begin(), reading.end(),
                                      [&](std::size_t p) { return stays_dense(l, p); });
     if (nothing) return;
-    const std::size_t inputs = model_.extents_of(reading.front()).inputs;
-    const channel_stats stats =
-        observe_all(exec_, text_, l, where, [&] { return channel_stats(inputs); });
+    const channel_stats stats = text_.statistics(l, where);
     std::vector<float> scale;
     if (how_.score == metric::wanda) scale = sparsellm::wanda_scale(norms(stats));
     if (how_.score == metric::e_sparse) scale = e_sparse(l, where, stats);
@@ -100,8 +80,8 @@ class pruner {
             s.view());
       scores.push_back(std::move(s));
     }
-    const channel_order order =
-        where == input::output ? order_in_heads(scores.front()) : shuffle(stacked(scores));
+    const channel_order order = where == input::output ? order_in_heads(scores.front())
+                                                       : search_(stacked(scores).view(), how_);
     if (!order.is_identity()) order_of(into.orders, where) = order;
     for (std::size_t i = 0; i < reading.size(); ++i)
       if (!stays_dense(l, reading[i]))
@@ -131,8 +111,7 @@ class pruner {
 
   [[nodiscard]] std::vector<float> e_sparse(std::size_t l, input where,
                                             const channel_stats& stats) {
-    const entropy seen =
-        observe_all(exec_, text_, l, where, [&] { return entropy(stats, how_.entropy); });
+    const entropy seen = text_.entropies(l, where, stats, how_.entropy);
     std::vector<double> entropies(stats.channels()), sizes(stats.channels());
     for (std::size_t c = 0; c < stats.channels(); ++c) {
       entropies[c] = seen.value(c);
@@ -150,19 +129,6 @@ class pruner {
     return all;
   }
 
-  // An order of the columns of scores.
-  [[nodiscard]] channel_order shuffle(const matrix& scores) {
-    channel_order order = channel_order::identity(scores.cols);
-    if (how_.global_shuffle)
-      order = sparsellm::global_shuffle(sparsellm::mean_scores(scores.view()), how_.pattern.m,
-                                        how_.deal);
-    if (!how_.local_shuffle) return order;
-    sparsellm::block_shuffle_options options;
-    options.block = std::max(how_.block, how_.pattern.m);
-    options.seconds = how_.seconds;
-    return sparsellm::block_shuffle(exec_, how_.pattern, scores.view(), order, options);
-  }
-
   // o's inputs move within heads, alike in the heads that share keys and values: those heads'
   // columns are searched as rows of one matrix.
   [[nodiscard]] channel_order order_in_heads(const matrix& scores) {
@@ -175,7 +141,7 @@ class pruner {
         for (std::size_t r = 0; r < scores.rows; ++r)
           std::copy_n(&scores.view()(r, (kv * shared + h) * size), size,
                       &one.view()(h * scores.rows + r, 0));
-      const channel_order inside = shuffle(one);
+      const channel_order inside = search_(const_rows(one.view()), how_);
       for (std::size_t h = kv * shared; h < (kv + 1) * shared; ++h)
         for (std::size_t i = 0; i < size; ++i)
           at[h * size + i] = static_cast<std::uint32_t>(h * size + inside[i]);
@@ -222,7 +188,7 @@ class pruner {
           sparsellm::pack<sparsellm::panel<float>>(exec_, const_rows(weight.view()));
       double sum = 0;
       for (std::size_t w = 0; w < text_.windows(); w += error_stride) {
-        const const_rows x = text_.at(l, where, w);
+        const const_rows x = text_.rows_of(l, where, w);
         matrix y(x.rows(), weight.rows);
         sparsellm::multiply(exec_, packed, x, y.view());
         for (const float v : y.data) sum += static_cast<double>(v) * static_cast<double>(v);
@@ -239,8 +205,22 @@ class pruner {
   sparsellm::cpu::executor& exec_;
   model& model_;
   const pruning& how_;
-  passage& text_;
+  observed_text& text_;
+  order_search search_;
 };
+
+// On the CPU.
+channel_order search_order(sparsellm::cpu::executor& exec, const_rows scores,
+                           const shuffling& how) {
+  channel_order order = channel_order::identity(scores.cols());
+  if (how.global_shuffle)
+    order = sparsellm::global_shuffle(sparsellm::mean_scores(scores), how.pattern.m, how.deal);
+  if (!how.local_shuffle) return order;
+  sparsellm::block_shuffle_options options;
+  options.block = std::max(how.block, how.pattern.m);
+  options.seconds = how.seconds;
+  return sparsellm::block_shuffle(exec, how.pattern, scores, order, options);
+}
 
 // The block's weights become what the masks leave of them.
 void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, input where,
@@ -286,10 +266,16 @@ void check_options(const model& m, const pruning& how) {
 
 void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
                  const pruning& how, const progress& report,
-                 const std::function<void(std::size_t layer, pruned_block)>& done) {
+                 const std::function<void(std::size_t layer, pruned_block)>& done,
+                 const text_maker& make_text, order_search search) {
   check_options(m, how);
-  passage text(exec, m, windows, windows.front().size());
-  pruner work(exec, m, how, text);
+  const std::unique_ptr<observed_text> made = make_text(exec, m, windows, windows.front().size());
+  observed_text& text = *made;
+  if (!search)
+    search = [&](const_rows scores, const shuffling& shuffle) {
+      return search_order(exec, scores, shuffle);
+    };
+  pruner work(exec, m, how, text, std::move(search));
   const double steps = 4.0 * static_cast<double>(m.shape().layers);
   double step = 0;
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
@@ -304,6 +290,7 @@ void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<win
       text.recall();  // once more through the block, pruned now
       for (const input where : {input::attention, input::output, input::mlp, input::down}) {
         apply(exec, m, l, where, block);
+        text.weights_changed(l, where);
         text.go_to(l, where);
       }
     }

@@ -8,15 +8,15 @@
 #include <array>
 #include <cstddef>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "calibration.hpp"
 #include "model.hpp"
+#include "observed_text.hpp"
 #include "orders.hpp"
+#include "shuffling.hpp"
 #include "sparsellm/observe/entropy.hpp"
-#include "sparsellm/permute/global_shuffle.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 #include "sparsellm/prune/retained.hpp"
@@ -25,19 +25,14 @@ namespace llama {
 
 enum class metric { magnitude, wanda, ria, e_sparse };
 
-struct pruning {
-  sparsellm::nm_pattern pattern;
+struct pruning : shuffling {
   metric score = metric::wanda;
-  bool global_shuffle = false, local_shuffle = false;
-  std::size_t block = 256;        // channels that the local shuffle moves among
-  std::optional<double> seconds;  // the most one local shuffle may take
   // Each block's statistics are taken on the outputs of the pruned blocks before it (as Wanda's
   // code does), not of the dense ones.
   bool sequential = false;
   sparsellm::entropy_options entropy;
   double alpha = 1.0;
   bool root_mean_square = false;  // of a channel, in place of its l2 norm, in E-Sparse
-  sparsellm::dealing deal = sparsellm::dealing::round_robin;
   // Projections (by name) and layers that stay dense.
   std::vector<std::string> dense_projections;
   std::vector<std::size_t> dense_layers;
@@ -57,9 +52,11 @@ struct pruned_block {
 
 // Blocks in turn; each is handed over when it is done, so that one block's masks are alive at a
 // time unless the receiver keeps them. The model must be packed as floats in the file's order.
-// Throws value_error for options that do not fit the model.
+// Throws value_error for options that do not fit the model. The text is observed and orders are
+// searched where the last two say; without them on the CPU.
 void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
                  const pruning& how, const progress& report,
-                 const std::function<void(std::size_t layer, pruned_block)>& done);
+                 const std::function<void(std::size_t layer, pruned_block)>& done,
+                 const text_maker& make_text = make_host_text, order_search search = {});
 
 }  // namespace llama

@@ -5,6 +5,7 @@ generate.py PROGRAM TINY_MODEL_MAKER TEXT MODEL [LAUNCHER]
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,12 +52,16 @@ def compare(name, model, tokens):
 
 
 def same_commands(model):
-    """calibrate and bench take --device too, and write the same fields."""
+    """calibrate, prune and bench take --device too, and write the same fields."""
     table = os.path.join(folder, "there.json")
     for command in (["calibrate", "--text", text, "--sparsity", "0.5", "--tokens", "256", "--window", "64",
                      "--output", table],
+                    ["prune", "--text", text, "--tokens", "256", "--window", "64", "--shuffle", "both", "--metric",
+                     "e-sparse", "--output", os.path.join(folder, "pruned there")],
                     ["bench", "--sparsity", "0,0.5", "--rounds", "1", "--tokens", "2", "--batch", "2"]):
-        cpu, device = run([*command, "--model", model]), run([*command, "--model", model, "--device", "cuda"], device=True)
+        cpu = run([*command, "--model", model])
+        shutil.rmtree(os.path.join(folder, "pruned there"), ignore_errors=True)
+        device = run([*command, "--model", model, "--device", "cuda"], device=True)
         if cpu.keys() != device.keys() or device["device"] != "cuda":
             sys.exit(f"{command[0]}: the CPU's JSON has {list(cpu)}, the device's {list(device)}")
         print(f"{command[0]} --device cuda: the CPU's fields", flush=True)

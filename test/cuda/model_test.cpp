@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "calibration.hpp"
@@ -14,6 +15,7 @@
 #include "forward.hpp"
 #include "llama/gguf_builder.hpp"
 #include "model.hpp"
+#include "pruning.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 
 using namespace llama;
@@ -99,6 +101,53 @@ TEST_CASE("cuda: a session takes up thresholds and gives the CPU's logits and li
       CHECK(best.margin == likeliest_of(sparsellm::vector_view<const float>(there)).margin);
     }
   }
+}
+
+TEST_CASE("cuda: pruning on the device makes the CPU's masks, up to near ties") {
+  tiny t;
+  const std::vector<window> windows{some_tokens(48), some_tokens(48)};
+  const auto prune = [&](const pruning& how, bool device) {
+    std::vector<pruned_block> blocks;
+    prune_model(
+        t.exec, t.m, windows, how, quiet,
+        [&](std::size_t, pruned_block b) { blocks.push_back(std::move(b)); },
+        device ? make_cuda_text : make_host_text,
+        device ? order_search(search_cuda_order) : order_search());
+    return blocks;
+  };
+  for (const metric score : {metric::magnitude, metric::wanda, metric::e_sparse}) {
+    pruning how;
+    how.pattern = {2, 4};
+    how.score = score;
+    how.global_shuffle = how.local_shuffle = score != metric::magnitude;
+    const auto there = prune(how, true), here = prune(how, false);
+    REQUIRE(there.size() == here.size());
+    for (std::size_t l = 0; l < here.size(); ++l)
+      for (std::size_t p = 0; p < projections.size(); ++p) {
+        INFO("layer " << l << ", " << projections[p]);
+        const pruned_weight &a = there[l].weights[p], &b = here[l].weights[p];
+        CHECK(a.retained.shuffled / a.retained.total ==
+              Approx(b.retained.shuffled / b.retained.total).epsilon(5e-3));
+        CHECK(a.energy == Approx(b.energy).epsilon(1e-3));
+        REQUIRE(a.mask.shape() == b.mask.shape());
+        // Without activations nothing depends on how they were added.
+        std::size_t other = 0;
+        for (std::size_t r = 0; r < a.mask.shape().outputs; ++r)
+          for (std::size_t c = 0; c < a.mask.shape().inputs; ++c)
+            other += a.mask.keeps(r, c) != b.mask.keeps(r, c);
+        if (score == metric::magnitude) CHECK(other == 0);
+      }
+  }
+  // Blocks are observed on what pruning left of those before them, whose weights go there.
+  pruning how;
+  how.pattern = {2, 4};
+  how.sequential = true;
+  const auto there = prune(how, true);
+  tiny fresh;
+  double there_energy = there.back().weights[6].energy, here_energy = 0;
+  prune_model(fresh.exec, fresh.m, windows, how, quiet,
+              [&](std::size_t, pruned_block b) { here_energy = b.weights[6].energy; });
+  CHECK(there_energy == Approx(here_energy).epsilon(2e-2));
 }
 
 TEST_CASE("cuda: sequences side by side give what each gives alone") {

@@ -59,6 +59,11 @@ __device__ void add_parts(const typename Lane::weight& w,
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned outputs = static_cast<unsigned>(w.shape.outputs) / Tile::width;
   const slices<tile, Tile::width> parts(partial, tickets, batch.tokens);
+  // Output j of a lane. Half a warp reads one j and half the next: every other one is turned by
+  // half a warp, so that the two are in different banks.
+  const auto in_row = [](unsigned j, unsigned l) {
+    return j * 32 + (Tile::width == 1 ? l : l ^ j % 2 * lanes);
+  };
   const auto store = [&](unsigned t, unsigned i, const float(&sum)[Tile::width]) {
     const unsigned o = Lane::output(Tile::template place<Lane>(w, i % lanes), i / lanes);
     if (o < outputs) batch.y[t * batch.y_stride + o] = Tile::result(sum);
@@ -67,13 +72,13 @@ __device__ void add_parts(const typename Lane::weight& w,
   for (unsigned t = 0; t < Tokens; ++t) {
     if (t >= batch.tokens) break;
 #pragma unroll
-    for (unsigned j = 0; j < Lane::outputs; ++j) sums[warp][j * 32 + lane] = total[t][j];
+    for (unsigned j = 0; j < Lane::outputs; ++j) sums[warp][in_row(j, lane)] = total[t][j];
     __syncthreads();
     for (unsigned i = threadIdx.x; i < tile / Tile::width; i += channel_warps * 32) {
       float sum[Tile::width];
 #pragma unroll
       for (unsigned k = 0; k < Tile::width; ++k) {
-        const unsigned at = i / lanes * 32 + k * lanes + i % lanes;
+        const unsigned at = in_row(i / lanes, k * lanes + i % lanes);
         sum[k] = sums[0][at];
 #pragma unroll
         for (unsigned p = 1; p < channel_warps; ++p) sum[k] += sums[p][at];

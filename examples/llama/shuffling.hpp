@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How pruning orders the channels of an input, wherever the order is searched.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/permute/channel_order.hpp"
+#include "sparsellm/permute/global_shuffle.hpp"
+#include "sparsellm/prune/pattern.hpp"
+
+namespace llama {
+
+struct shuffling {
+  sparsellm::nm_pattern pattern;
+  bool global_shuffle = false, local_shuffle = false;
+  std::size_t block = 256;        // channels that the local shuffle moves among
+  std::optional<double> seconds;  // the most one local shuffle may take
+  sparsellm::dealing deal = sparsellm::dealing::round_robin;
+};
+
+// An order of the columns of scores [rows, channels].
+using order_search = std::function<sparsellm::channel_order(
+    sparsellm::matrix_view<const float> scores, const shuffling& how)>;
+
+}  // namespace llama
