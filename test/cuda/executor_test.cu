@@ -6,6 +6,7 @@
 
 #include "catch2_any.hpp"
 #include "cuda/device.cuh"
+#include "sparsellm/cuda/gated_product.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
@@ -47,11 +48,16 @@ TEST_CASE("cuda: a step is captured into a graph, after it has run once") {
   const sparsifier s{magnitude{}, above{0.5f}};
   const std::vector<float> first = normal(e.inputs, 4), second = normal(e.inputs, 5);
   auto x = d.up(first);
-  auto y = d.exec.allocate<float>(e.outputs), z = d.exec.allocate<float>(e.outputs);
+  auto y = d.exec.allocate<float>(e.outputs), z = d.exec.allocate<float>(e.outputs),
+       h = d.exec.allocate<float>(e.outputs / 2);
+  const section<teal> all{0, e.outputs, s};
   cuda::active_set active(d.exec, e.inputs);
   const auto step = [&] {
     multiply(d.exec, dense, s, x.view(), y.view(), active);
     multiply(d.exec, nm, s, x.view(), z.view());
+    cuda::multiply_gated(d.exec, nm, stacked<teal>{&all, 1},
+                         matrix_view<const float, device_space>(x.data(), 1, e.inputs),
+                         matrix_view<float, device_space>(h.data(), 1, e.outputs / 2));
   };
   cudaGraph_t graph = nullptr;
   const auto capture = [&] {
@@ -67,18 +73,21 @@ TEST_CASE("cuda: a step is captured into a graph, after it has run once") {
   CHECK_SAYS(capture(), device_error, "run the step once before");
   if (graph != nullptr) cuda::check(cudaGraphDestroy(graph), "destroy");
   step();
-  const std::vector<float> y1 = d.down(y), z1 = d.down(z);
+  const std::vector<float> y1 = d.down(y), z1 = d.down(z), h1 = d.down(h);
 
   capture();
   cudaGraphExec_t run = nullptr;
   cuda::check(cudaGraphInstantiate(&run, graph, 0), "instantiate");
   cuda::copy(d.exec, vector_view<const float>(second), x.view());
   cuda::check(cudaGraphLaunch(run, d.exec.stream()), "launch");
-  const std::vector<float> y2 = d.down(y), z2 = d.down(z);
+  const std::vector<float> y2 = d.down(y), z2 = d.down(z), h2 = d.down(h);
   CHECK(y2 != y1);
+  CHECK(z2 != z1);
+  CHECK(h2 != h1);
   step();
   CHECK(d.down(y) == y2);
   CHECK(d.down(z) == z2);
+  CHECK(d.down(h) == h2);
   cuda::check(cudaGraphExecDestroy(run), "destroy");
   cuda::check(cudaGraphDestroy(graph), "destroy");
 }

@@ -56,9 +56,24 @@ TEMPLATE_TEST_CASE("cuda products agree with the reference", "", panel<bfloat16>
   using F = TestType;
   static_assert(multiplies<cuda::executor, F>);
   device d;
-  for (const extents e : {extents{1, 1}, {3, 31}, {33, 64}, {260, 65}, {70, 577}, {513, 1100}}) {
-    INFO(F::name << " " << e.outputs << "x" << e.inputs);
-    const std::vector<float> w = normal(e.outputs * e.inputs, 3), x = normal(8 * e.inputs, 4);
+  // The large sizes once, the small ones with several seeds.
+  struct draw {
+    extents shape;
+    unsigned seed;
+  };
+  for (const auto& [e, seed] : {draw{{1, 1}, 3},
+                                {{3, 31}, 3},
+                                {{3, 31}, 13},
+                                {{33, 64}, 3},
+                                {{33, 64}, 13},
+                                {{33, 64}, 23},
+                                {{260, 65}, 3},
+                                {{260, 65}, 13},
+                                {{70, 577}, 3},
+                                {{513, 1100}, 3}}) {
+    INFO(F::name << " " << e.outputs << "x" << e.inputs << ", seed " << seed);
+    const std::vector<float> w = normal(e.outputs * e.inputs, seed),
+                             x = normal(8 * e.inputs, seed + 1);
     const auto packed = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
     const auto weight = cuda::to_device(d.exec, packed);
     const auto xs = d.up(x);

@@ -89,6 +89,20 @@ TEST_CASE("cuda: a product takes the k largest by way of an active set") {
   multiply(d.exec, weight, sparsifier{magnitude{}, top_k{120}}, d.up(x).view(), y.view(), active);
   multiply(d.exec, weight, d.up(left).view(), wanted.view());
   CHECK(d.down(y) == d.down(wanted));
+
+  // Nothing in it waits: it can be captured, and run again on another x.
+  auto moving = d.up(normal(e.inputs, 76));
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t run = nullptr;
+  cuda::check(cudaStreamBeginCapture(d.exec.stream(), cudaStreamCaptureModeThreadLocal), "begin");
+  multiply(d.exec, weight, sparsifier{magnitude{}, top_k{120}}, moving.view(), y.view(), active);
+  cuda::check(cudaStreamEndCapture(d.exec.stream(), &graph), "end");
+  cuda::check(cudaGraphInstantiate(&run, graph, 0), "instantiate");
+  cuda::copy(d.exec, vector_view<const float>(x), moving.view());
+  cuda::check(cudaGraphLaunch(run, d.exec.stream()), "launch");
+  CHECK(d.down(y) == d.down(wanted));
+  cuda::check(cudaGraphExecDestroy(run), "destroy");
+  cuda::check(cudaGraphDestroy(graph), "destroy");
 }
 
 }  // namespace sparsellm
