@@ -46,7 +46,7 @@ struct moves {
     for (unsigned mask = 0; mask < (1u << Lanes); ++mask)
       for (unsigned lane = 0; lane < Lanes; ++lane)
         for (unsigned b = 0; b < Lane; ++b) {
-          const bool there = ((mask >> lane) & 1u) != 0 && b >= Lane - Value;
+          const bool there = ((mask >> lane) & 1u) != 0 && b + Value >= Lane;
           at[mask][lane * Lane + b] =
               there ? static_cast<std::uint8_t>(Value * expand_count[mask & ((1u << lane) - 1)] +
                                                 b - (Lane - Value))
