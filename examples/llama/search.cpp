@@ -149,7 +149,7 @@ void search_blocks(setup& s, const options& o, double target, const std::vector<
   const rows x(stream.data(), windows.size() * length, c.width);
   for (std::size_t w = 0; w < windows.size(); ++w)
     for (std::size_t t = 0; t < length; ++t) s.model.embed(windows[w][t], x.row(w * length + t));
-  const progress report = show_progress("searching an allocation");
+  const progress report = show_progress("searching an allocation on the CPU");
   const error_norm norm = o.norm == "channel" ? error_norm::channel : error_norm::token;
   for (std::size_t l = 0; l < c.layers; ++l) {
     block_trial trial(s.exec, s.model, steps, l, length, x, norm);
@@ -216,7 +216,7 @@ std::vector<std::vector<double>> divide(setup& s, const options& o, double targe
   division& d = state.divisions[known];
   if (d.rounds == division_rounds) return divided(state, d.best, target);
   divergence_meter meter(s.exec, s.model, windows);
-  const progress report = show_progress("dividing sparsity between blocks");
+  const progress report = show_progress("dividing sparsity between blocks on the CPU");
   while (true) {
     const std::vector<std::vector<double>> now = divided(state, d.now, target);
     const double here = meter.measure(now);

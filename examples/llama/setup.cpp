@@ -142,9 +142,6 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                          o.allocation,
                          ": its sparsities differ by projection, which neither "
                          "--score cats nor --top-k takes");
-    require<value_error>(o.device == "cpu", "--allocation ", o.allocation,
-                         ": searches on the CPU; give generate, perplexity or bench the table that "
-                         "calibrate makes without --device");
     how.shares = search_allocation(s, o, sparsity, windows);
   }
   how.score = score;

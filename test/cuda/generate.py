@@ -56,6 +56,8 @@ def same_commands(model):
     table = os.path.join(folder, "there.json")
     for command in (["calibrate", "--text", text, "--sparsity", "0.5", "--tokens", "256", "--window", "64",
                      "--output", table],
+                    ["calibrate", "--text", text, "--sparsity", "0.25", "--tokens", "128", "--window", "32", "--allocation",
+                     "greedy", "--output", table],
                     ["prune", "--text", text, "--tokens", "256", "--window", "64", "--shuffle", "both", "--metric",
                      "e-sparse", "--output", os.path.join(folder, "pruned there")],
                     ["bench", "--sparsity", "0,0.5", "--rounds", "1", "--tokens", "2", "--batch", "2"]):
