@@ -20,6 +20,7 @@
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/quantized.hpp"
+#include "sparsellm/pack/row_major.hpp"
 
 using namespace sparsellm;
 
@@ -88,6 +89,8 @@ int main(int argc, char** argv) {
     run<q8_0<layout::channel_major>>(how);
   else if (format == "q4_1")
     run<q4_1<layout::channel_major>>(how);
+  else if (format == "bf16-rows")
+    run<row_major<bfloat16>>(how);
   else if (format == "bf16-gated")
     run<channel_major<bfloat16>, true>(how);
   else if (format == "q8_0-gated")

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda_forward.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "sparsellm/core/error.hpp"
@@ -12,15 +13,6 @@ namespace llama {
 using sparsellm::require;
 using sparsellm::vector_view;
 using sparsellm::cuda::to_device;
-
-namespace {
-
-void no_gate_threshold(const block& b) {
-  require<sparsellm::value_error>(b.gate_threshold < 0.0f,
-                                  "--device cuda: --score cats runs on the CPU alone");
-}
-
-}  // namespace
 
 cuda_forward::norm::norm(sparsellm::cuda::executor& exec, const norm_step& n)
     : gain(to_device(exec, vector_view<const float>(n.gain))),
@@ -37,9 +29,7 @@ cuda_forward::layer::layer(sparsellm::cuda::executor& exec, const block& b, std:
       gate_up(exec, b.gate_up.parts()),
       down(exec, b.down.parts()),
       keys(exec.stream(), cache),
-      values(exec.stream(), cache) {
-  no_gate_threshold(b);
-}
+      values(exec.stream(), cache) {}
 
 cuda_linear& cuda_forward::layer::reading(input where) noexcept {
   return where == input::attention ? qkv
@@ -77,7 +67,6 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
 
 void cuda_forward::reread(std::size_t l, input where) {
   const block& b = model_.blocks()[l];
-  no_gate_threshold(b);
   layers_[l].reading(where).reread(exec_, b.reading(where).parts());
 }
 
@@ -116,16 +105,36 @@ void cuda_forward::add_product(std::size_t l, input where, const float* in, std:
                                std::size_t dense_rows, float* x) {
   const config& c = model_.shape();
   const std::size_t width = where == input::output ? c.query_width() : c.hidden;
-  layers_[l].reading(where).multiply(exec_, {in, tokens, width}, dense_rows,
-                                     {product_.data(), tokens, c.width});
+  const cuda_linear& w = layers_[l].reading(where);
+  const const_device_rows from(in, tokens, width);
+  const device_rows to(product_.data(), tokens, c.width);
+  if (where == input::down && model_.blocks()[l].gate_threshold >= 0.0f)
+    w.multiply_nonzero(exec_, from, to);  // what the gate left out is 0
+  else
+    w.multiply(exec_, from, dense_rows, to);
   cuda_add(exec_, product_.data(), tokens * c.width, x);
 }
 
 void cuda_forward::gate(std::size_t l, const float* h, std::size_t tokens, std::size_t dense_rows,
                         float* out) {
   const config& c = model_.shape();
-  layers_[l].gate_up.multiply_gated(exec_, {h, tokens, c.width}, dense_rows,
-                                    {both_.data(), tokens, 2 * c.hidden}, {out, tokens, c.hidden});
+  const float tau = model_.blocks()[l].gate_threshold;
+  const std::size_t dense = tau < 0.0f ? tokens : std::min(dense_rows, tokens);
+  if (dense != 0)
+    layers_[l].gate_up.multiply_gated(exec_, {h, dense, c.width}, dense_rows,
+                                      {both_.data(), dense, 2 * c.hidden}, {out, dense, c.hidden});
+  if (dense == tokens) return;
+  const std::size_t rest = tokens - dense;
+  layers_[l].gate_up.multiply_above(exec_, {h + dense * c.width, rest, c.width}, tau,
+                                    {both_.data(), rest, 2 * c.hidden});
+  cuda_multiply_above(exec_, both_.data(), rest, c.hidden, tau, out + dense * c.hidden);
+}
+
+const_device_rows cuda_forward::gates(std::size_t l, const float* h, std::size_t tokens) {
+  const config& c = model_.shape();
+  layers_[l].gate_up.multiply_above(exec_, {h, tokens, c.width}, -1.0f,
+                                    {both_.data(), tokens, 2 * c.hidden});
+  return {both_.data(), tokens, c.hidden, 2 * c.hidden};
 }
 
 void cuda_forward::logits(const float* x, std::size_t tokens, float* out) {

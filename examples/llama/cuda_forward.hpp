@@ -20,7 +20,7 @@ namespace llama {
 class cuda_forward {
  public:
   // Copies the model's weights to the device, with a cache for `positions` of `sequences`. Throws
-  // value_error for what only the CPU does (--score cats), device_error where there is no GPU.
+  // device_error where there is no GPU.
   cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
                std::size_t sequences);
 
@@ -42,6 +42,8 @@ class cuda_forward {
   // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
   void gate(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
             float* out);
+  // silu(gate · h) [tokens, hidden]; valid until the next call.
+  [[nodiscard]] const_device_rows gates(std::size_t layer, const float* h, std::size_t tokens);
   // out [tokens, vocabulary] from the stream x after the last block
   void logits(const float* x, std::size_t tokens, float* out);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cuda_channels.cuh"
+#include "cuda_steps.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/gated_product.cuh"
@@ -51,6 +52,13 @@ class cuda_linear::part {
     const section<keep> all = every_channel();
     run_gated(exec, {&all, 1}, x, h);
   }
+  void nonzero(executor& exec, const_device_rows x, device_rows y) const {
+    const section<keep> all{0, outputs_, {{nullptr}, {0.0f}}};
+    run(exec, {&all, 1}, x, y);
+  }
+  // y: rows whose score is above tau in magnitude, or all where a weight has no rows to skip.
+  virtual void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
+                          device_rows y) const = 0;
   void sparse_gated(executor& exec, const_device_rows x, device_rows h) const {
     run_gated(exec, {sections_.data(), sections_.size()}, x, h);
   }
@@ -108,6 +116,14 @@ class packed_part final : public cuda_linear::part {
            vector_view<float, sparsellm::device_space> y) const override {
     sparsellm::run_multiply(exec, weight_.view(), x, y);
   }
+  void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
+                  device_rows y) const override {
+    if constexpr (sparsellm::cuda::row_view<decltype(weight_.view())>)
+      sparsellm::cuda::multiply_rows(exec, weight_.view(), scores,
+                                     sparsellm::teal{sparsellm::magnitude{}, {tau}}, x, y);
+    else
+      dense(exec, x, y);
+  }
   void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
                  device_rows h) const override {
     sparsellm::cuda::multiply_gated(exec, weight_, sections, x, h);
@@ -158,6 +174,27 @@ void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_
   const std::size_t dense = std::min(dense_rows, x.rows());
   if (dense != 0) only.dense_gated(exec, top(x, dense), top(h, dense));
   if (dense < x.rows()) only.sparse_gated(exec, below(x, dense), below(h, dense));
+}
+
+void cuda_linear::multiply_above(executor& exec, const_device_rows x, float tau,
+                                 device_rows both) const {
+  const std::size_t hidden = both.cols() / 2;
+  const device_rows gates(both.data(), both.rows(), hidden, both.stride());
+  const device_rows ups(both.data() + hidden, both.rows(), hidden, both.stride());
+  if (parts_.size() == 1)
+    parts_.front()->dense(exec, x, both);
+  else
+    parts_.front()->dense(exec, x, gates);
+  cuda_silu(exec, gates.data(), gates.rows(), hidden, gates.stride());
+  if (parts_.size() == 2) parts_.back()->rows_above(exec, gates, tau, x, ups);
+}
+
+void cuda_linear::multiply_nonzero(executor& exec, const_device_rows x, device_rows y) const {
+  std::size_t at = 0;
+  for (const auto& p : parts_) {
+    p->nonzero(exec, x, {y.data() + at, y.rows(), p->outputs(), y.stride()});
+    at += p->outputs();
+  }
 }
 
 }  // namespace llama

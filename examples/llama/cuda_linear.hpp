@@ -35,6 +35,13 @@ class cuda_linear {
   void multiply_gated(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
                       device_rows both, device_rows h) const;
 
+  // CATS: both's halves = silu(gate · x), and up · x where the former is above tau in magnitude; of
+  // a stack of the two.
+  void multiply_above(sparsellm::cuda::executor& exec, const_device_rows x, float tau,
+                      device_rows both) const;
+  // y = W · x without the channels that are 0.
+  void multiply_nonzero(sparsellm::cuda::executor& exec, const_device_rows x, device_rows y) const;
+
   class part;
 
  private:

@@ -143,6 +143,20 @@ __global__ void add_kernel(const float* y, unsigned n, float* x) {
   if (i < n) x[i] += y[i];
 }
 
+__global__ void silu_kernel(float* x, unsigned n, std::size_t stride) {
+  const unsigned i = blockIdx.x * threads + threadIdx.x;
+  if (i >= n) return;
+  float& v = x[blockIdx.y * stride + i];
+  v = v / (1.0f + expf(-v));
+}
+
+__global__ void multiply_above_kernel(const float* both, unsigned hidden, float tau, float* out) {
+  const unsigned i = blockIdx.x * threads + threadIdx.x;
+  if (i >= hidden) return;
+  const float* const g = both + std::size_t{blockIdx.y} * 2 * hidden;
+  out[std::size_t{blockIdx.y} * hidden + i] = fabsf(g[i]) <= tau ? 0.0f : g[i] * g[hidden + i];
+}
+
 unsigned blocks_of(std::size_t n) { return static_cast<unsigned>((n + threads - 1) / threads); }
 
 }  // namespace
@@ -177,6 +191,20 @@ void cuda_attend(executor& exec, const attention_shape& a, const float* qkv, std
 void cuda_likeliest(executor& exec, const float* logits, std::size_t n, likeliest* out) {
   likeliest_kernel<<<1, threads, 0, exec.stream()>>>(logits, static_cast<unsigned>(n), out);
   check(cudaGetLastError(), "cuda_likeliest");
+}
+
+void cuda_silu(executor& exec, float* x, std::size_t tokens, std::size_t n, std::size_t stride) {
+  silu_kernel<<<dim3(blocks_of(n), static_cast<unsigned>(tokens)), threads, 0, exec.stream()>>>(
+      x, static_cast<unsigned>(n), stride);
+  check(cudaGetLastError(), "cuda_silu");
+}
+
+void cuda_multiply_above(executor& exec, const float* both, std::size_t tokens, std::size_t hidden,
+                         float tau, float* out) {
+  const dim3 grid(blocks_of(hidden), static_cast<unsigned>(tokens));
+  multiply_above_kernel<<<grid, threads, 0, exec.stream()>>>(both, static_cast<unsigned>(hidden),
+                                                             tau, out);
+  check(cudaGetLastError(), "cuda_multiply_above");
 }
 
 void cuda_add(executor& exec, const float* y, std::size_t n, float* x) {

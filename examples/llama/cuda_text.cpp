@@ -9,7 +9,6 @@
 #include "cuda_forward.hpp"
 #include "cuda_observers.hpp"
 #include "cuda_session.hpp"
-#include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
 
 namespace llama {
@@ -58,8 +57,13 @@ class cuda_text final : public observed_text {
     });
     return seen.on_host();
   }
-  histogram gate_magnitudes(std::size_t, std::size_t) override {
-    sparsellm::raise<sparsellm::value_error>("--device cuda: --score cats runs on the CPU alone");
+  histogram gate_magnitudes(std::size_t l, std::size_t first) override {
+    cuda_histogram seen(steps_.executor());
+    for (std::size_t w = 0; w < windows_; ++w) {
+      const const_device_rows g = steps_.gates(l, normalised(l, input::mlp, w), length_);
+      seen.observe({g.data() + first * g.stride(), g.rows() - first, g.cols(), g.stride()}, {});
+    }
+    return seen.on_host();
   }
   sparsellm::channel_stats statistics(std::size_t l, input where) override {
     cuda_channel_stats seen(steps_.executor(), width_of(where));

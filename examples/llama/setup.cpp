@@ -34,8 +34,6 @@ load_options loading(const options& o, double sparsity,
   check_sparsity(sparsity);
   require<value_error>(o.device == "cpu" || o.device == "cuda",
                        "--device: cpu or cuda expected, got '", o.device, "'");
-  require<value_error>(o.device == "cpu" || o.score != "cats",
-                       "--device cuda: --score cats runs on the CPU alone");
   return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
           parse_score(o.score)};
 }

@@ -26,8 +26,10 @@ namespace {
 const progress quiet = [](double) {};
 
 struct tiny {
-  tiny()
-      : file(tiny_model({}).bytes()), exec(1), m(exec, file.path(), {storage::f32, 0.9}, quiet) {}
+  explicit tiny(sparsellm::table_score score = sparsellm::table_score::magnitude)
+      : file(tiny_model({}).bytes()),
+        exec(1),
+        m(exec, file.path(), {storage::f32, 0.9, nullptr, score}, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;
@@ -50,6 +52,12 @@ std::vector<float> row_of(decoder& d, std::size_t row) {
   return out;
 }
 
+float apart(const std::vector<float>& a, const std::vector<float>& b) {
+  float most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::fabs(a[i] - b[i]));
+  return most;
+}
+
 }  // namespace
 
 TEST_CASE("cuda: calibration on the device gives the CPU's thresholds") {
@@ -69,9 +77,27 @@ TEST_CASE("cuda: calibration on the device gives the CPU's thresholds") {
       CHECK(there.sites[i].threshold == Approx(here.sites[i].threshold).epsilon(2e-3));
     }
   }
+}
+
+TEST_CASE("cuda: CATS leaves out rows of up and channels of down, as on the CPU") {
   calibration cats;
   cats.score = sparsellm::table_score::gate;
-  CHECK_SAYS(calibrated(t, cats, make_cuda_text), sparsellm::value_error, "CPU alone");
+  // As CATS packs a model, up row by row, and as others do.
+  for (const auto packed_for : {sparsellm::table_score::gate, sparsellm::table_score::magnitude}) {
+    tiny t(packed_for);
+    const auto there = calibrated(t, cats, make_cuda_text),
+               here = calibrated(t, cats, make_host_text);
+    for (std::size_t i = 0; i < here.sites.size(); ++i)
+      CHECK(there.sites[i].threshold == Approx(here.sites[i].threshold).epsilon(2e-3));
+    const window ids = some_tokens(12);
+    const auto device = make_cuda_session(t.m, 12, 20);
+    session host(t.exec, t.m, 12, 20);
+    for (decoder* d : {device.get(), static_cast<decoder*>(&host)}) d->append(ids, 4, nullptr);
+    for (std::size_t row : {0, 3, 4, 11})
+      CHECK(apart(row_of(*device, row), row_of(host, row)) < 1e-3f);
+    for (decoder* d : {device.get(), static_cast<decoder*>(&host)}) d->append({7}, 0, nullptr);
+    CHECK(apart(row_of(*device, 0), row_of(host, 0)) < 1e-3f);
+  }
 }
 
 TEST_CASE("cuda: a session takes up thresholds and gives the CPU's logits and likeliest tokens") {
@@ -91,11 +117,8 @@ TEST_CASE("cuda: a session takes up thresholds and gives the CPU's logits and li
     }
     for (std::size_t row : {0, 3, 4, 11}) {
       INFO("row " << row);
-      const std::vector<float> there = row_of(*device, row), here = row_of(host, row);
-      float apart = 0;
-      for (std::size_t i = 0; i < here.size(); ++i)
-        apart = std::max(apart, std::fabs(here[i] - there[i]));
-      CHECK(apart < 1e-3f);
+      const std::vector<float> there = row_of(*device, row);
+      CHECK(apart(there, row_of(host, row)) < 1e-3f);
       const likeliest best = device->best(row);
       CHECK(best.id == likeliest_of(sparsellm::vector_view<const float>(there)).id);
       CHECK(best.margin == likeliest_of(sparsellm::vector_view<const float>(there)).margin);

@@ -17,6 +17,7 @@
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/masked_product.cuh"
+#include "sparsellm/cuda/rows_product.cuh"
 #include "sparsellm/cuda/semi_structured_product.cuh"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
@@ -31,7 +32,8 @@ using device_output = vector_view<float, device_space>;
 template <class V>
 concept grouped_view = std::derived_from<V, grouped_weight<typename V::value_type>>;
 template <class V>
-concept device_view = grouped_view<V> || quantized_view<V> || masked_view<V> || bitmap_view<V>;
+concept device_view =
+    row_view<V> || grouped_view<V> || quantized_view<V> || masked_view<V> || bitmap_view<V>;
 
 // What mma.sp multiplies. Up to masked_batch tokens the products are bound by memory, the weights
 // read once, and activations stay floats.
@@ -55,6 +57,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // A batch, a sparsifier for each section of the outputs; up to 8 tokens share a reading of the
 // weights.
+template <cuda::row_view V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+  cuda::rows_product(exec, w, s, x, y);
+}
+
 template <class V, pointwise_sparsifier S>
 requires cuda::grouped_view<V> || quantized_view<V>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,

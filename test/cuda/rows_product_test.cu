@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "sparsellm/cuda/rows_product.cuh"
+
+#include <cstddef>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "cuda/device.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+
+using namespace sparsellm;
+
+TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 0", "", float, half,
+                   bfloat16) {
+  device d;
+  for (const extents e : {extents{1, 1}, {37, 70}, {130, 256}}) {
+    const auto weight = d.pack<row_major<TestType>>(normal(e.outputs * e.inputs, 101), e);
+    const std::vector<float> x = normal(11 * e.inputs, 102), scores = normal(11 * e.outputs, 103);
+    const auto xs = d.up(x), asked = d.up(scores);
+    auto all = d.exec.allocate<float>(11 * e.outputs),
+         some = d.exec.allocate<float>(11 * e.outputs);
+    for (const std::size_t tokens : {1, 3, 11}) {
+      INFO(e.outputs << "x" << e.inputs << ", " << tokens << " tokens");
+      const matrix_view<const float, device_space> in(xs.data(), tokens, e.inputs);
+      multiply(d.exec, weight, in, matrix_view<float, device_space>(all.data(), tokens, e.outputs));
+      cuda::multiply_rows(d.exec, weight.view(),
+                          matrix_view<const float, device_space>(asked.data(), tokens, e.outputs),
+                          sparsifier{magnitude{}, above{0.7f}}, in,
+                          matrix_view<float, device_space>(some.data(), tokens, e.outputs));
+      const std::vector<float> wanted = d.down(all, tokens * e.outputs),
+                               got = d.down(some, tokens * e.outputs);
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < got.size(); ++i)
+        wrong += got[i] != (std::fabs(scores[i]) > 0.7f ? wanted[i] : 0.0f);
+      CHECK(wrong == 0);
+    }
+  }
+  const auto weight = d.pack<row_major<TestType>>(normal(6, 104), {2, 3});
+  auto memory = d.exec.template allocate<float>(12);
+  const matrix_view<float, device_space> y(memory.data(), 1, 2);
+  CHECK_THROWS_AS(
+      cuda::multiply_rows(d.exec, weight.view(), y, keep_all{},
+                          matrix_view<const float, device_space>(memory.data() + 4, 1, 2), y),
+      shape_error);
+}
