@@ -30,6 +30,7 @@
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/quantized.hpp"
+#include "sparsellm/pack/row_major.hpp"
 
 namespace {
 
@@ -163,6 +164,7 @@ int main(int argc, char** argv) {
     for (const double s : {0.0, 0.5})
       add(at("gated/bf16", s, 1, {2 * p.shape.outputs, p.shape.inputs}),
           gated<channel_major<bfloat16>>, p, s, std::size_t{1});
+  add_masked<row_major<bfloat16>>("row_major/bf16", p, {1, 8});
   add_masked<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, {1, 8, 16, 64, 512});
   add_masked<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, {1, 8});
   add_masked<n_of_m<bfloat16, 1, 4>>("n_of_m/bf16/1:4", p, {1, 8});
