@@ -55,6 +55,21 @@ __device__ void load_row(const T* from, float (&to)[Values]) {
   }
 }
 
+// Values neighbouring activations, in whole 16 bytes where they lie so.
+template <unsigned Values>
+__device__ void load_x(const float* from, float (&to)[Values]) {
+  if (Values % 4 == 0 && reinterpret_cast<std::uintptr_t>(from) % 16 == 0) {
+#pragma unroll
+    for (unsigned i = 0; i + 4 <= Values; i += 4) {
+      const float4 v = __ldg(reinterpret_cast<const float4*>(from + i));
+      to[i] = v.x, to[i + 1] = v.y, to[i + 2] = v.z, to[i + 3] = v.w;
+    }
+  } else {
+#pragma unroll
+    for (unsigned i = 0; i < Values; ++i) to[i] = __ldg(from + i);
+  }
+}
+
 // Values: 16 bytes where rows begin at whole 16 bytes, else 1. Grid: [outputs / row_warps].
 template <storage_scalar T, unsigned Values, int Tokens, class S, class Rows>
 static __global__ void __launch_bounds__(row_warps * 32, 1)
@@ -80,7 +95,8 @@ static __global__ void __launch_bounds__(row_warps * 32, 1)
 #pragma unroll
       for (unsigned t = 0; t < Tokens; ++t) {
         if (!wanted[t]) continue;
-        const float* const x = batch.x + t * batch.x_stride + c;
+        float x[Values];
+        load_x<Values>(batch.x + t * batch.x_stride + c, x);
 #pragma unroll
         for (unsigned i = 0; i < Values; ++i)
           sum[t] = fmaf(weight[i], keep.keeps(x[i], c + i) ? x[i] : 0.0f, sum[t]);
