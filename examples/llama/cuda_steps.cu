@@ -6,6 +6,7 @@
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/error.cuh"
+#include "sparsellm/cuda/kernels/gate.cuh"
 
 namespace llama {
 
@@ -147,7 +148,7 @@ __global__ void silu_kernel(float* x, unsigned n, std::size_t stride) {
   const unsigned i = blockIdx.x * threads + threadIdx.x;
   if (i >= n) return;
   float& v = x[blockIdx.y * stride + i];
-  v = v / (1.0f + expf(-v));
+  v = sparsellm::cuda::silu(v);
 }
 
 __global__ void multiply_above_kernel(const float* both, unsigned hidden, float tau, float* out) {
