@@ -28,3 +28,8 @@ else()
                    -DQEMU=${SPARSELLM_QEMU_X86_64} -DWORK=${PROJECT_BINARY_DIR}/package/odr
                    -P ${CMAKE_CURRENT_SOURCE_DIR}/package/odr.cmake)
 endif()
+
+add_test(NAME package.fast_math
+         COMMAND ${CMAKE_COMMAND} -DCOMPILER=${CMAKE_CXX_COMPILER} -DROOT=${PROJECT_SOURCE_DIR}
+                 -DWORK=${PROJECT_BINARY_DIR}/package/fast_math
+                 -P ${CMAKE_CURRENT_SOURCE_DIR}/package/fast_math.cmake)

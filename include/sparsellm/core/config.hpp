@@ -34,62 +34,35 @@
 #define SPARSELLM_HAS_EXCEPTIONS 0
 #endif
 
-// Everything else the library defines lives in an inline namespace named after the instruction
-// set the *user's* flags allow. Two files with different -march then hold two sets of functions,
-// and the linker cannot hand AVX-512 code to the file that asked for none (docs/decisions/0002).
-// One digit each: SSE4.2, AVX, AVX2, FMA, BMI2, F16C, AVX-512F, AVX-512VL, AVX-512-BF16,
-// exceptions.
-#if defined(__SSE4_2__)
-#define SPARSELLM_BASELINE_A 1
+// Under -ffast-math a NaN passes for a number and sums are added in another order: scores of NaN
+// are dropped, infinite weights are packed, results differ from machine to machine. Who needs none
+// of these may say so.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#define SPARSELLM_FAST_MATH 1
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#define SPARSELLM_FAST_MATH 1
 #else
-#define SPARSELLM_BASELINE_A 0
+#define SPARSELLM_FAST_MATH 0
 #endif
-#if defined(__AVX__)
-#define SPARSELLM_BASELINE_B 1
-#else
-#define SPARSELLM_BASELINE_B 0
+#if SPARSELLM_FAST_MATH && !defined(SPARSELLM_ALLOW_FAST_MATH)
+#error "sparsellm: compile without -ffast-math, or define SPARSELLM_ALLOW_FAST_MATH"
 #endif
-#if defined(__AVX2__)
-#define SPARSELLM_BASELINE_C 1
-#else
-#define SPARSELLM_BASELINE_C 0
-#endif
-#if defined(__FMA__)
-#define SPARSELLM_BASELINE_D 1
-#else
-#define SPARSELLM_BASELINE_D 0
-#endif
-#if defined(__BMI2__)
-#define SPARSELLM_BASELINE_E 1
-#else
-#define SPARSELLM_BASELINE_E 0
-#endif
-#if defined(__F16C__)
-#define SPARSELLM_BASELINE_F 1
-#else
-#define SPARSELLM_BASELINE_F 0
-#endif
-#if defined(__AVX512F__)
-#define SPARSELLM_BASELINE_G 1
-#else
-#define SPARSELLM_BASELINE_G 0
-#endif
-#if defined(__AVX512VL__)
-#define SPARSELLM_BASELINE_H 1
-#else
-#define SPARSELLM_BASELINE_H 0
-#endif
-#if defined(__AVX512BF16__)
-#define SPARSELLM_BASELINE_I 1
-#else
-#define SPARSELLM_BASELINE_I 0
-#endif
-#define SPARSELLM_BASELINE_PASTE(a, b, c, d, e, f, g, h, i, j) \
-  baseline_##a##b##c##d##e##f##g##h##i##j
-#define SPARSELLM_BASELINE_NAME(a, b, c, d, e, f, g, h, i, j) \
-  SPARSELLM_BASELINE_PASTE(a, b, c, d, e, f, g, h, i, j)
-#define SPARSELLM_BASELINE                                                                  \
-  SPARSELLM_BASELINE_NAME(SPARSELLM_BASELINE_A, SPARSELLM_BASELINE_B, SPARSELLM_BASELINE_C, \
-                          SPARSELLM_BASELINE_D, SPARSELLM_BASELINE_E, SPARSELLM_BASELINE_F, \
-                          SPARSELLM_BASELINE_G, SPARSELLM_BASELINE_H, SPARSELLM_BASELINE_I, \
-                          SPARSELLM_HAS_EXCEPTIONS)
+
+// Everything else the library defines lives in an inline namespace named after the flags of the
+// file it is compiled in. Two files with different flags then hold two sets of functions, and the
+// linker cannot hand AVX-512 code to the file that asked for none (docs/decisions/0002). A digit a
+// flag: what the compiler defines its macro to be, 0 where it defines none.
+#define SPARSELLM_DIGIT_0 , 0
+#define SPARSELLM_DIGIT_1 , 1
+#define SPARSELLM_SECOND(first, second, ...) second
+#define SPARSELLM_SECOND_OR_0(...) SPARSELLM_SECOND(__VA_ARGS__, 0, 0)
+#define SPARSELLM_DIGIT(value) SPARSELLM_SECOND_OR_0(SPARSELLM_DIGIT_##value)
+#define SPARSELLM_PASTE(a, b, c, d, e) a##b##c##d##e
+#define SPARSELLM_JOIN(a, b, c, d, e) SPARSELLM_PASTE(a, b, c, d, e)
+#define SPARSELLM_DIGITS(a, b, c, d, e)                                                          \
+  SPARSELLM_JOIN(SPARSELLM_DIGIT(a), SPARSELLM_DIGIT(b), SPARSELLM_DIGIT(c), SPARSELLM_DIGIT(d), \
+                 SPARSELLM_DIGIT(e))
+#define SPARSELLM_BASELINE                                                                      \
+  SPARSELLM_JOIN(baseline_, SPARSELLM_DIGITS(__SSE4_2__, __AVX__, __AVX2__, __FMA__, __BMI2__), \
+                 SPARSELLM_DIGITS(__F16C__, __AVX512F__, __AVX512VL__, __AVX512BF16__, ),       \
+                 SPARSELLM_HAS_EXCEPTIONS, SPARSELLM_FAST_MATH)

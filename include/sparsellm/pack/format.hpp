@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <string_view>
@@ -25,7 +24,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // Whether a weight is finite when stored as T.
 template <storage_scalar T>
 [[nodiscard]] bool finite_as(float w) noexcept {
-  return std::isfinite(widen(narrow<T>(w)));
+  return is_finite(widen(narrow<T>(w)));
 }
 
 // Semantics: storage holds bytes(e) bytes. pack_rows(storage, e, first, rows) writes the rows

@@ -86,7 +86,7 @@ struct n_of_m {
   [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
   [[nodiscard]] static bool stores(float w) noexcept {
     if constexpr (levels)
-      return std::isfinite(w);
+      return is_finite(w);
     else
       return finite_as<T>(w);
   }

@@ -218,7 +218,7 @@ requires(packed_format<F>&& std::invocable<const Fill&, std::size_t, quantized_r
         fill(first + r, rows[r]);
         for (std::size_t b = 0; b < blocks; ++b)
           require<value_error>(
-              std::isfinite(widen(rows[r].scale[b])) && std::isfinite(widen(rows[r].minimum[b])),
+              is_finite(widen(rows[r].scale[b])) && is_finite(widen(rows[r].minimum[b])),
               "pack_levels: row ", first + r, ", block ", b, ": scale ", widen(rows[r].scale[b]),
               " and minimum ", widen(rows[r].minimum[b]), ", expected finite numbers");
         const std::uint8_t largest = *std::max_element(rows[r].level.begin(), rows[r].level.end());
