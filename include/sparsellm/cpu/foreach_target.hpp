@@ -6,6 +6,7 @@
 // block here and a line in cpu/isa.hpp.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

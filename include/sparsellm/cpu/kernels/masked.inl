@@ -76,9 +76,11 @@ inline void masked_rows_of(const masked_weight<T>& w, std::size_t strip, std::si
           v += Eight != 0 ? 4 * Eight
                           : static_cast<std::size_t>(
                                 __builtin_popcount(static_cast<std::uint32_t>(masks[r])));
+        // Half h of the mask, loaded from where it lies: for a shift g++ 12 spills a sum.
         std::uint32_t bits;
-        __builtin_memcpy(&bits, reinterpret_cast<const std::byte*>(masks + r) + h * sizeof bits,
-                         sizeof bits);
+        constexpr std::size_t at =
+            (std::endian::native == std::endian::big ? 1 - h : h) * sizeof bits;
+        __builtin_memcpy(&bits, reinterpret_cast<const std::byte*>(masks + r) + at, sizeof bits);
         vfloat e[steps];
         expand_lanes<Eight>(v, bits, e);
         unrolled<Tokens * steps>([&](auto i) {
