@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "calibration.hpp"
 #include "catch2_any.hpp"
-#include "cuda_session.hpp"
-#include "forward.hpp"
+#include "cuda/session.hpp"
 #include "llama/gguf_builder.hpp"
-#include "model.hpp"
-#include "pruning.hpp"
+#include "methods/calibration.hpp"
+#include "methods/pruning.hpp"
+#include "model/forward.hpp"
+#include "model/model.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 
 using namespace llama;

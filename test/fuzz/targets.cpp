@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-#include "checkpoint.hpp"
-#include "config.hpp"
-#include "dequantize.hpp"
-#include "gguf.hpp"
+#include "files/checkpoint.hpp"
+#include "files/config.hpp"
+#include "files/dequantize.hpp"
+#include "files/gguf.hpp"
+#include "files/tokenizer.hpp"
+#include "files/tokenizer_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/core/error.hpp"
-#include "tokenizer.hpp"
-#include "tokenizer_json.hpp"
 
 void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
   try {

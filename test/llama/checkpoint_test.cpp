@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "checkpoint.hpp"
+#include "files/checkpoint.hpp"
 
 #include <cstring>
 #include <map>
@@ -10,15 +10,15 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "config.hpp"
-#include "gguf.hpp"
+#include "files/config.hpp"
+#include "files/gguf.hpp"
+#include "files/safetensors.hpp"
+#include "files/tokenizer.hpp"
+#include "files/tokenizer_json.hpp"
 #include "llama/gguf_builder.hpp"
 #include "llama/pruned.hpp"
-#include "safetensors.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
-#include "tokenizer.hpp"
-#include "tokenizer_json.hpp"
 
 using namespace llama;
 using nlohmann::json;

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "gguf.hpp"
+#include "files/gguf.hpp"
 
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "config.hpp"
-#include "dequantize.hpp"
+#include "files/config.hpp"
+#include "files/dequantize.hpp"
+#include "files/mapped_file.hpp"
 #include "llama/gguf_builder.hpp"
-#include "mapped_file.hpp"
 #include "sparsellm/core/error.hpp"
 
 using namespace llama;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "model.hpp"
+#include "model/model.hpp"
 
 #include <cmath>
 #include <limits>
@@ -10,21 +10,21 @@
 #include <random>
 #include <vector>
 
-#include "block_trial.hpp"
-#include "calibration.hpp"
 #include "catch2_any.hpp"
-#include "dequantize.hpp"
-#include "divergence.hpp"
-#include "forward.hpp"
-#include "gguf.hpp"
-#include "generation.hpp"
-#include "levels.hpp"
+#include "files/dequantize.hpp"
+#include "files/gguf.hpp"
+#include "files/levels.hpp"
+#include "files/tokenizer.hpp"
 #include "llama/gguf_builder.hpp"
-#include "perplexity.hpp"
+#include "methods/block_trial.hpp"
+#include "methods/calibration.hpp"
+#include "methods/divergence.hpp"
+#include "methods/perplexity.hpp"
+#include "model/forward.hpp"
+#include "model/generation.hpp"
+#include "model/sparsity_meter.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/error.hpp"
-#include "sparsity_meter.hpp"
-#include "tokenizer.hpp"
 
 using namespace llama;
 using sparsellm::format_error;

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint_writer.hpp"
-#include "forward.hpp"
-#include "model.hpp"
-#include "pruning.hpp"
+#include "files/checkpoint_writer.hpp"
+#include "methods/pruning.hpp"
+#include "model/forward.hpp"
+#include "model/model.hpp"
 #include "sparsellm/cpu/executor.hpp"
 
 class temporary_folder {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "pruning.hpp"
+#include "methods/pruning.hpp"
 
 #include <algorithm>
 #include <random>

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "calibration.hpp"
-#include "model.hpp"
-#include "perplexity.hpp"
+#include "files/tokenizer.hpp"
+#include "methods/calibration.hpp"
+#include "methods/perplexity.hpp"
+#include "model/model.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
-#include "tokenizer.hpp"
 
 inline const llama::progress quiet = [](double) {};
 

@@ -13,7 +13,7 @@
 #include "catch2_any.hpp"
 #include "llama/pruned.hpp"
 #include "llama/real_model.hpp"
-#include "passage.hpp"
+#include "methods/passage.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
 #include "sparsellm/observe/entropy.hpp"
 

@@ -12,19 +12,19 @@
 #include <string>
 #include <vector>
 
-#include "block_trial.hpp"
-#include "calibration.hpp"
 #include "catch2_any.hpp"
-#include "forward.hpp"
-#include "gguf.hpp"
-#include "generation.hpp"
-#include "perplexity.hpp"
+#include "files/gguf.hpp"
+#include "files/tokenizer.hpp"
 #include "llama/real_model.hpp"
+#include "methods/block_trial.hpp"
+#include "methods/calibration.hpp"
+#include "methods/perplexity.hpp"
+#include "model/forward.hpp"
+#include "model/generation.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
-#include "tokenizer.hpp"
 
 using namespace llama;
 using nlohmann::json;

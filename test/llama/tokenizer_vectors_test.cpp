@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "gguf.hpp"
-#include "mapped_file.hpp"
+#include "files/gguf.hpp"
+#include "files/mapped_file.hpp"
+#include "files/tokenizer.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/core/replace_file.hpp"
-#include "tokenizer.hpp"
 
 using namespace llama;
 

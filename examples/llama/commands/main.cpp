@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// sparsellm-llama: the command line. docs/llama.md describes every option and JSON field.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "commands/commands.hpp"
+#include "commands/terminal.hpp"
+#include "sparsellm/core/replace_file.hpp"
+#include "sparsellm/version.hpp"
+
+namespace {
+
+using command = std::function<void(const llama::options&, nlohmann::ordered_json&)>;
+
+struct program {
+  CLI::App app{"Llama-architecture models from GGUF files, decoded with sparse activations"};
+  llama::options options;
+  std::string json;
+  command chosen;
+
+  program() {
+    options.model = SPARSELLM_DEMO_MODEL;
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::to_string(SPARSELLM_VERSION_MAJOR) + "." +
+                                          std::to_string(SPARSELLM_VERSION_MINOR) + "." +
+                                          std::to_string(SPARSELLM_VERSION_PATCH));
+    add("inspect", "Show what is in a model file", llama::run_inspect);
+
+    CLI::App* generate = add("generate", "Continue a prompt", llama::run_generate);
+    generate->add_option("--prompt", options.prompt, "The text to continue")->required();
+    generate->add_option("--tokens", options.tokens, "How many tokens to write at most")
+        ->required();
+    generate->add_option("--temperature", options.temperature, "0 takes the likeliest token");
+    generate->add_option("--seed", options.seed, "Of the random draws");
+    add_device(generate);
+    add_thresholds(generate);
+
+    CLI::App* perplexity = add("perplexity", "Score a text", llama::run_perplexity);
+    perplexity->add_option("--text", options.text, "The text's file")->required();
+    perplexity->add_option("--window", options.window, "Tokens a window");
+    perplexity->add_option("--windows", options.windows, "How many windows");
+    perplexity->add_option("--stride", options.stride, "Tokens from one window to the next");
+    add_device(perplexity);
+    add_thresholds(perplexity);
+
+    CLI::App* calibrate = add("calibrate", "Make a threshold table", llama::run_calibrate);
+    calibrate->add_option("--text", options.text, "The text's file")->required();
+    calibrate->add_option("--tokens", options.tokens, "How many tokens of it")->required();
+    calibrate->add_option("--window", options.window, "Tokens a window");
+    calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
+    add_device(calibrate);
+    add_method(calibrate);
+    add_dense(calibrate, "With --sequential: positions left dense in each window");
+    calibrate->add_option("--output", options.output, "The table's file")->required();
+
+    CLI::App* prune = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
+    prune->add_option("--text", options.text, "The calibration text's file")->required();
+    prune->add_option("--output", options.output, "The checkpoint's directory")->required();
+    prune->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
+    prune->add_option("--metric", options.metric,
+                      "What a weight is scored by: magnitude, wanda, ria or e-sparse");
+    prune->add_option("--shuffle", options.shuffle,
+                      "Order channels first: none, global, local or both");
+    add_device(prune);
+    prune->add_option("--tokens", prune_tokens, "How many tokens of the text");
+    prune->add_option("--window", options.window, "Tokens a window");
+    prune->add_flag("--sequential", options.sequential,
+                    "Calibrate each block on the outputs of the pruned blocks before it");
+    prune->add_option("--block", options.block, "Channels that the local shuffle moves among");
+    prune->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
+        ->check(CLI::PositiveNumber);
+    prune->add_option("--deal", options.deal,
+                      "How the global shuffle deals channels: round-robin or zigzag");
+    prune->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
+    prune->add_option("--bins", options.bins, "Of the entropy's histogram");
+    prune
+        ->add_option("--entropy", options.entropy,
+                     "Other readings of e-sparse, comma between: bits, tensor (one range for all "
+                     "channels), absolute, rms (in place of the norm)")
+        ->delimiter(',');
+    prune
+        ->add_option("--dense", options.dense_projections,
+                     "Projections that stay dense, comma between")
+        ->delimiter(',');
+    prune->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
+        ->delimiter(',');
+
+    CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);
+    bench->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
+        ->delimiter(',')
+        ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
+    bench->add_option("--tokens", bench_tokens, "Decode steps a round");
+    bench->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
+    bench
+        ->add_option("--batch", options.batches,
+                     "Also time so many sequences at once, comma between")
+        ->delimiter(',');
+    add_device(bench);
+    add_calibration(bench);
+  }
+
+  std::size_t bench_tokens = 48, prune_tokens = 16384;
+
+ private:
+  CLI::App* add(const char* name, const char* what, command run) {
+    CLI::App* sub = app.add_subcommand(name, what);
+    sub->add_option("--model", options.model,
+                    "A GGUF file or a checkpoint's directory; without it the demo's model");
+    sub->add_option("--threads", options.threads, "Threads; without it all")
+        ->check(CLI::PositiveNumber);
+    sub->add_option("--weights", options.weights,
+                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, i8 (of "
+                    "N:M checkpoints), or gguf, as they are in the file");
+    sub->add_option("--json", json, "Also write the result to a file as JSON");
+    sub->callback([this, run] { chosen = run; });
+    return sub;
+  }
+  void add_device(CLI::App* sub) {
+    sub->add_option("--device", options.device, "Where the model runs: cpu or cuda");
+  }
+  void add_calibration(CLI::App* sub) {
+    sub->add_option("--calibration-text", options.calibration_text,
+                    "Calibrate on this file; without it on text the model writes");
+    sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it");
+    add_method(sub);
+  }
+  void add_method(CLI::App* sub) {
+    sub->add_flag("--sequential", options.sequential,
+                  "Calibrate each layer on already sparsified inputs");
+    sub->add_option("--score", options.score,
+                    "What is compared: magnitude, wina, cats, or nonzero for ReLU models");
+    sub->add_option("--allocation", options.allocation,
+                    "How sparsity is divided: uniform, profile, greedy, or layers");
+    sub->add_flag("--top-k", options.top_k, "As many channels for every token, the largest");
+    sub->add_option("--search", options.search,
+                    "A file that greedy and layers keep what they found in, and go on from");
+    sub->add_option("--search-windows", options.search_windows,
+                    "How many calibration windows they search on");
+    sub->add_option("--norm", options.norm,
+                    "Their error of a block's output: token, or channel as TEAL's release");
+  }
+  void add_dense(CLI::App* sub, const char* what) {
+    CLI::Option* prefix = sub->add_option("--dense-prefix", options.dense_prefix, what)
+                              ->check(CLI::NonNegativeNumber);
+    sub->add_option("--dense-fraction", options.dense_fraction,
+                    "The same as a share of the prompt or window, in [0, 1]")
+        ->check(CLI::Range(0.0, 1.0))
+        ->excludes(prefix);
+  }
+  void add_thresholds(CLI::App* sub) {
+    CLI::Option* sparsity =
+        sub->add_option("--sparsity", options.sparsity, "Share of activations to skip, in [0, 1)");
+    sub->add_option("--thresholds", options.thresholds, "A table that calibrate wrote")
+        ->excludes(sparsity);
+    add_dense(sub, "Positions left dense: by default the prompt in generate, none in perplexity");
+    add_calibration(sub);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  program p;
+  try {
+    p.app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return p.app.exit(e) == 0 ? 0 : 2;
+  }
+  llama::watch_for_interrupts();
+  try {
+    if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
+    if (p.app.got_subcommand("prune")) p.options.tokens = p.prune_tokens;
+    nlohmann::ordered_json result;
+    p.chosen(p.options, result);
+    if (!p.json.empty()) sparsellm::replace_file(p.json, result.dump(1) + "\n");
+    return 0;
+  } catch (const llama::interrupted& e) {
+    std::cerr << "\nsparsellm-llama: " << e.what() << "\n";
+    return 130;
+  } catch (const std::exception& e) {
+    std::cerr << "sparsellm-llama: " << e.what() << "\n";
+    return 1;
+  }
+}

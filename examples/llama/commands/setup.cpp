@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checks come first: nothing is loaded for options that are wrong.
+#include "commands/setup.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "commands/terminal.hpp"
+#include "cuda/session.hpp"
+#include "files/levels.hpp"
+#include "methods/search.hpp"
+#include "model/forward.hpp"
+#include "model/generation.hpp"
+#include "sparsellm/calibrate/profile.hpp"
+#include "sparsellm/calibrate/table_json.hpp"
+#include "sparsellm/calibrate/uniform.hpp"
+#include "sparsellm/core/replace_file.hpp"
+
+namespace llama {
+
+using sparsellm::require;
+using sparsellm::value_error;
+
+namespace {
+
+// A few seconds of writing; a text of --calibration-text's size would take a minute and more.
+constexpr std::size_t own_windows = 4, own_tokens = 256;
+
+load_options loading(const options& o, double sparsity,
+                     const std::optional<sparsellm::threshold_table>& table) {
+  check_sparsity(sparsity);
+  require<value_error>(o.device == "cpu" || o.device == "cuda",
+                       "--device: cpu or cuda expected, got '", o.device, "'");
+  return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
+          parse_score(o.score)};
+}
+
+std::optional<sparsellm::threshold_table> read_table(const options& o) {
+  if (o.thresholds.empty()) return std::nullopt;
+  return sparsellm::load_threshold_table(o.thresholds);
+}
+
+}  // namespace
+
+setup::setup(const options& o, double sparsity)
+    : exec(checked_threads(o.threads)),
+      table(read_table(o)),
+      model(exec, o.model, loading(o, sparsity, table), show_progress("packing weights")),
+      tokenizer(model.file()) {
+  require<sparsellm::format_error>(tokenizer.size() == model.shape().vocabulary,
+                                   "model: ", tokenizer.size(), " tokens and ",
+                                   model.shape().vocabulary, " embeddings");
+}
+
+std::size_t checked_threads(std::size_t wanted) {
+  const std::size_t most = sparsellm::cpu::executor::hardware_threads();
+  require<value_error>(wanted <= most, "--threads: 1 to ", most,
+                       " expected, what this machine runs at once; got ", wanted);
+  return wanted == 0 ? most : wanted;
+}
+
+std::optional<sparsellm::storage> parse_weights(const std::string& name) {
+  if (name == "gguf") return std::nullopt;
+  using sparsellm::storage;
+  for (const storage s : {storage::f32, storage::f16, storage::bf16, storage::q8_0, storage::q4_0,
+                          storage::q4_1, storage::i8})
+    if (name == sparsellm::name(s)) return s;
+  sparsellm::raise<value_error>(sparsellm::concat(
+      "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1 or i8 expected, got '", name, "'"));
+}
+
+sparsellm::table_score parse_score(const std::string& name) {
+  if (name == "wina") return sparsellm::table_score::column_scaled;
+  if (name == "cats") return sparsellm::table_score::gate;
+  require<value_error>(name == "magnitude" || name == "nonzero",
+                       "--score: magnitude, wina, cats or nonzero expected, got '", name, "'");
+  return sparsellm::table_score::magnitude;
+}
+
+void check_sparsity(double sparsity) {
+  require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
+                       "--sparsity: a number in [0, 1) expected, got ", sparsity);
+}
+
+std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path) {
+  std::vector<std::int32_t> ids = t.encode(sparsellm::read_file(path));
+  require<value_error>(ids.size() >= 2, "'", path, "' holds ", ids.size(),
+                       " tokens, at least 2 expected");
+  return ids;
+}
+
+std::vector<window> calibration_windows(setup& s, const options& o) {
+  if (!o.calibration_text.empty())
+    return cut_windows(read_ids(s.tokenizer, o.calibration_text), o.window, o.calibration_tokens);
+  const std::unique_ptr<decoder> writer =
+      make_decoder(s, o, own_tokens, std::min(own_tokens, s.model.shape().context));
+  const progress report = show_progress("the model writes its calibration text");
+  sampler pick(1.0, o.seed);
+  const std::int32_t first =
+      s.tokenizer.bos() >= 0 ? s.tokenizer.bos() : std::max(s.tokenizer.eos(), 0);
+  std::vector<window> windows;
+  for (std::size_t w = 0; w < own_windows; ++w) {
+    writer->rewind();
+    window ids{first};
+    const generation g = generate(
+        *writer, {first}, writer->capacity() - 1, writer->capacity(), -1, pick, nullptr,
+        [](double) {},
+        [&](std::int32_t) { report(static_cast<double>(w) / static_cast<double>(own_windows)); });
+    ids.insert(ids.end(), g.ids.begin(), g.ids.end());
+    windows.push_back(std::move(ids));
+  }
+  report(1.0);
+  return windows;
+}
+
+std::size_t dense_positions(const options& o, std::size_t length, std::size_t otherwise) {
+  if (o.dense_fraction >= 0)
+    return static_cast<std::size_t>(std::ceil(o.dense_fraction * static_cast<double>(length)));
+  return o.dense_prefix < 0 ? otherwise : static_cast<std::size_t>(o.dense_prefix);
+}
+
+sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
+                                     const std::vector<window>& windows) {
+  const sparsellm::table_score score = parse_score(o.score);
+  require<value_error>(o.score != "nonzero" || sparsity == 0.0,
+                       "--score nonzero: skips exact zeros and takes no --sparsity");
+  calibration how;
+  if (o.allocation == "uniform") {
+    how.shares = allocate(sparsellm::uniform{sparsity}, s.model, score);
+  } else if (o.allocation == "profile") {
+    how.shares = allocate(sparsellm::profile{sparsity}, s.model, score);
+  } else {
+    require<value_error>(o.allocation == "greedy" || o.allocation == "layers",
+                         "--allocation: uniform, profile, greedy or layers expected, got '",
+                         o.allocation, "'");
+    require<value_error>(score != sparsellm::table_score::gate && !o.top_k, "--allocation ",
+                         o.allocation,
+                         ": its sparsities differ by projection, which neither "
+                         "--score cats nor --top-k takes");
+    how.shares = search_allocation(s, o, sparsity, windows);
+  }
+  how.score = score;
+  how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
+  how.sequential = o.sequential;
+  how.dense_prefix = dense_positions(o, windows.front().size(), 0);
+  return calibrate_model(s.exec, s.model, windows, how, show_progress("calibrating"),
+                         o.device == "cuda" ? make_cuda_text : make_host_text);
+}
+
+bool use_thresholds(setup& s, const options& o, double sparsity) {
+  if (s.table.has_value()) {
+    s.model.use(s.exec, *s.table, s.model.identity());
+    return true;
+  }
+  if (sparsity == 0.0 && o.score != "nonzero") return false;
+  (void)calibrate(s, o, sparsity, calibration_windows(s, o));
+  return true;
+}
+
+std::unique_ptr<decoder> make_decoder(setup& s, const options& o, std::size_t max_tokens,
+                                      std::size_t positions) {
+  if (o.device == "cuda") return make_cuda_session(s.model, max_tokens, positions);
+  return std::make_unique<session>(s.exec, s.model, max_tokens, positions);
+}
+
+std::unique_ptr<batch_decoder> make_batch_decoder(setup& s, const options& o, std::size_t sequences,
+                                                  std::size_t positions) {
+  if (o.device == "cuda") return make_cuda_sequences(s.model, sequences, positions);
+  return std::make_unique<llama::sequences>(s.exec, s.model, sequences, positions);
+}
+
+nlohmann::ordered_json describe(const setup& s, const options& o) {
+  nlohmann::ordered_json j{{"model", s.model.shape().name},
+                           {"weights", o.weights},
+                           {"device", o.device},
+                           {"threads", s.exec.concurrency()},
+                           {"instruction_set", sparsellm::cpu::name(s.exec.instruction_set())},
+                           {"weight_bytes", s.model.weight_bytes()}};
+  if (!s.model.conversions().empty()) {
+    for (const auto& [type, lost] : s.model.conversions())
+      j["conversions"][std::string(info_of(static_cast<std::uint32_t>(type))->name)] = {
+          {"to", sparsellm::name(storage_of(type))},
+          {"tensors", lost.tensors},
+          {"relative_error", std::sqrt(lost.squared_error / lost.squared)}};
+  }
+  return j;
+}
+
+}  // namespace llama

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One line, rewritten in place on a terminal and written now and then elsewhere.
+#include "commands/terminal.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "commands/commands.hpp"
+
+namespace llama {
+
+namespace {
+
+std::atomic<bool> pressed{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+
+struct line {
+  std::string what;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now(), last = start;
+  bool shown = false;
+};
+
+}  // namespace
+
+void watch_for_interrupts() {
+  std::signal(SIGINT, [](int) {
+    pressed = true;
+    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends the program at once
+  });
+}
+
+void stop_if_interrupted() {
+  if (pressed) throw interrupted("interrupted; nothing was written");
+}
+
+progress show_progress(std::string what) {
+  auto state = std::make_shared<line>();
+  state->what = std::move(what);
+  return [state](double share) {
+    stop_if_interrupted();
+    using namespace std::chrono_literals;
+    const auto now = std::chrono::steady_clock::now();
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    const bool done = share >= 1.0;
+    if (now - state->start < 2s) return;
+    if (!done && now - state->last < (terminal ? 100ms : 5000ms)) return;
+    state->last = now;
+    state->shown = true;
+    std::fprintf(stderr, terminal ? "\r%s … %3.0f %%" : "%s … %3.0f %%\n", state->what.c_str(),
+                 100 * share);
+    if (done && terminal) std::fprintf(stderr, "\r\033[K");
+    std::fflush(stderr);
+  };
+}
+
+}  // namespace llama

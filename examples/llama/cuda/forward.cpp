@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/forward.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cuda/copy.cuh"
+
+namespace llama {
+
+using sparsellm::require;
+using sparsellm::vector_view;
+using sparsellm::cuda::to_device;
+
+cuda_forward::norm::norm(sparsellm::cuda::executor& exec, const norm_step& n)
+    : gain(to_device(exec, vector_view<const float>(n.gain))),
+      order(to_device(
+          exec, vector_view<const std::uint32_t>(n.order.channels().data(), n.order.size()))) {
+  exec.wait();  // for what is copied from the model
+}
+
+cuda_forward::layer::layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache)
+    : attention_norm(exec, b.attention_norm),
+      mlp_norm(exec, b.mlp_norm),
+      qkv(exec, b.qkv.parts()),
+      out(exec, b.out.parts()),
+      gate_up(exec, b.gate_up.parts()),
+      down(exec, b.down.parts()),
+      keys(exec.stream(), cache),
+      values(exec.stream(), cache) {}
+
+cuda_linear& cuda_forward::layer::reading(input where) noexcept {
+  return where == input::attention ? qkv
+         : where == input::output  ? out
+         : where == input::mlp     ? gate_up
+                                   : down;
+}
+
+cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
+                           std::size_t sequences)
+    : model_(m),
+      attention_{static_cast<unsigned>(m.shape().heads), static_cast<unsigned>(m.shape().kv_heads),
+                 static_cast<unsigned>(m.shape().head_size),
+                 static_cast<unsigned>(m.shape().rotary_size), static_cast<unsigned>(positions)},
+      cache_(m.shape().kv_width() * positions * sequences),
+      final_norm_(exec_, m.final_norm()),
+      head_(exec_, m.head().parts()) {
+  const config& c = m.shape();
+  require<sparsellm::shape_error>(positions <= c.context, "model: at most ", c.context,
+                                  " positions, got ", positions);
+  layers_.reserve(c.layers);
+  for (const block& b : m.blocks()) layers_.emplace_back(exec_, b, cache_);
+  std::vector<float> rotary;
+  for (std::size_t p = 0; p < positions; ++p)
+    for (const double frequency : m.rotary_frequencies()) {
+      rotary.push_back(static_cast<float>(std::cos(static_cast<double>(p) * frequency)));
+      rotary.push_back(static_cast<float>(std::sin(static_cast<double>(p) * frequency)));
+    }
+  rotary_ = to_device(exec_, vector_view<const float>(rotary));
+  qkv_ = exec_.allocate<float>(max_tokens * attention_.row());
+  both_ = exec_.allocate<float>(max_tokens * 2 * c.hidden);
+  product_ = exec_.allocate<float>(max_tokens * c.width);
+  exec_.wait();
+}
+
+void cuda_forward::reread(std::size_t l, input where) {
+  const block& b = model_.blocks()[l];
+  layers_[l].reading(where).reread(exec_, b.reading(where).parts());
+}
+
+void cuda_forward::replace(std::size_t l, input where) {
+  layers_[l].reading(where) = cuda_linear(exec_, model_.blocks()[l].reading(where).parts());
+}
+
+void cuda_forward::reread() {
+  for (std::size_t l = 0; l < layers_.size(); ++l)
+    for (const input where : {input::attention, input::output, input::mlp, input::down})
+      reread(l, where);
+}
+
+void cuda_forward::normalise(const norm& n, const float* x, std::size_t tokens, float* out) {
+  cuda_normalise(exec_, x, tokens, model_.shape().width, n.gain.data(),
+                 n.order.size() == 0 ? nullptr : n.order.data(), model_.shape().norm_epsilon, out);
+}
+
+void cuda_forward::normalise(std::size_t l, input where, const float* x, std::size_t tokens,
+                             float* out) {
+  normalise(where == input::attention ? layers_[l].attention_norm : layers_[l].mlp_norm, x, tokens,
+            out);
+}
+
+void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cached_rows at,
+                          std::size_t dense_rows, float* out) {
+  layer& b = layers_[l];
+  b.qkv.multiply(exec_, {h, tokens, model_.shape().width}, dense_rows,
+                 {qkv_.data(), tokens, attention_.row()});
+  cuda_rotate_and_store(exec_, attention_, qkv_.data(), tokens, at, rotary_.data(), b.keys.data(),
+                        b.values.data());
+  cuda_attend(exec_, attention_, qkv_.data(), tokens, at, b.keys.data(), b.values.data(), out);
+}
+
+void cuda_forward::add_product(std::size_t l, input where, const float* in, std::size_t tokens,
+                               std::size_t dense_rows, float* x) {
+  const config& c = model_.shape();
+  const std::size_t width = where == input::output ? c.query_width() : c.hidden;
+  const cuda_linear& w = layers_[l].reading(where);
+  const const_device_rows from(in, tokens, width);
+  const device_rows to(product_.data(), tokens, c.width);
+  if (where == input::down && model_.blocks()[l].gate_threshold >= 0.0f)
+    w.multiply_nonzero(exec_, from, to);  // what the gate left out is 0
+  else
+    w.multiply(exec_, from, dense_rows, to);
+  cuda_add(exec_, product_.data(), tokens * c.width, x);
+}
+
+void cuda_forward::gate(std::size_t l, const float* h, std::size_t tokens, std::size_t dense_rows,
+                        float* out) {
+  const config& c = model_.shape();
+  const float tau = model_.blocks()[l].gate_threshold;
+  const std::size_t dense = tau < 0.0f ? tokens : std::min(dense_rows, tokens);
+  if (dense != 0)
+    layers_[l].gate_up.multiply_gated(exec_, {h, dense, c.width}, dense_rows,
+                                      {both_.data(), dense, 2 * c.hidden}, {out, dense, c.hidden});
+  if (dense == tokens) return;
+  const std::size_t rest = tokens - dense;
+  layers_[l].gate_up.multiply_above(exec_, {h + dense * c.width, rest, c.width}, tau,
+                                    {both_.data(), rest, 2 * c.hidden});
+  cuda_multiply_above(exec_, both_.data(), rest, c.hidden, tau, out + dense * c.hidden);
+}
+
+const_device_rows cuda_forward::gates(std::size_t l, const float* h, std::size_t tokens) {
+  const config& c = model_.shape();
+  layers_[l].gate_up.multiply_above(exec_, {h, tokens, c.width}, -1.0f,
+                                    {both_.data(), tokens, 2 * c.hidden});
+  return {both_.data(), tokens, c.hidden, 2 * c.hidden};
+}
+
+void cuda_forward::logits(const float* x, std::size_t tokens, float* out) {
+  const config& c = model_.shape();
+  normalise(final_norm_, x, tokens, product_.data());
+  head_.multiply(exec_, {product_.data(), tokens, c.width}, tokens, {out, tokens, c.vocabulary});
+}
+
+void cuda_forward::embed(const std::vector<std::int32_t>& tokens, float* x) {
+  const std::size_t width = model_.shape().width;
+  exec_.wait();  // the last embeddings have been read
+  embedded_.resize(tokens.size() * width);
+  for (std::size_t t = 0; t < tokens.size(); ++t)
+    model_.embed(tokens[t], vector_view<float>(&embedded_[t * width], width));
+  sparsellm::cuda::copy(exec_, vector_view<const float>(embedded_),
+                        vector_view<float, sparsellm::device_space>(x, embedded_.size()));
+}
+
+std::size_t cuda_forward::cache_bytes() const noexcept {
+  return layers_.size() * 2 * cache_ * sizeof(float);
+}
+
+}  // namespace llama

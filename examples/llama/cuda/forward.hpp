@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The steps of model/forward.hpp on the device; a block is named by its number. All memory is the
+// device's; matrices are row-major without gaps.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cuda/linear.hpp"
+#include "cuda/steps.hpp"
+#include "model/model.hpp"
+#include "sparsellm/cuda/device_buffer.cuh"
+#include "sparsellm/cuda/executor.cuh"
+
+namespace llama {
+
+class cuda_forward {
+ public:
+  // Copies the model's weights to the device, with a cache for `positions` of `sequences`. Throws
+  // device_error where there is no GPU.
+  cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
+               std::size_t sequences);
+
+  // The model's projections that read this input, or all, skip something else now.
+  void reread(std::size_t layer, input where);
+  void reread();
+  // The model's weights that read this input are others now.
+  void replace(std::size_t layer, input where);
+
+  // out [tokens, width] = x normalised, in the order that the block's attention or feed-forward
+  // layer wants.
+  void normalise(std::size_t layer, input where, const float* x, std::size_t tokens, float* out);
+  // out [tokens, query_width] = attention of h, whose rows stand `at`; stores keys and values.
+  void attend(std::size_t layer, const float* h, std::size_t tokens, cached_rows at,
+              std::size_t dense_rows, float* out);
+  // x [tokens, width] += W · in, W the projection that reads `where`: output or down.
+  void add_product(std::size_t layer, input where, const float* in, std::size_t tokens,
+                   std::size_t dense_rows, float* x);
+  // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
+  void gate(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
+            float* out);
+  // silu(gate · h) [tokens, hidden]; valid until the next call.
+  [[nodiscard]] const_device_rows gates(std::size_t layer, const float* h, std::size_t tokens);
+  // out [tokens, vocabulary] from the stream x after the last block
+  void logits(const float* x, std::size_t tokens, float* out);
+
+  // x [tokens, width] = the tokens' embeddings, which the host looks up.
+  void embed(const std::vector<std::int32_t>& tokens, float* x);
+
+  [[nodiscard]] sparsellm::cuda::executor& executor() noexcept { return exec_; }
+  [[nodiscard]] const model& of() const noexcept { return model_; }
+  [[nodiscard]] std::size_t cache_bytes() const noexcept;
+
+ private:
+  struct norm {
+    sparsellm::cuda::device_buffer<float> gain;
+    sparsellm::cuda::device_buffer<std::uint32_t> order;  // of size 0: none
+
+    norm(sparsellm::cuda::executor& exec, const norm_step& n);
+  };
+  struct layer {
+    norm attention_norm, mlp_norm;
+    cuda_linear qkv, out, gate_up, down;
+    sparsellm::cuda::device_buffer<float> keys, values;  // [sequences][kv_heads][positions][..]
+
+    layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache);
+    [[nodiscard]] cuda_linear& reading(input where) noexcept;
+  };
+  void normalise(const norm& n, const float* x, std::size_t tokens, float* out);
+
+  const model& model_;
+  attention_shape attention_;
+  sparsellm::cuda::executor exec_;  // outlives what it allocated
+  std::size_t cache_;               // floats of a layer's keys
+  norm final_norm_;
+  cuda_linear head_;
+  std::vector<layer> layers_;
+  std::vector<float> embedded_;
+  sparsellm::cuda::device_buffer<float> rotary_, qkv_, both_, product_;
+};
+
+}  // namespace llama

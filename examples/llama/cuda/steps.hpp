@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The steps of a block on the device that are no products, each one kernel. All memory is the
+// device's; matrices are row-major without gaps.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "model/likeliest.hpp"
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/cuda/executor.cuh"
+
+namespace llama {
+
+struct attention_shape {
+  unsigned heads, kv_heads, head_size, rotary_size;
+  unsigned
+      positions;  // the cache holds: keys and values [kv_heads][positions][head_size] a sequence
+
+  [[nodiscard]] SPARSELLM_HD unsigned row() const {
+    return (heads + 2 * kv_heads) * head_size;
+  }  // q, k, v
+};
+
+// Where rows stand: one after the other from position `first` on, or together at it, a token each
+// of as many sequences, whose caches follow one another.
+struct cached_rows {
+  std::size_t first;
+  bool together;
+};
+
+// out [tokens, width] = x normalised to a root mean square of 1, times the gain [width], channel
+// order[i] in place i; no order leaves channels where they are.
+void cuda_normalise(sparsellm::cuda::executor& exec, const float* x, std::size_t tokens,
+                    std::size_t width, const float* gain, const std::uint32_t* order, float epsilon,
+                    float* out);
+
+// Turns q and k of qkv [tokens, row] by their position, and stores k and v. rotary
+// [positions][rotary_size / 2]: cos, sin.
+void cuda_rotate_and_store(sparsellm::cuda::executor& exec, const attention_shape& a, float* qkv,
+                           std::size_t tokens, cached_rows at, const float* rotary, float* keys,
+                           float* values);
+
+// out [tokens, heads · head_size] = softmax(q · K / sqrt(head_size)) · V, each token seeing its
+// sequence's positions up to its own. Throws device_error when a block's shared memory does not
+// hold as many scores.
+void cuda_attend(sparsellm::cuda::executor& exec, const attention_shape& a, const float* qkv,
+                 std::size_t tokens, cached_rows at, const float* keys, const float* values,
+                 float* out);
+
+// out [1]: the largest of logits [n], of equals the first, as likeliest_of().
+void cuda_likeliest(sparsellm::cuda::executor& exec, const float* logits, std::size_t n,
+                    likeliest* out);
+
+// x [tokens, n], rows `stride` apart, becomes silu of itself.
+void cuda_silu(sparsellm::cuda::executor& exec, float* x, std::size_t tokens, std::size_t n,
+               std::size_t stride);
+// out [tokens, hidden] = g ∘ u of both [tokens, 2 · hidden] = [g; u], 0 where |g| <= tau
+void cuda_multiply_above(sparsellm::cuda::executor& exec, const float* both, std::size_t tokens,
+                         std::size_t hidden, float tau, float* out);
+
+// x [n] += y [n]
+void cuda_add(sparsellm::cuda::executor& exec, const float* y, std::size_t n, float* x);
+
+}  // namespace llama

@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Windows of text on the device, where their histograms are counted too.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "cuda/forward.hpp"
+#include "cuda/observers.hpp"
+#include "cuda/session.hpp"
+#include "sparsellm/cuda/copy.cuh"
+
+namespace llama {
+
+namespace {
+
+using sparsellm::histogram;
+using sparsellm::cuda::device_buffer;
+
+class cuda_text final : public observed_text {
+ public:
+  cuda_text(const model& m, const std::vector<window>& windows, std::size_t dense_rows)
+      : windows_(windows.size()),
+        length_(windows.front().size()),
+        dense_rows_(dense_rows),
+        steps_(m, length_, length_, 1),
+        stream_(room(windows_ * m.shape().width)),
+        inside_(room(windows_ * std::max(m.shape().hidden, m.shape().query_width()))),
+        made_(room(m.shape().width)) {
+    for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], stream(w));
+  }
+
+  void go_to(std::size_t l, input where) override {
+    for (std::size_t w = 0; w < windows_; ++w) {
+      if (where == input::output)
+        steps_.attend(l, normalised(l, input::attention, w), length_, {0, false}, dense_rows_,
+                      inside(w, where));
+      if (where == input::mlp)
+        steps_.add_product(l, input::output, inside(w, input::output), length_, dense_rows_,
+                           stream(w));
+      if (where == input::down)
+        steps_.gate(l, normalised(l, input::mlp, w), length_, dense_rows_, inside(w, where));
+    }
+  }
+  void leave(std::size_t l) override {
+    for (std::size_t w = 0; w < windows_; ++w)
+      steps_.add_product(l, input::down, inside(w, input::down), length_, dense_rows_, stream(w));
+  }
+  histogram magnitudes(std::size_t l, input where, std::size_t first,
+                       const std::vector<float>& scale) override {
+    cuda_histogram seen(steps_.executor());
+    const auto scales =
+        sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));
+    each_window(l, where, [&](const_device_rows x) {
+      seen.observe({x.data() + first * x.cols(), x.rows() - first, x.cols()}, scales.view());
+    });
+    return seen.on_host();
+  }
+  histogram gate_magnitudes(std::size_t l, std::size_t first) override {
+    cuda_histogram seen(steps_.executor());
+    for (std::size_t w = 0; w < windows_; ++w) {
+      const const_device_rows g = steps_.gates(l, normalised(l, input::mlp, w), length_);
+      seen.observe({g.data() + first * g.stride(), g.rows() - first, g.cols(), g.stride()}, {});
+    }
+    return seen.on_host();
+  }
+  sparsellm::channel_stats statistics(std::size_t l, input where) override {
+    cuda_channel_stats seen(steps_.executor(), width_of(where));
+    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+    return seen.on_host();
+  }
+  sparsellm::entropy entropies(std::size_t l, input where, const sparsellm::channel_stats& ranges,
+                               const sparsellm::entropy_options& how) override {
+    cuda_entropy seen(steps_.executor(), sparsellm::entropy(ranges, how));
+    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+    return std::move(seen).on_host();
+  }
+  const_rows rows_of(std::size_t l, input where, std::size_t w) override {
+    const const_device_rows x = at(l, where, w);
+    here_.resize(x.rows() * x.cols());
+    sparsellm::cuda::copy(
+        steps_.executor(),
+        sparsellm::vector_view<const float, sparsellm::device_space>(x.data(), here_.size()),
+        sparsellm::vector_view<float>(here_));
+    return {here_.data(), x.rows(), x.cols()};
+  }
+  [[nodiscard]] std::size_t windows() const override { return windows_; }
+  void remember() override {
+    if (before_.size() == 0) before_ = room(windows_ * steps_.of().shape().width);
+    copy_stream(stream_.data(), before_.data());
+  }
+  void recall() override { copy_stream(before_.data(), stream_.data()); }
+  void thresholds_changed(std::size_t l, input where) override { steps_.reread(l, where); }
+  void weights_changed(std::size_t l, input where) override { steps_.replace(l, where); }
+
+ private:
+  [[nodiscard]] device_buffer<float> room(std::size_t width) {
+    return steps_.executor().allocate<float>(length_ * width);
+  }
+  [[nodiscard]] std::size_t width_of(input where) const {
+    const config& c = steps_.of().shape();
+    return where == input::output ? c.query_width() : where == input::down ? c.hidden : c.width;
+  }
+  [[nodiscard]] float* stream(std::size_t w) {
+    return stream_.data() + w * length_ * steps_.of().shape().width;
+  }
+  [[nodiscard]] float* inside(std::size_t w, input where) {
+    return inside_.data() + w * length_ * width_of(where);
+  }
+  // x [tokens, channels] at the input last gone to; valid until the next call.
+  [[nodiscard]] const_device_rows at(std::size_t l, input where, std::size_t w) {
+    const bool of_stream = where == input::attention || where == input::mlp;
+    return {of_stream ? normalised(l, where, w) : inside(w, where), length_, width_of(where)};
+  }
+  template <class See>
+  void each_window(std::size_t l, input where, const See& see) {
+    for (std::size_t w = 0; w < windows_; ++w) see(at(l, where, w));
+  }
+  void copy_stream(const float* from, float* to) {
+    sparsellm::cuda::check(cudaMemcpyAsync(to, from, stream_.size() * sizeof(float),
+                                           cudaMemcpyDeviceToDevice, steps_.executor().stream()),
+                           "calibration: copy");
+  }
+  [[nodiscard]] const float* normalised(std::size_t l, input where, std::size_t w) {
+    steps_.normalise(l, where, stream(w), length_, made_.data());
+    return made_.data();
+  }
+
+  std::size_t windows_, length_, dense_rows_;
+  cuda_forward steps_;
+  device_buffer<float> stream_, inside_, made_, before_;
+  std::vector<float> here_;
+};
+
+}  // namespace
+
+std::unique_ptr<observed_text> make_cuda_text(sparsellm::cpu::executor&, model& m,
+                                              const std::vector<window>& windows,
+                                              std::size_t dense_rows) {
+  return std::make_unique<cuda_text>(m, windows, dense_rows);
+}
+
+}  // namespace llama

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A pruned model as a Hugging Face checkpoint: config.json, tokenizer.json and one safetensors file
+// in compressed-tensors' sparse-24-bitmask or sparse-bitmask. Weights stay in the file's order, so
+// any program that reads the format gets the pruned model; the orders are metadata.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "methods/pruning.hpp"
+#include "model/model.hpp"
+#include "sparsellm/pack/storage.hpp"
+
+namespace llama {
+
+// provenance: JSON text of an object that says how the masks were made. The directory is made when
+// it is not there. Throws file_error, and value_error for a type other than f32, f16 and bf16.
+void write_checkpoint(const std::string& directory, const model& m,
+                      const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
+                      sparsellm::storage type, const std::string& provenance,
+                      const std::function<void(double share)>& tick);
+
+}  // namespace llama

@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The numbers of a Llama-architecture model, read from GGUF metadata and checked.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "files/model_file.hpp"
+
+namespace llama {
+
+struct config {
+  std::string name;
+  std::size_t layers, width, hidden;       // hidden: of the MLP
+  std::size_t heads, kv_heads, head_size;  // heads is a multiple of kv_heads
+  std::size_t rotary_size;                 // of each head, even
+  std::size_t vocabulary, context;
+  double rotary_base, rotary_scale;  // positions are divided by rotary_scale
+  float norm_epsilon;
+
+  [[nodiscard]] std::size_t query_width() const noexcept { return heads * head_size; }
+  [[nodiscard]] std::size_t kv_width() const noexcept { return kv_heads * head_size; }
+};
+
+// Llama 3.1's scaling of long contexts: what each of head_size / 2 rotary frequencies is divided
+// by. Low frequencies by the factor, high ones by 1, between them it is smooth.
+struct llama3_scaling {
+  double factor = 8, low_frequency = 1, high_frequency = 4, context = 8192;
+};
+[[nodiscard]] std::vector<float> rope_divisors(const llama3_scaling& s, double base,
+                                               std::size_t head_size);
+
+// Throws sparsellm::format_error for another architecture, numbers that do not fit together, or
+// rotary scaling other than none, linear and Llama 3's (which comes as a tensor).
+[[nodiscard]] config read_config(const model_file& file);
+
+}  // namespace llama

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// All windows pass one step of a block before any passes the next: one histogram is alive at a
+// time, and in the sequential case each step's thresholds are known before it runs.
+#include "methods/calibration.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "sparsellm/core/error.hpp"
+
+namespace llama {
+
+using sparsellm::histogram;
+using sparsellm::site_observation;
+using sparsellm::site_threshold;
+using sparsellm::table_score;
+using sparsellm::threshold_table;
+
+std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_t length,
+                                std::size_t max_tokens) {
+  const std::size_t tokens = std::min(ids.size(), max_tokens);
+  sparsellm::require<sparsellm::value_error>(
+      tokens >= 2, "calibration: at least 2 tokens of text expected, got ", tokens);
+  std::vector<window> windows;
+  for (std::size_t at = 0; at + length <= tokens; at += length)
+    windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                         ids.begin() + static_cast<std::ptrdiff_t>(at + length));
+  if (windows.empty())
+    windows.emplace_back(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(tokens));
+  return windows;
+}
+
+std::vector<site_observation> sites_of(const model& m) {
+  std::vector<site_observation> sites;
+  for (std::size_t l = 0; l < m.shape().layers; ++l)
+    for (std::size_t p = 0; p < projections.size(); ++p)
+      sites.push_back({{l, std::string(projections[p])}, m.extents_of(p)});
+  return sites;
+}
+
+threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
+                                const std::vector<window>& windows, const calibration& how,
+                                const progress& report, const text_maker& make_text) {
+  const std::size_t length = windows.front().size();
+  // A dense forward pass stands for every position; a sparsified one shows what thresholds will
+  // meet.
+  const std::size_t observed = how.sequential ? how.dense_prefix : 0;
+  sparsellm::require<sparsellm::value_error>(
+      observed < length, "calibration: windows of ", length,
+      " tokens leave nothing to observe after a dense prefix of ", how.dense_prefix);
+  sparsellm::require<sparsellm::value_error>(
+      how.score != table_score::gate || (how.selection == sparsellm::table_selection::above),
+      "calibration: the gate's score takes thresholds alone, not top-k");
+  const std::unique_ptr<observed_text> text =
+      make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
+
+  threshold_table table;
+  table.model = m.identity();
+  table.method = how.shares.how + (how.sequential ? " sequential" : "");
+  table.tokens = windows.size() * length;
+  table.target_sparsity = how.shares.sparsity;
+  table.score = how.score;
+  table.selection = how.selection;
+
+  for (std::size_t l = 0; l < m.shape().layers; ++l) {
+    histogram gates;  // of CATS, which decides at mlp for down too
+    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+      text->go_to(l, where);
+      const std::vector<float> scale = how.score == table_score::column_scaled
+                                           ? m.column_norms(exec, l, where)
+                                           : std::vector<float>{};
+      histogram seen;
+      if (how.score != table_score::gate)
+        seen = text->magnitudes(l, where, observed, scale);
+      else if (where == input::mlp)
+        gates = text->gate_magnitudes(l, observed);
+      const bool by_gate = how.score == table_score::gate;
+      std::vector<site_observation> sites;
+      for (const std::size_t p : readers(where))
+        sites.push_back({{l, std::string(projections[p])}, m.extents_of(p), &seen});
+      if (by_gate && (where == input::mlp || where == input::down))
+        for (site_observation& s : sites) s.values = &gates;
+      if (by_gate && (where == input::attention || where == input::output)) {
+        for (const site_observation& s : sites) table.add({s.where, s.shape, 0.0, 0.0f});
+      } else {
+        for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites)
+          table.add(std::move(entry));
+      }
+      m.use(exec, table, l, where);
+      text->thresholds_changed(l, where);
+    }
+    text->leave(l);
+    report(static_cast<double>(l + 1) / static_cast<double>(m.shape().layers));
+  }
+  return table;
+}
+
+}  // namespace llama

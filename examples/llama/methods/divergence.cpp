@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+#include "methods/divergence.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace llama {
+
+using sparsellm::buffer;
+
+namespace {
+
+// Every so many rows are compared: their logits are the largest part of the memory.
+constexpr std::size_t every = 2;
+
+void log_softmax(sparsellm::vector_view<float> logits) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float l : logits) sum += std::exp(l - largest);
+  const auto shift = largest + static_cast<float>(std::log(sum));
+  for (float& l : logits) l -= shift;
+}
+
+}  // namespace
+
+divergence_meter::divergence_meter(sparsellm::cpu::executor& exec, model& m,
+                                   const std::vector<window>& windows)
+    : exec_(exec),
+      model_(m),
+      windows_(windows),
+      half_(windows.front().size() / 2),
+      seen_(m.shape().layers) {
+  const std::size_t vocabulary = m.shape().vocabulary;
+  const input_observer observe = [&](std::size_t l, input where, const_rows x) {
+    for (std::size_t r = 0; r < x.rows(); ++r)
+      seen_[l][static_cast<std::size_t>(where)].observe(x.row(r));
+  };
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    const std::size_t length = windows[w].size();
+    sessions_.push_back(std::make_unique<session>(exec, m, length, length));
+    (void)sessions_[w]->advance(
+        {windows[w].begin(), windows[w].end() - static_cast<std::ptrdiff_t>(half_)}, length,
+        &observe);
+    dense_.emplace_back((half_ + every - 1) / every * vocabulary);
+    predict(w, length, &observe, rows(dense_[w].data(), (half_ + every - 1) / every, vocabulary));
+  }
+}
+
+void divergence_meter::predict(std::size_t w, std::size_t dense_prefix,
+                               const input_observer* observe, rows out) {
+  const window& ids = windows_[w];
+  const std::size_t middle = ids.size() - half_;
+  session& s = *sessions_[w];
+  s.rewind(middle);
+  const const_rows x =
+      s.advance({ids.end() - static_cast<std::ptrdiff_t>(half_), ids.end()}, dense_prefix, observe);
+  buffer<float> compared(out.rows() * x.cols());
+  for (std::size_t r = 0; r < out.rows(); ++r)
+    std::copy_n(&x(r * every, 0), x.cols(), compared.data() + r * x.cols());
+  s.steps().logits(const_rows(compared.data(), out.rows(), x.cols()), out);
+  exec_.parallel_for(out.rows(), [&](std::size_t r) { log_softmax(out.row(r)); });
+}
+
+double divergence_meter::measure(const std::vector<std::vector<double>>& sparsity) {
+  for (std::size_t l = 0; l < sparsity.size(); ++l)
+    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+      std::vector<float> thresholds;
+      for (const std::size_t p : readers(where))
+        thresholds.push_back(
+            sparsity[l][p] <= 0.0
+                ? -1.0f
+                : seen_[l][static_cast<std::size_t>(where)].quantile(sparsity[l][p]));
+      model_.blocks()[l].reading(where).set_thresholds(thresholds);
+    }
+  const std::size_t vocabulary = model_.shape().vocabulary;
+  const std::size_t compared = (half_ + every - 1) / every;
+  buffer<float> logits(compared * vocabulary);
+  const rows q(logits.data(), compared, vocabulary);
+  double sum = 0;
+  for (std::size_t w = 0; w < windows_.size(); ++w) {
+    predict(w, 0, nullptr, q);
+    std::vector<double> of_row(compared, 0.0);
+    exec_.parallel_for(compared, [&](std::size_t r) {
+      const float* const p = dense_[w].data() + r * vocabulary;
+      for (std::size_t i = 0; i < vocabulary; ++i)
+        of_row[r] += static_cast<double>(std::exp(p[i]) * (p[i] - q(r, i)));
+    });
+    for (const double d : of_row) sum += d;
+  }
+  return sum / static_cast<double>(compared * windows_.size());
+}
+
+}  // namespace llama

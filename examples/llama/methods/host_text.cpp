@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "methods/observed_text.hpp"
+#include "methods/passage.hpp"
+
+namespace llama {
+
+namespace {
+
+using sparsellm::histogram;
+
+// A passage, and an observer a thread, merged in order.
+class host_text final : public observed_text {
+ public:
+  host_text(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+            std::size_t dense_rows)
+      : exec_(exec), text_(exec, m, windows, dense_rows) {}
+
+  void go_to(std::size_t layer, input where) override { text_.go_to(layer, where); }
+  void leave(std::size_t layer) override { text_.leave(layer); }
+  histogram magnitudes(std::size_t layer, input where, std::size_t first,
+                       const std::vector<float>& scale) override {
+    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, where, w); });
+  }
+  histogram gate_magnitudes(std::size_t layer, std::size_t first) override {
+    return observe(first, {}, [&](std::size_t w) { return text_.gates(layer, w); });
+  }
+  sparsellm::channel_stats statistics(std::size_t layer, input where) override {
+    const std::size_t channels = rows_of(layer, where, 0).cols();
+    return observe_all(layer, where, [&] { return sparsellm::channel_stats(channels); });
+  }
+  sparsellm::entropy entropies(std::size_t layer, input where,
+                               const sparsellm::channel_stats& ranges,
+                               const sparsellm::entropy_options& how) override {
+    return observe_all(layer, where, [&] { return sparsellm::entropy(ranges, how); });
+  }
+  const_rows rows_of(std::size_t layer, input where, std::size_t w) override {
+    return text_.at(layer, where, w);
+  }
+  [[nodiscard]] std::size_t windows() const override { return text_.windows(); }
+  void remember() override { text_.remember(); }
+  void recall() override { text_.recall(); }
+  // The passage multiplies with what the model has.
+  void thresholds_changed(std::size_t, input) override {}
+  void weights_changed(std::size_t, input) override {}
+
+ private:
+  template <class RowsOf>
+  histogram observe(std::size_t first, const std::vector<float>& scale, const RowsOf& rows_of) {
+    std::vector<histogram> parts(exec_.concurrency());
+    for (std::size_t w = 0; w < text_.windows(); ++w) {
+      const const_rows x = rows_of(w);
+      exec_.parallel_for(parts.size(), [&](std::size_t p) {
+        std::vector<float> scaled(scale.size());
+        for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
+          if (scale.empty()) {
+            parts[p].observe(x.row(r));
+            continue;
+          }
+          for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
+          parts[p].observe(sparsellm::vector_view<const float>(scaled));
+        }
+      });
+    }
+    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
+    return std::move(parts[0]);
+  }
+
+  template <class Make>
+  std::invoke_result_t<const Make&> observe_all(std::size_t layer, input where, const Make& make) {
+    std::vector<std::invoke_result_t<const Make&>> parts;
+    for (std::size_t p = 0; p < exec_.concurrency(); ++p) parts.push_back(make());
+    for (std::size_t w = 0; w < text_.windows(); ++w) {
+      const const_rows x = text_.at(layer, where, w);
+      exec_.parallel_for(parts.size(), [&](std::size_t p) {
+        const std::size_t first = x.rows() * p / parts.size();
+        for (std::size_t r = first; r < x.rows() * (p + 1) / parts.size(); ++r)
+          parts[p].observe(x.row(r));
+      });
+    }
+    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
+    return std::move(parts[0]);
+  }
+
+  sparsellm::cpu::executor& exec_;
+  passage text_;
+};
+
+}  // namespace
+
+std::unique_ptr<observed_text> make_host_text(sparsellm::cpu::executor& exec, model& m,
+                                              const std::vector<window>& windows,
+                                              std::size_t dense_rows) {
+  return std::make_unique<host_text>(exec, m, windows, dense_rows);
+}
+
+}  // namespace llama

@@ -1,0 +1,302 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Block by block, input by input: observe, score, order, mask.
+#include "methods/pruning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/observe/channel_stats.hpp"
+#include "sparsellm/permute/block_shuffle.hpp"
+#include "sparsellm/prune/saliency.hpp"
+
+namespace llama {
+
+using sparsellm::buffer;
+using sparsellm::channel_order;
+using sparsellm::channel_stats;
+using sparsellm::entropy;
+using sparsellm::require;
+using sparsellm::value_error;
+using sparsellm::vector_view;
+using sparsellm::weight_mask;
+
+namespace {
+
+// Outputs are compared on every so many windows; the statistics take all.
+constexpr std::size_t error_stride = 8;
+
+// A weight [rows, cols], its saliencies, or anything of that shape.
+struct matrix {
+  matrix() = default;
+  matrix(std::size_t rows_, std::size_t cols_) : rows(rows_), cols(cols_), data(rows_ * cols_) {}
+  [[nodiscard]] sparsellm::matrix_view<float> view() { return {data.data(), rows, cols}; }
+  [[nodiscard]] const_rows view() const { return {data.data(), rows, cols}; }
+  std::size_t rows = 0, cols = 0;
+  buffer<float> data;
+};
+
+matrix read_weight(sparsellm::cpu::executor& exec, const model& m, std::size_t layer,
+                   std::size_t p) {
+  const sparsellm::extents e = m.extents_of(p);
+  matrix w(e.outputs, e.inputs);
+  exec.parallel_for(e.outputs, [&](std::size_t r) { m.read_row(layer, p, r, w.view().row(r)); });
+  return w;
+}
+
+class pruner {
+ public:
+  pruner(sparsellm::cpu::executor& exec, model& m, const pruning& how, observed_text& text,
+         order_search search)
+      : exec_(exec), model_(m), how_(how), text_(text), search_(std::move(search)) {}
+
+  // Everything that reads `where` of block l.
+  void prune(std::size_t l, input where, pruned_block& into) {
+    const std::vector<std::size_t> reading = readers(where);
+    const bool nothing = std::all_of(reading.begin(), reading.end(),
+                                     [&](std::size_t p) { return stays_dense(l, p); });
+    if (nothing) return;
+    const channel_stats stats = text_.statistics(l, where);
+    std::vector<float> scale;
+    if (how_.score == metric::wanda) scale = sparsellm::wanda_scale(norms(stats));
+    if (how_.score == metric::e_sparse) scale = e_sparse(l, where, stats);
+
+    std::vector<matrix> weights, scores;
+    for (const std::size_t p : reading) {
+      weights.push_back(read_weight(exec_, model_, l, p));
+      const matrix& w = weights.back();
+      matrix s(w.rows, w.cols);
+      if (how_.score == metric::ria)
+        sparsellm::score_weights(exec_, w.view(), sparsellm::ria(exec_, w.view(), norms(stats)),
+                                 s.view());
+      else
+        sparsellm::score_weights(
+            exec_, w.view(), sparsellm::scaled_magnitude{scale.empty() ? nullptr : scale.data()},
+            s.view());
+      scores.push_back(std::move(s));
+    }
+    const channel_order order = where == input::output ? order_in_heads(scores.front())
+                                                       : search_(stacked(scores).view(), how_);
+    if (!order.is_identity()) order_of(into.orders, where) = order;
+    for (std::size_t i = 0; i < reading.size(); ++i)
+      if (!stays_dense(l, reading[i]))
+        into.weights[reading[i]] = pruned(scores[i], weights[i], order, l, where);
+  }
+
+ private:
+  [[nodiscard]] bool stays_dense(std::size_t l, std::size_t p) const {
+    const auto& names = how_.dense_projections;
+    return std::find(names.begin(), names.end(), projections[p]) != names.end() ||
+           std::find(how_.dense_layers.begin(), how_.dense_layers.end(), l) !=
+               how_.dense_layers.end();
+  }
+
+  static channel_order& order_of(block_orders& o, input where) {
+    return where == input::attention ? o.attention
+           : where == input::output  ? o.output
+           : where == input::mlp     ? o.mlp
+                                     : o.down;
+  }
+
+  [[nodiscard]] static std::vector<double> norms(const channel_stats& stats) {
+    std::vector<double> n(stats.channels());
+    for (std::size_t c = 0; c < n.size(); ++c) n[c] = stats.l2_norm(c);
+    return n;
+  }
+
+  [[nodiscard]] std::vector<float> e_sparse(std::size_t l, input where,
+                                            const channel_stats& stats) {
+    const entropy seen = text_.entropies(l, where, stats, how_.entropy);
+    std::vector<double> entropies(stats.channels()), sizes(stats.channels());
+    for (std::size_t c = 0; c < stats.channels(); ++c) {
+      entropies[c] = seen.value(c);
+      sizes[c] = how_.root_mean_square ? stats.root_mean_square(c) : stats.l2_norm(c);
+    }
+    return sparsellm::e_sparse_scale(entropies, sizes, how_.alpha);
+  }
+
+  [[nodiscard]] static matrix stacked(const std::vector<matrix>& parts) {
+    std::size_t rows = 0;
+    for (const matrix& p : parts) rows += p.rows;
+    matrix all(rows, parts.front().cols);
+    float* to = all.data.data();
+    for (const matrix& p : parts) to = std::copy(p.data.begin(), p.data.end(), to);
+    return all;
+  }
+
+  // o's inputs move within heads, alike in the heads that share keys and values: those heads'
+  // columns are searched as rows of one matrix.
+  [[nodiscard]] channel_order order_in_heads(const matrix& scores) {
+    const config& c = model_.shape();
+    const std::size_t size = c.head_size, shared = c.heads / c.kv_heads;
+    std::vector<std::uint32_t> at(scores.cols);
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      matrix one(shared * scores.rows, size);
+      for (std::size_t h = 0; h < shared; ++h)
+        for (std::size_t r = 0; r < scores.rows; ++r)
+          std::copy_n(&scores.view()(r, (kv * shared + h) * size), size,
+                      &one.view()(h * scores.rows + r, 0));
+      const channel_order inside = search_(const_rows(one.view()), how_);
+      for (std::size_t h = kv * shared; h < (kv + 1) * shared; ++h)
+        for (std::size_t i = 0; i < size; ++i)
+          at[h * size + i] = static_cast<std::uint32_t>(h * size + inside[i]);
+    }
+    return channel_order(std::move(at));
+  }
+
+  [[nodiscard]] matrix in_order(const matrix& m, const channel_order& order) {
+    matrix out(m.rows, m.cols);
+    exec_.parallel_for(m.rows, [&](std::size_t r) {
+      order.gather(m.view().row(r), vector_view<float>(out.view().row(r)));
+    });
+    return out;
+  }
+
+  [[nodiscard]] pruned_weight pruned(const matrix& scores, matrix& weight,
+                                     const channel_order& order, std::size_t l, input where) {
+    pruned_weight result;
+    sparsellm::retention& kept = result.retained;
+    kept.total = sparsellm::total_score(exec_, scores.view());
+    kept.without_groups = sparsellm::retained_without_groups(exec_, how_.pattern, scores.view());
+    const matrix ordered = in_order(scores, order);
+    const weight_mask mask =
+        sparsellm::best_of_groups(exec_, how_.pattern, const_rows(ordered.view()));
+    kept.shuffled = sparsellm::retained_score(exec_, const_rows(ordered.view()), mask);
+    kept.plain = order.is_identity()
+                     ? kept.shuffled
+                     : sparsellm::retained_score(
+                           exec_, scores.view(),
+                           sparsellm::best_of_groups(exec_, how_.pattern, scores.view()));
+    result.mask = weight_mask(mask.shape());
+    exec_.parallel_for(scores.rows, [&](std::size_t r) {
+      for (std::size_t i = 0; i < scores.cols; ++i)
+        if (mask.keeps(r, i)) result.mask.keep(r, order[i]);
+    });
+    measure_error(weight, l, where, result);
+    return result;
+  }
+
+  // ‖(W − Ŵ) x‖² and ‖W x‖² over some of the calibration windows.
+  void measure_error(matrix& weight, std::size_t l, input where, pruned_weight& result) {
+    const auto squares = [&] {
+      const auto packed =
+          sparsellm::pack<sparsellm::panel<float>>(exec_, const_rows(weight.view()));
+      double sum = 0;
+      for (std::size_t w = 0; w < text_.windows(); w += error_stride) {
+        const const_rows x = text_.rows_of(l, where, w);
+        matrix y(x.rows(), weight.rows);
+        sparsellm::multiply(exec_, packed, x, y.view());
+        for (const float v : y.data) sum += static_cast<double>(v) * static_cast<double>(v);
+      }
+      return sum;
+    };
+    result.energy = squares();
+    for (std::size_t r = 0; r < weight.rows; ++r)
+      for (std::size_t c = 0; c < weight.cols; ++c)
+        if (result.mask.keeps(r, c)) weight.view()(r, c) = 0.0f;
+    result.error = squares();
+  }
+
+  sparsellm::cpu::executor& exec_;
+  model& model_;
+  const pruning& how_;
+  observed_text& text_;
+  order_search search_;
+};
+
+// On the CPU.
+channel_order search_order(sparsellm::cpu::executor& exec, const_rows scores,
+                           const shuffling& how) {
+  channel_order order = channel_order::identity(scores.cols());
+  if (how.global_shuffle)
+    order = sparsellm::global_shuffle(sparsellm::mean_scores(scores), how.pattern.m, how.deal);
+  if (!how.local_shuffle) return order;
+  sparsellm::block_shuffle_options options;
+  options.block = std::max(how.block, how.pattern.m);
+  options.seconds = how.seconds;
+  return sparsellm::block_shuffle(exec, how.pattern, scores, order, options);
+}
+
+// The block's weights become what the masks leave of them.
+void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, input where,
+           const pruned_block& b) {
+  const std::vector<std::size_t> reading = readers(where);
+  stack& weights = m.blocks()[l].reading(where);
+  std::vector<sparsellm::sparse_linear> parts;
+  std::vector<std::size_t> sizes;
+  sparsellm::extents shape{0, m.extents_of(reading.front()).inputs};
+  for (const std::size_t p : reading) {
+    sizes.push_back(m.extents_of(p).outputs);
+    shape.outputs += sizes.back();
+  }
+  parts.emplace_back(
+      sparsellm::any_weight(exec, weights.parts().front().type(), sparsellm::layout::panel, shape,
+                            [&](std::size_t row, vector_view<float> out) {
+                              std::size_t i = 0;
+                              for (; row >= sizes[i]; ++i) row -= sizes[i];
+                              m.read_row(l, reading[i], row, out);
+                              const weight_mask& mask = b.weights[reading[i]].mask;
+                              if (mask.shape().outputs == 0) return;
+                              for (std::size_t c = 0; c < out.size(); ++c)
+                                if (!mask.keeps(row, c)) out[c] = 0.0f;
+                            }),
+      sizes);
+  weights = stack(std::move(parts));
+}
+
+void check_options(const model& m, const pruning& how) {
+  check(how.pattern);
+  for (const std::string& name : how.dense_projections)
+    require<value_error>(
+        std::find(projections.begin(), projections.end(), name) != projections.end(),
+        "prune: q, k, v, o, gate, up or down expected, got '", name, "'");
+  for (const std::size_t l : how.dense_layers)
+    require<value_error>(l < m.shape().layers, "prune: there is no layer ", l, " of ",
+                         m.shape().layers);
+  require<value_error>(m.file().orders().empty(),
+                       "prune: the model is pruned already, a dense one expected");
+}
+
+}  // namespace
+
+void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+                 const pruning& how, const progress& report,
+                 const std::function<void(std::size_t layer, pruned_block)>& done,
+                 const text_maker& make_text, order_search search) {
+  check_options(m, how);
+  const std::unique_ptr<observed_text> made = make_text(exec, m, windows, windows.front().size());
+  observed_text& text = *made;
+  if (!search)
+    search = [&](const_rows scores, const shuffling& shuffle) {
+      return search_order(exec, scores, shuffle);
+    };
+  pruner work(exec, m, how, text, std::move(search));
+  const double steps = 4.0 * static_cast<double>(m.shape().layers);
+  double step = 0;
+  for (std::size_t l = 0; l < m.shape().layers; ++l) {
+    pruned_block block;
+    if (how.sequential) text.remember();
+    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+      text.go_to(l, where);
+      work.prune(l, where, block);
+      report(++step / steps);
+    }
+    if (how.sequential) {
+      text.recall();  // once more through the block, pruned now
+      for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+        apply(exec, m, l, where, block);
+        text.weights_changed(l, where);
+        text.go_to(l, where);
+      }
+    }
+    text.leave(l);
+    done(l, std::move(block));
+  }
+}
+
+}  // namespace llama

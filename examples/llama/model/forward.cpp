@@ -1,0 +1,396 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads top to bottom as the architecture does. Shapes are at every function in forward.hpp.
+#include "model/forward.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/cpu/rows_product.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+
+namespace llama {
+
+using sparsellm::matrix_view;
+using sparsellm::require;
+using sparsellm::shape_error;
+using sparsellm::vector_view;
+
+namespace {
+
+// Rows of queries that attention takes at once: scores of 64 rows and a few hundred positions stay
+// in L2.
+constexpr std::size_t query_rows = 64;
+
+rows top(rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
+const_rows top(const_rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
+template <class M>
+M below(M m, std::size_t n) {
+  return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
+}
+
+// scores [n] become probabilities.
+void softmax(float* scores, std::size_t n) {
+  const float largest = *std::max_element(scores, scores + n);
+  float sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += scores[i] = std::exp(scores[i] - largest);
+  for (std::size_t i = 0; i < n; ++i) scores[i] /= sum;
+}
+
+}  // namespace
+
+forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+                 std::size_t positions)
+    : exec_(exec), model_(m), live_(m.shape().hidden) {
+  const config& c = m.shape();
+  rotary_.reserve(positions * c.rotary_size);
+  for (std::size_t p = 0; p < positions; ++p)
+    for (const double frequency : m.rotary_frequencies()) {
+      rotary_.push_back(static_cast<float>(std::cos(static_cast<double>(p) * frequency)));
+      rotary_.push_back(static_cast<float>(std::sin(static_cast<double>(p) * frequency)));
+    }
+  for (std::size_t w = 0; w < exec.concurrency(); ++w) {
+    workers_.push_back(std::make_unique<sparsellm::cpu::executor>(1));
+    workers_.back()->use(exec.instruction_set());
+    scores_.emplace_back(std::min(max_tokens, query_rows) * positions);
+  }
+}
+
+rows forward::scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width) {
+  if (b.size() < n * width) b = sparsellm::buffer<float>(n * width);
+  return {b.data(), n, width};
+}
+
+void forward::product(const stack& w, const_rows x, std::size_t dense_rows, rows y) {
+  const std::size_t dense = std::min(dense_rows, x.rows());
+  if (x.rows() == 1) {
+    if (dense != 0)
+      w.dense(exec_, x.row(0), y.row(0));
+    else
+      w.sparse(exec_, x.row(0), y.row(0));
+    return;
+  }
+  if (dense != 0) w.dense(exec_, top(x, dense), top(y, dense));
+  if (dense < x.rows()) w.sparse(exec_, below(x, dense), below(y, dense));
+}
+
+sparsellm::normalised forward::in_stream_order(vector_view<const float> x,
+                                               const norm_step& norm) const {
+  return sparsellm::rms_norm(x, norm.gain, model_.shape().norm_epsilon);
+}
+
+void forward::normalise(const_rows x, const norm_step& norm, rows out) {
+  exec_.parallel_for(x.rows(), [&](std::size_t t) {
+    const sparsellm::normalised h = in_stream_order(x.row(t), norm);
+    if (norm.order.size() == 0)
+      for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[i];
+    else
+      for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[norm.order[i]];
+  });
+}
+
+// Pairs are neighbours, as in GGUF files of the Llama architecture.
+void forward::rotate(float* head, std::size_t position) const noexcept {
+  const std::size_t size = model_.shape().rotary_size;
+  const float* table = rotary_.data() + position * size;
+  for (std::size_t i = 0; i < size; i += 2) {
+    const float a = head[i], b = head[i + 1], cos = table[i], sin = table[i + 1];
+    head[i] = a * cos - b * sin;
+    head[i + 1] = a * sin + b * cos;
+  }
+}
+
+void forward::attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
+                     kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
+  product(b.qkv, h, dense_rows, qkv);
+  attend_to(qkv, first, cache, out);
+}
+
+// From [q; k; v] of each row.
+void forward::attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const std::size_t n = qkv.rows(), size = c.head_size;
+  exec_.parallel_for(n, [&](std::size_t t) {
+    float* const q = &qkv(t, 0);
+    float* const k = q + c.query_width();
+    const float* const v = k + c.kv_width();
+    for (std::size_t head = 0; head < c.heads; ++head) rotate(q + head * size, first + t);
+    for (std::size_t head = 0; head < c.kv_heads; ++head) {
+      rotate(k + head * size, first + t);
+      cache.store(head, first + t, k + head * size, v + head * size);
+    }
+  });
+  // Later rows see more positions: deal blocks of rows to the workers in turn.
+  const std::size_t blocks = (n + query_rows - 1) / query_rows, items = blocks * c.heads;
+  exec_.parallel_for(workers_.size(), [&](std::size_t w) {
+    for (std::size_t i = w; i < items; i += workers_.size()) {
+      const std::size_t row = i / c.heads * query_rows;
+      attend_head(w, i % c.heads, qkv, row, std::min(query_rows, n - row), first, cache, out);
+    }
+  });
+}
+
+// One query head, rows [row, row + count) of the batch.
+void forward::attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
+                          std::size_t count, std::size_t first, const kv_cache& cache, rows out) {
+  const config& c = model_.shape();
+  const std::size_t size = c.head_size, kv_head = head / (c.heads / c.kv_heads);
+  const std::size_t positions = first + row + count;  // what the last row sees
+  sparsellm::cpu::executor& exec = *workers_[worker];
+  const const_rows q(&qkv(row, head * size), count, size, qkv.stride());
+  const rows scores(scores_[worker].data(), count, positions);
+  const rows result(&out(row, head * size), count, size, out.stride());
+
+  if (count == 1)
+    multiply(exec, cache.keys(kv_head, positions), q.row(0), scores.row(0));
+  else
+    multiply(exec, cache.keys(kv_head, positions), q, scores);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
+  for (std::size_t t = 0; t < count; ++t) {
+    const std::size_t visible = positions - count + t + 1;
+    for (std::size_t p = 0; p < visible; ++p) scores(t, p) *= scale;
+    softmax(&scores(t, 0), visible);
+    std::fill(&scores(t, 0) + visible, &scores(t, 0) + positions, 0.0f);
+  }
+  if (count == 1)
+    multiply(exec, cache.values(kv_head, positions), scores.row(0), result.row(0));
+  else
+    multiply(exec, cache.values(kv_head, positions), scores, result);
+}
+
+void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x) {
+  const rows y = scratch(product_, x.rows(), x.cols());
+  product(w, in, dense_rows, y);
+  for (std::size_t t = 0; t < x.rows(); ++t)
+    for (std::size_t i = 0; i < x.cols(); ++i) x(t, i) += y(t, i);
+}
+
+void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
+  const std::size_t hidden = model_.shape().hidden;
+  const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
+  product(b.gate_up, h, dense_rows, both);
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
+  const std::size_t tasks = exec_.concurrency();
+  const std::vector<float> ones(b.gate_threshold >= 0.0f ? hidden : 0, 1.0f);
+  exec_.parallel_for(tasks, [&](std::size_t task) {
+    const std::size_t first = hidden * task / tasks, n = hidden * (task + 1) / tasks - first;
+    for (std::size_t t = 0; t < h.rows(); ++t) {
+      float* const g = &both(t, first);
+      kernels.silu_mul(g, &both(t, hidden + first), n, &out(t, first));
+      if (b.gate_threshold < 0.0f || t < dense_rows) continue;
+      kernels.silu_mul(g, ones.data(), n, g);
+      for (std::size_t i = 0; i < n; ++i)
+        if (std::fabs(g[i]) <= b.gate_threshold) out(t, first + i) = 0.0f;
+    }
+  });
+}
+
+void forward::gates(const block& b, const_rows h, rows out) {
+  const std::size_t hidden = model_.shape().hidden;
+  const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
+  b.gate_up.dense(exec_, h, both);
+  const std::vector<float> ones(hidden, 1.0f);
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
+  exec_.parallel_for(h.rows(), [&](std::size_t t) {
+    kernels.silu_mul(&both(t, 0), ones.data(), hidden, &out(t, 0));
+  });
+}
+
+void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
+                        kv_cache& cache, const input_observer* observe) {
+  const block& b = model_.blocks()[layer];
+  const config& c = model_.shape();
+  if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
+    return decode_block(b, x.row(0), first, cache);
+  const auto saw = [&](input where, const_rows in) {
+    if (observe != nullptr) (*observe)(layer, where, in);
+  };
+  const rows h = scratch(h_, x.rows(), c.width);
+  normalise(x, b.attention_norm, h);
+  saw(input::attention, h);
+  const rows a = scratch(attention_, x.rows(), c.query_width());
+  attend(b, h, first, dense_rows, cache, a);
+  saw(input::output, a);
+  add_product(b.out, a, dense_rows, x);
+
+  normalise(x, b.mlp_norm, h);
+  saw(input::mlp, h);
+  const rows g = scratch(hidden_, x.rows(), c.hidden);
+  gate(b, h, dense_rows, g);
+  saw(input::down, g);
+  add_product(b.down, g, dense_rows, x);
+}
+
+void forward::run_sequences(std::size_t layer, rows x, std::size_t position, bool dense,
+                            std::vector<kv_cache>& caches) {
+  const block& b = model_.blocks()[layer];
+  const config& c = model_.shape();
+  const std::size_t dense_rows = dense ? x.rows() : 0;
+  const rows h = scratch(h_, x.rows(), c.width);
+  normalise(x, b.attention_norm, h);
+  const rows qkv = scratch(qkv_, x.rows(), c.query_width() + 2 * c.kv_width());
+  product(b.qkv, h, dense_rows, qkv);
+  const rows a = scratch(attention_, x.rows(), c.query_width());
+  for (std::size_t i = 0; i < x.rows(); ++i)
+    attend_to(rows(&qkv(i, 0), 1, qkv.cols()), position, caches[i], rows(&a(i, 0), 1, a.cols()));
+  add_product(b.out, a, dense_rows, x);
+  normalise(x, b.mlp_norm, h);
+  const rows g = scratch(hidden_, x.rows(), c.hidden);
+  gate(b, h, dense_rows, g);
+  add_product(b.down, g, dense_rows, x);
+}
+
+// One token, sparse: no step leaves more behind than the next one reads. Norms are applied where
+// thresholds look, and the gate's epilogue lists the channels of down.
+void forward::decode_block(const block& b, vector_view<float> x, std::size_t position,
+                           kv_cache& cache) {
+  const config& c = model_.shape();
+  const rows x_row(x.data(), 1, c.width);
+  const rows qkv = scratch(qkv_, 1, c.query_width() + 2 * c.kv_width());
+  sparse_of_norm(b.qkv, x, b.attention_norm, qkv.row(0));
+  const rows a = scratch(attention_, 1, c.query_width());
+  attend_to(qkv, position, cache, a);
+  add_product(b.out, a, 0, x_row);
+
+  const rows y = scratch(product_, 1, c.width);
+  const stack::linear& down = b.down.parts().front();
+  if (b.gate_threshold >= 0.0f && b.gate_up.parts().size() == 2 &&
+      b.gate_up.parts().back().where() == sparsellm::layout::row_major) {
+    gate_rows(b, x);
+  } else if (b.gate_threshold < 0.0f && b.gate_up.parts().size() == 1 &&
+             b.gate_up.parts().front().can_gate() && !down.top_k().has_value()) {
+    const stack::linear& w = b.gate_up.parts().front();
+    const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+    const auto gated = [&](const auto& in) {
+      w.weight().visit([&](const auto& packed) {
+        if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+          sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
+                                         down.keep(), live_);
+      });
+    };
+    if (b.mlp_norm.order.size() == 0) {
+      gated(in_stream_order(x, b.mlp_norm));
+    } else {
+      const rows h = scratch(h_, 1, c.width);
+      normalise(x_row, b.mlp_norm, h);
+      gated(vector_view<const float>(h.row(0)));
+    }
+  } else {
+    const rows h = scratch(h_, 1, c.width);
+    normalise(x_row, b.mlp_norm, h);
+    const rows g = scratch(hidden_, 1, c.hidden);
+    gate(b, h, 0, g);
+    return add_product(b.down, g, 0, x_row);
+  }
+  down.active(exec_, live_.view(), y.row(0));
+  for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
+}
+
+void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
+                             vector_view<float> y) {
+  if (!w.parts().front().top_k().has_value() && norm.order.size() == 0)
+    return w.sparse(exec_, in_stream_order(x, norm), y);
+  const rows h = scratch(h_, 1, x.size());
+  normalise(const_rows(x.data(), 1, x.size()), norm, h);
+  w.sparse(exec_, vector_view<const float>(h.row(0)), y);
+}
+
+// CATS: gate whole, then the rows of up that it leaves; live_ receives silu(gate) ∘ up.
+void forward::gate_rows(const block& b, vector_view<const float> x) {
+  const config& c = model_.shape();
+  const rows h = scratch(h_, 1, c.width);
+  normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
+  const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+  const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
+  b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
+  const rows out = scratch(hidden_, 1, c.hidden);
+  std::fill(out.row(0).begin(), out.row(0).end(), 1.0f);
+  sparsellm::cpu::gate(exec_, vector_view<const float>(gates), out.row(0), out.row(0));
+  sparsellm::sparsify(
+      sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}}, out.row(0),
+      live_);
+  b.gate_up.parts().back().weight().visit([&](const auto& packed) {
+    if constexpr (sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+      sparsellm::cpu::multiply_rows(exec_, packed.view(), live_.view(), h.row(0), ups);
+  });
+  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
+  kernels.silu_mul(gates.data(), ups.data(), c.hidden, gates.data());
+  for (std::size_t i = 0; i < live_.size(); ++i)
+    live_.value_storage()[i] = gates[live_.indices()[i]];
+}
+
+void forward::logits(const_rows x, rows out) {
+  const rows h = scratch(h_, x.rows(), x.cols());
+  normalise(x, model_.final_norm(), h);
+  product(model_.head(), h, x.rows(), out);
+}
+
+session::session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
+                 std::size_t positions)
+    : model_(m),
+      forward_(exec, m, max_tokens, positions),
+      x_(max_tokens * m.shape().width),
+      max_tokens_(max_tokens),
+      positions_(positions) {
+  require<shape_error>(positions <= m.shape().context, "model: at most ", m.shape().context,
+                       " positions, got ", positions);
+  caches_.reserve(m.shape().layers);
+  for (std::size_t l = 0; l < m.shape().layers; ++l) caches_.emplace_back(m.shape(), positions);
+}
+
+std::size_t session::cache_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const kv_cache& cache : caches_) bytes += cache.bytes();
+  return bytes;
+}
+
+const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
+                            const input_observer* observe) {
+  require<shape_error>(
+      !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
+      "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,
+      " expected and ", positions_, " positions in all");
+  const rows x(x_.data(), tokens.size(), model_.shape().width);
+  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
+  const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
+  for (std::size_t l = 0; l < caches_.size(); ++l)
+    forward_.run_block(l, x, position_, dense_rows, caches_[l], observe);
+  position_ += tokens.size();
+  return x;
+}
+
+sequences::sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
+                     std::size_t positions)
+    : model_(m),
+      forward_(exec, m, count, positions),
+      x_(count * m.shape().width),
+      count_(count),
+      positions_(positions) {
+  require<shape_error>(positions <= m.shape().context && count != 0,
+                       "model: at least 1 sequence of at most ", m.shape().context,
+                       " positions expected, got ", count, " of ", positions);
+  caches_.resize(m.shape().layers);
+  for (auto& of_layer : caches_)
+    for (std::size_t i = 0; i < count; ++i) of_layer.emplace_back(m.shape(), positions);
+}
+
+const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dense) {
+  require<shape_error>(tokens.size() == count_ && position_ < positions_, "sequences: ", count_,
+                       " tokens at a position below ", positions_, " expected, got ", tokens.size(),
+                       " at ", position_);
+  const rows x(x_.data(), count_, model_.shape().width);
+  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], x.row(i));
+  for (std::size_t l = 0; l < caches_.size(); ++l)
+    forward_.run_sequences(l, x, position_, dense, caches_[l]);
+  ++position_;
+  return x;
+}
+
+}  // namespace llama

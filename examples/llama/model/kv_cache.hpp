@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keys and values of one block, kept in the library's own formats so that attention is two
+// products: scores = K q with K [positions, head] a panel, output = Vᵀ p with V [positions, head]
+// channel-major.
+#pragma once
+
+#include <cstddef>
+
+#include "files/config.hpp"
+#include "sparsellm/core/buffer.hpp"
+#include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/panel.hpp"
+
+namespace llama {
+
+class kv_cache {
+ public:
+  using keys_format = sparsellm::panel<float>;
+  using values_format = sparsellm::channel_major<float>;
+
+  kv_cache(const config& c, std::size_t capacity)
+      : head_size_(c.head_size),
+        key_stride_(keys_format::bytes({capacity, c.head_size}) / sizeof(float)),
+        value_stride_(values_format::bytes({c.head_size, capacity}) / sizeof(float)),
+        keys_(c.kv_heads * key_stride_, 0.0f),
+        values_(c.kv_heads * value_stride_, 0.0f) {}
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return (keys_.size() + values_.size()) * sizeof(float);
+  }
+
+  // key, value: [head_size]
+  void store(std::size_t kv_head, std::size_t position, const float* key,
+             const float* value) noexcept {
+    constexpr std::size_t lanes = sparsellm::group_outputs;
+    float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
+                     position % lanes;
+    float* const v = values_.data() + kv_head * value_stride_ +
+                     position * sparsellm::groups_of(head_size_) * lanes;
+    for (std::size_t i = 0; i < head_size_; ++i) {
+      k[i * lanes] = key[i];
+      v[i] = value[i];
+    }
+  }
+
+  // K [positions, head_size] and Vᵀ [head_size, positions] of the first positions.
+  [[nodiscard]] auto keys(std::size_t kv_head, std::size_t positions) const noexcept {
+    return keys_format::make_view(keys_.data() + kv_head * key_stride_, {positions, head_size_});
+  }
+  [[nodiscard]] auto values(std::size_t kv_head, std::size_t positions) const noexcept {
+    return values_format::make_view(values_.data() + kv_head * value_stride_,
+                                    {head_size_, positions});
+  }
+
+ private:
+  std::size_t head_size_, key_stride_, value_stride_;
+  sparsellm::buffer<float> keys_, values_;
+};
+
+}  // namespace llama

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A model's weights, packed: four linear layers a block, in the layout that the expected sparsity
+// of each asks for.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "files/config.hpp"
+#include "files/model_file.hpp"
+#include "files/model_source.hpp"
+#include "files/orders.hpp"
+#include "model/stack.hpp"
+#include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/core/buffer.hpp"
+#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/model/sparse_linear.hpp"
+
+namespace llama {
+
+// TEAL's four inputs of a block, and the seven projections that read them.
+enum class input { attention, output, mlp, down };
+inline constexpr std::array<std::string_view, 7> projections{"q",    "k",  "v",   "o",
+                                                             "gate", "up", "down"};
+inline constexpr std::array<input, 7> input_of{input::attention, input::attention, input::attention,
+                                               input::output,    input::mlp,       input::mlp,
+                                               input::down};
+
+// RMSNorm, and the order that what reads it wants: channel order[i] of the stream, times its gain,
+// is stored in place i. No order leaves channels where they are.
+struct norm_step {
+  std::vector<float> gain;  // [width]
+  sparsellm::channel_order order;
+};
+
+struct block {
+  norm_step attention_norm, mlp_norm;
+  stack qkv;      // [q; k; v] of the normalised residual stream
+  stack out;      // o
+  stack gate_up;  // [gate; up]
+  stack down;
+  // CATS: outputs of up and inputs of down with |silu(gate)| <= this are skipped; below 0 none.
+  float gate_threshold = -1.0f;
+
+  [[nodiscard]] stack& reading(input where) noexcept {
+    return where == input::attention ? qkv
+           : where == input::output  ? out
+           : where == input::mlp     ? gate_up
+                                     : down;
+  }
+  [[nodiscard]] const stack& reading(input where) const noexcept {
+    return const_cast<block*>(this)->reading(where);
+  }
+};
+
+// Which projections read an input, and a projection's place among them.
+[[nodiscard]] std::vector<std::size_t> readers(input where);
+[[nodiscard]] std::size_t place_of(std::size_t projection);
+
+using progress = std::function<void(double share)>;
+
+struct load_options {
+  // What weights are packed as; nothing for what each tensor is in the file (files/levels.hpp).
+  std::optional<sparsellm::storage> weights = sparsellm::storage::bf16;
+  double sparsity = 0.0;                                   // expected; decides the layouts
+  const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
+  sparsellm::table_score score = sparsellm::table_score::magnitude;
+  // Of every block, instead of what the file says; not for weights as they are in a GGUF file.
+  const std::vector<block_orders>* orders = nullptr;
+};
+
+// What converting a file's tensors to other types lost.
+struct conversion {
+  std::size_t tensors = 0;
+  double squared_error = 0, squared = 0;
+};
+
+class model {
+ public:
+  // Throws file_error and format_error as model_source and read_config do, and when a tensor is
+  // missing or has the wrong shape, or an order is none of this model's.
+  model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
+        const progress& report);
+
+  [[nodiscard]] const config& shape() const noexcept { return config_; }
+  [[nodiscard]] const model_file& file() const noexcept { return source_.file(); }
+  [[nodiscard]] std::vector<block>& blocks() noexcept { return blocks_; }
+  [[nodiscard]] const std::vector<block>& blocks() const noexcept { return blocks_; }
+  [[nodiscard]] const norm_step& final_norm() const noexcept { return final_norm_; }
+  [[nodiscard]] const stack& head() const noexcept { return *head_; }
+  [[nodiscard]] std::size_t weight_bytes() const;
+  // By the types converted from, only with load_options::weights as in the file.
+  [[nodiscard]] const std::map<tensor_type, conversion>& conversions() const noexcept {
+    return conversions_;
+  }
+
+  // A projection's weight in the file, [outputs, inputs].
+  [[nodiscard]] const tensor& weight_of(std::size_t layer, std::size_t projection) const;
+  // The orders that its rows and columns are packed in; of size 0 as in the file.
+  [[nodiscard]] const sparsellm::channel_order& row_order(std::size_t layer,
+                                                          std::size_t projection) const;
+  [[nodiscard]] const sparsellm::channel_order& column_order(std::size_t layer,
+                                                             std::size_t projection) const;
+  // Its row r, rows and columns in the orders that they are packed in.
+  void read_row(std::size_t layer, std::size_t projection, std::size_t r,
+                sparsellm::vector_view<float> out) const;
+  // scale [inputs]: ‖W_:,i‖₂ of everything stacked that reads an input.
+  [[nodiscard]] std::vector<float> column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
+                                                input where) const;
+
+  // out [width] = the embedding of a token, straight from the file. Throws value_error for an id
+  // outside the vocabulary.
+  void embed(std::int32_t token, sparsellm::vector_view<float> out) const;
+
+  // [rotary_size / 2], radians a position: RoPE's frequencies, scaling applied.
+  [[nodiscard]] const std::vector<double>& rotary_frequencies() const noexcept {
+    return frequencies_;
+  }
+
+  // The shape of a projection's weight.
+  [[nodiscard]] sparsellm::extents extents_of(std::size_t projection) const noexcept;
+
+  // Name and hash of all tensors. Reads the whole file: seconds for large ones.
+  [[nodiscard]] sparsellm::model_identity identity() const;
+
+  // Sets the thresholds of every projection. Throws format_error when the table is for another
+  // model or lacks a site.
+  void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
+           const sparsellm::model_identity& self);
+  // The same for the projections that read one input.
+  void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
+           std::size_t layer, input where);
+
+ private:
+  model_source source_;
+  config config_;
+  std::vector<block_orders> orders_;         // as the file or the options say, or empty
+  std::vector<sparsellm::channel_order> v_;  // of v's rows, from orders_
+  std::vector<double> frequencies_;
+  std::vector<block> blocks_;
+  norm_step final_norm_;
+  std::optional<stack> head_;
+  std::map<tensor_type, conversion> conversions_;
+};
+
+}  // namespace llama

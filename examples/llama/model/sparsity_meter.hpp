@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Counts the activations that are really skipped, per projection and for the model: thresholds are
+// fixed, so what they achieve differs from what was asked and is worth knowing.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "model/forward.hpp"
+#include "model/model.hpp"
+
+namespace llama {
+
+class sparsity_meter {
+ public:
+  explicit sparsity_meter(const model& m) : model_(m) {}
+
+  // Rows [0, dense_rows) do not count.
+  void count(std::size_t layer, input where, const_rows x, std::size_t dense_rows);
+
+  // Share of the skipped activations of a projection, over all layers; 0 when nothing was counted.
+  [[nodiscard]] double projection(std::size_t p) const noexcept;
+  // Over the model, weighted by the size of the weights: the share of weights not read.
+  [[nodiscard]] double total() const noexcept;
+
+ private:
+  const model& model_;
+  std::array<std::uint64_t, 7> skipped_{}, seen_{};
+};
+
+}  // namespace llama
