@@ -28,7 +28,7 @@
 
 using namespace llama;
 using nlohmann::json;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 
@@ -61,7 +61,7 @@ TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
 TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto prompt = golden["ids"].get<std::vector<std::int32_t>>();
   CHECK(r.tok.encode(golden["prompt"].get<std::string>()) == prompt);
 
@@ -137,7 +137,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
 TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   NEEDS_MODEL_AND_DATA();
   const json reference = read_json("reference.json")["dense"];
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto subset = r.windows(16, 1536);
   const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
   CHECK(f32.tokens_scored == 16 * 511);
@@ -149,7 +149,7 @@ TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   CHECK_THAT(std::exp(region.nll),
              WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
 
-  real_model brain(storage::bf16, 0.0);
+  real_model brain(element_kind::bf16, 0.0);
   const perplexity_result bf16 = brain.perplexity(subset, 512, nullptr);
   CHECK(std::exp(bf16.nll - f32.nll) < 1.001);
 }
@@ -158,7 +158,7 @@ namespace {
 
 void check_sparse(double sparsity, const calibration& how, std::size_t prefix, const char* name) {
   const json reference = read_json("reference.json")["activation_sparsity"][name];
-  real_model r(storage::f32, sparsity);
+  real_model r(element_kind::f32, sparsity);
   (void)r.calibrate(sparsity, how);
   sparsity_meter meter(r.m);
   const perplexity_result result = r.perplexity(r.windows(16, 1536), prefix, &meter);
@@ -223,7 +223,7 @@ TEST_CASE("SmolLM2: perplexity with WINA, top-k and CATS") {
 TEST_CASE(
     "SmolLM2: a greedy search leaves a block's output nearer to dense than uniform sparsity") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::bf16, 0.0);
+  real_model r(element_kind::bf16, 0.0);
   const window ids = r.windows(1, 512).front();
   const std::size_t width = r.m.shape().width;
   forward steps(r.exec, r.m, ids.size(), ids.size());
@@ -250,7 +250,7 @@ TEST_CASE("SmolLM2: the file's own quantised weights give the logits and the tex
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
   const auto ids = golden["ids"].get<std::vector<std::int32_t>>();
-  real_model exact(storage::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
+  real_model exact(element_kind::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
   std::vector<std::vector<float>> logits;
   std::vector<std::vector<std::int32_t>> texts;
   for (real_model* r : {&exact, &kept, &skipping}) {

@@ -23,7 +23,7 @@ namespace llama {
 
 using nlohmann::ordered_json;
 using sparsellm::require;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::weight_mask;
 
 namespace {
@@ -38,25 +38,25 @@ void append(bytes& out, const T& value) {
   out.insert(out.end(), p, p + sizeof(T));
 }
 
-void append_weight(bytes& out, storage type, float w) {
-  if (type == storage::f32)
+void append_weight(bytes& out, element_kind type, float w) {
+  if (type == element_kind::f32)
     append(out, w);
-  else if (type == storage::f16)
+  else if (type == element_kind::f16)
     append(out, sparsellm::narrow<sparsellm::half>(w));
   else
     append(out, sparsellm::narrow<sparsellm::bfloat16>(w));
 }
 
-element element_of(storage type) {
+element element_of(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type),
                                   "checkpoint: f32, f16 or bf16 expected, got ",
                                   sparsellm::name(type));
-  return type == storage::f32 ? element::f32 : type == storage::f16 ? element::f16 : element::bf16;
+  return type == element_kind::f32 ? element::f32 : type == element_kind::f16 ? element::f16 : element::bf16;
 }
 
 class writer {
  public:
-  explicit writer(storage type) : type_(type), element_(element_of(type)) {}
+  explicit writer(element_kind type) : type_(type), element_(element_of(type)) {}
 
   void add_dense(const std::string& name, std::vector<std::size_t> shape, row_reader read) {
     const std::size_t rows = shape.size() == 1 ? 1 : shape[0], cols = shape.back();
@@ -113,7 +113,7 @@ class writer {
   [[nodiscard]] const std::vector<safetensor_source>& tensors() const noexcept { return tensors_; }
 
  private:
-  storage type_;
+  element_kind type_;
   element element_;
   std::vector<safetensor_source> tensors_;
 };
@@ -122,11 +122,11 @@ ordered_json order_json(const sparsellm::channel_order& o) {
   return o.size() == 0 ? ordered_json(nullptr) : ordered_json(o.channels());
 }
 
-const char* torch_name(storage type) {
-  return type == storage::f32 ? "float32" : type == storage::f16 ? "float16" : "bfloat16";
+const char* torch_name(element_kind type) {
+  return type == element_kind::f32 ? "float32" : type == element_kind::f16 ? "float16" : "bfloat16";
 }
 
-ordered_json config_json(const model& m, storage type, sparsellm::nm_pattern pattern, bool is_24,
+ordered_json config_json(const model& m, element_kind type, sparsellm::nm_pattern pattern, bool is_24,
                          double sparsity, const std::vector<std::string>& dense) {
   const config& c = m.shape();
   const model_file& f = m.file();
@@ -192,7 +192,7 @@ ordered_json config_json(const model& m, storage type, sparsellm::nm_pattern pat
 
 void write_checkpoint(const std::string& directory, const model& m,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      storage type, const std::string& provenance,
+                      element_kind type, const std::string& provenance,
                       const std::function<void(double)>& tick) {
   constexpr const char* names[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",

@@ -12,6 +12,7 @@
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/prune/saliency.hpp"
 
@@ -235,7 +236,7 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, input where,
     shape.outputs += sizes.back();
   }
   parts.emplace_back(
-      sparsellm::any_weight(exec, weights.parts().front().type(), sparsellm::layout::panel, shape,
+      sparsellm::any_weight(exec, weights.parts().front().element(), sparsellm::layout_kind::panel, shape,
                             [&](std::size_t row, vector_view<float> out) {
                               std::size_t i = 0;
                               for (; row >= sizes[i]; ++i) row -= sizes[i];

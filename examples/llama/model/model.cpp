@@ -22,10 +22,10 @@ using sparsellm::buffer;
 using sparsellm::channel_order;
 using sparsellm::extents;
 using sparsellm::format_error;
-using sparsellm::layout;
+using sparsellm::layout_kind;
 using sparsellm::require;
 using sparsellm::sparse_linear;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::value_error;
 using sparsellm::vector_view;
 
@@ -66,12 +66,11 @@ std::optional<sparsellm::nm_pattern> pattern_of(const sparsellm::weight_mask& ma
 }
 
 // How far row r of a packed weight is from its tensor's.
-template <class W>
-void measure(const W& packed, std::size_t r, const placed_tensor& t, std::size_t row,
+void measure(const sparsellm::any_weight& weight, std::size_t r, const placed_tensor& t, std::size_t row,
              conversion& into) {
   buffer<float> exact(t.t->cols), stored(t.t->cols);
   t.read(row, exact);
-  W::format::unpack_row(packed.view(), r, stored);
+  unpack_row(weight, r, stored);
   for (std::size_t c = 0; c < exact.size(); ++c) {
     const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
     into.squared_error += error * error;
@@ -81,13 +80,13 @@ void measure(const W& packed, std::size_t r, const placed_tensor& t, std::size_t
 
 // Of a dense weight, and the sparsity that decides for a pruned one.
 struct chosen_layout {
-  layout dense;
+  layout_kind dense;
   double sparsity;
 };
 
 // One weight from tensors of one type, top to bottom.
 sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& source,
-                          std::optional<storage> wanted, chosen_layout where,
+                          std::optional<element_kind> wanted, chosen_layout where,
                           const std::vector<placed_tensor>& tensors,
                           std::map<tensor_type, conversion>& conversions) {
   std::vector<std::size_t> outputs;
@@ -102,9 +101,9 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
     return std::pair{&tensors[t], row};
   };
   const tensor_type type = tensors.front().t->type;
-  storage stored = wanted.value_or(storage_of(type));
-  const bool is_float = !sparsellm::is_quantized(stored) || stored == storage::i8;
-  const bool pruned = is_float && where.dense != layout::row_major &&
+  element_kind stored = wanted.value_or(storage_of(type));
+  const bool is_float = !sparsellm::is_quantized(stored) || stored == element_kind::i8;
+  const bool pruned = is_float && where.dense != layout_kind::row_major &&
                       std::all_of(tensors.begin(), tensors.end(),
                                   [](const placed_tensor& p) { return p.t->mask != nullptr; });
   if (pruned) {
@@ -125,7 +124,7 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
       return sparse_linear(std::move(weight), outputs);
     }
   }
-  if (stored == storage::i8) stored = storage::q8_0;  // what dense weights of 8 bits are
+  if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
   const bool as_levels = !wanted.has_value() && has_levels(type);
   for (const placed_tensor& p : tensors)
     require<value_error>(!as_levels || (p.rows->size() == 0 && p.columns->size() == 0), "model: '",
@@ -147,12 +146,10 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
   if (!wanted.has_value() && !kept) {
     conversion& into = conversions[type];
     into.tensors += tensors.size();
-    weight.visit([&](const auto& packed) {
-      for (std::size_t row = 0; row < shape.outputs; ++row) {
-        const auto [p, r] = locate(row);
-        measure(packed, row, *p, r, into);
-      }
-    });
+    for (std::size_t row = 0; row < shape.outputs; ++row) {
+      const auto [p, r] = locate(row);
+      measure(weight, row, *p, r, into);
+    }
   }
   for (const placed_tensor& p : tensors) source.release(*p.t);
   return sparse_linear(std::move(weight), outputs);
@@ -160,7 +157,7 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
 
 // Neighbours of one type make one weight.
 stack pack_stack(sparsellm::cpu::executor& exec, const model_source& source,
-                 std::optional<storage> wanted, chosen_layout where,
+                 std::optional<element_kind> wanted, chosen_layout where,
                  const std::vector<placed_tensor>& tensors,
                  std::map<tensor_type, conversion>& conversions) {
   std::vector<sparse_linear> parts;
@@ -279,7 +276,7 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
               sparsity),
           sparsity};
     };
-    constexpr chosen_layout panel{layout::panel, 0.0};
+    constexpr chosen_layout panel{layout_kind::panel, 0.0};
     const auto placed = [&](std::size_t layer, std::size_t p) {
       return placed_tensor{&weight_of(layer, p), &row_order(layer, p), &column_order(layer, p)};
     };
@@ -298,7 +295,7 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
       std::vector<sparse_linear> parts;
       for (const std::size_t p : {std::size_t{4}, std::size_t{5}})
         parts.push_back(pack_linear(exec, source_, options.weights,
-                                    p == 5 && rows ? chosen_layout{layout::row_major, 0.0} : panel,
+                                    p == 5 && rows ? chosen_layout{layout_kind::row_major, 0.0} : panel,
                                     {placed(l, p)}, conversions_));
       return stack(std::move(parts));
     };
@@ -316,7 +313,7 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
   const char* head =
       file().find("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
   const channel_order as_it_is;
-  head_ = pack_stack(exec, source_, options.weights, {layout::panel, 0.0},
+  head_ = pack_stack(exec, source_, options.weights, {layout_kind::panel, 0.0},
                      {{&file().tensor_of(head, c.vocabulary, c.width), &as_it_is, &as_it_is}},
                      conversions_);
   report(1.0);
