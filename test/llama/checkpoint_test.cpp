@@ -131,7 +131,7 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
     std::size_t wrong = 0;
     std::vector<float> original(256), pruned(256);
     for (std::size_t l = 0; l < 2; ++l)
-      for (std::size_t p = 0; p < 7; ++p) {
+      for (const projection p : projections) {
         const sparsellm::extents e = t.m.extents_of(p);
         original.resize(e.inputs);
         pruned.resize(e.inputs);
@@ -188,7 +188,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   const safetensor& values = f.tensors().at(base + ".compressed");
   const safetensor& mask = f.tensors().at(base + ".bitmask");
   std::vector<float> row(96);
-  t.m.read_row(1, 6, 5, row);
+  t.m.read_row(1, projection::down, 5, row);
   std::size_t next = 5 * 48, wrong = 0;
   for (std::size_t c = 0; c < 96; ++c) {
     if (((std::to_integer<unsigned>(mask.data[5 * 12 + c / 8]) >> (c % 8)) & 1u) == 0) continue;

@@ -122,12 +122,12 @@ TEST_CASE("model: projections that share an input may have thresholds of their o
   CHECK(mixed == all_logits(panels, some_tokens(30), 1, 0));
   sparsity_meter meter(t.m);
   session s(t.exec, t.m, 30, 30);
-  const input_observer count = [&](std::size_t l, input where, const_rows x) {
-    meter.count(l, where, x, 0);
+  const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
+    meter.count(l, site, x, 0);
   };
   (void)s.advance(some_tokens(30), 0, &count);
-  CHECK(meter.projection(1) == 0.0);
-  CHECK(meter.projection(0) > 0.3);
+  CHECK(meter.sparsity(projection::k) == 0.0);
+  CHECK(meter.sparsity(projection::q) > 0.3);
 }
 
 TEST_CASE("model: every score and way to select, token by token and at once") {
@@ -157,13 +157,14 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
       CHECK(largest_difference(one_by_one, all_logits(packed, ids, 40, 40)) > 1e-2f);
       sparsity_meter meter(packed.m);
       session s(packed.exec, packed.m, 40, 40);
-      const input_observer count = [&](std::size_t l, input where, const_rows x) {
-        meter.count(l, where, x, 0);
+      const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
+        meter.count(l, site, x, 0);
       };
       (void)s.advance(ids, 0, &count);
-      CHECK(std::fabs(meter.projection(6) - 0.5) < 0.1);
-      CHECK(meter.projection(5) == (gated ? meter.projection(6) : meter.projection(4)));
-      CHECK((meter.projection(0) > 0.3) != gated);
+      CHECK(std::fabs(meter.sparsity(projection::down) - 0.5) < 0.1);
+      CHECK(meter.sparsity(projection::up) ==
+            (gated ? meter.sparsity(projection::down) : meter.sparsity(projection::gate)));
+      CHECK((meter.sparsity(projection::q) > 0.3) != gated);
     }
 }
 
@@ -171,7 +172,7 @@ TEST_CASE("model: a step that is observed and one that is not give the same bits
   for (const element_kind type : {element_kind::bf16, element_kind::q4_1}) {
     tiny t({}, {type, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
-    const input_observer ignore = [](std::size_t, input, const_rows) {};
+    const activation_observer ignore = [](std::size_t, activation_site, const_rows) {};
     session fused(t.exec, t.m, 1, 20), plain(t.exec, t.m, 1, 20);
     for (const std::int32_t id : some_tokens(20)) {
       const const_rows a = fused.advance({id}, 0), b = plain.advance({id}, 0, &ignore);
@@ -215,12 +216,13 @@ TEST_CASE("block_trial: what is kept from the trial before changes no error") {
     for (std::size_t i = 0; i < ids.size(); ++i) t.m.embed(ids[i], x.row(i));
     block_trial trial(t.exec, t.m, steps, 1, length, x, norm);
     std::vector<double> sparsity(7, 0.0);
-    CHECK(trial.error(sparsity, 0) == 0.0);
+    CHECK(trial.error(sparsity, projection::q) == 0.0);
     const double uniform = trial.uniform_error(0.5);
     CHECK(uniform > 0.0);
     double last = 0.0;
-    for (const std::size_t p : {3, 6, 0, 5, 1, 4, 2}) {
-      sparsity[p] = 0.5;
+    for (const projection p : {projection::o, projection::down, projection::q, projection::up,
+                               projection::k, projection::gate, projection::v}) {
+      sparsity[index_of(p)] = 0.5;
       last = trial.error(sparsity, p);
       CHECK(last > 0.0);
       trial.keep(sparsity, p);

@@ -63,20 +63,21 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
   const auto windows = calibration_text(r);
   passage text(r.exec, r.m, windows, 512);
   for (std::size_t l = 0; l < 2; ++l) {
-    const std::pair<input, const char*> inputs[] = {{input::attention, "attn_in"},
-                                                    {input::output, "o_in"},
-                                                    {input::mlp, "mlp_in"},
-                                                    {input::down, "down_in"}};
-    for (const auto& [where, name] : inputs) {
-      text.go_to(l, where);
+    const std::pair<activation_site, const char*> inputs[] = {
+        {activation_site::attention_input, "attn_in"},
+        {activation_site::attention_output, "o_in"},
+        {activation_site::mlp_input, "mlp_in"},
+        {activation_site::mlp_hidden, "down_in"}};
+    for (const auto& [site, name] : inputs) {
+      text.go_to(l, site);
       if (!goldens["entropy_range100_nats"].contains(name)) continue;
       INFO("layer " << l << " " << name);
-      const std::size_t channels = text.at(l, where, 0).cols();
+      const std::size_t channels = text.at(l, site, 0).cols();
       sparsellm::channel_stats stats(channels);
       // Named anew: C++20 lets lambdas capture structured bindings, clang 14 does not.
-      const auto each = [&, where = where](auto& observer) {
+      const auto each = [&, site = site](auto& observer) {
         for (std::size_t w = 0; w < windows.size(); ++w) {
-          const const_rows x = text.at(l, where, w);
+          const const_rows x = text.at(l, site, w);
           for (std::size_t t = 0; t < x.rows(); ++t) observer.observe(x.row(t));
         }
       };
@@ -121,7 +122,8 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
     std::string bits;
     try {
       prune_model(r.exec, r.m, windows, how, quiet, [&](std::size_t, pruned_block b) {
-        for (std::size_t c = 0; c < 32; ++c) bits += b.weights[0].mask.keeps(0, c) ? '1' : '0';
+        for (std::size_t c = 0; c < 32; ++c)
+          bits += b.weights[projection::q].mask.keeps(0, c) ? '1' : '0';
         throw enough("one block is enough");
       });
     } catch (const enough&) {

@@ -106,7 +106,7 @@ void run_prune(const options& o, ordered_json& result) {
       s.exec, s.model, windows, how, show_progress("pruning"),
       [&](std::size_t, pruned_block b) {
         ordered_json of_layer = ordered_json::object();
-        for (std::size_t p = 0; p < projections.size(); ++p) {
+        for (const projection p : projections) {
           const pruned_weight& w = b.weights[p];
           if (w.mask.shape().outputs == 0) continue;
           all += w.retained;
@@ -114,12 +114,11 @@ void run_prune(const options& o, ordered_json& result) {
           error += e;
           mean_retained += w.retained.shuffled / w.retained.total;
           count += 1;
-          of_layer[std::string(projections[p])] = {
-              {"retained", w.retained.shuffled / w.retained.total},
-              {"plain", w.retained.plain / w.retained.total},
-              {"without_groups", w.retained.without_groups / w.retained.total},
-              {"efficacy", w.retained.efficacy()},
-              {"output_error", e}};
+          of_layer[name(p)] = {{"retained", w.retained.shuffled / w.retained.total},
+                               {"plain", w.retained.plain / w.retained.total},
+                               {"without_groups", w.retained.without_groups / w.retained.total},
+                               {"efficacy", w.retained.efficacy()},
+                               {"output_error", e}};
         }
         layers.push_back(of_layer);
         blocks.push_back(std::move(b));

@@ -198,27 +198,27 @@ void forward::gates(const block& b, const_rows h, rows out) {
 }
 
 void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                        kv_cache& cache, const input_observer* observe) {
+                        kv_cache& cache, const activation_observer* observe) {
   const block& b = model_.blocks()[layer];
   const config& c = model_.shape();
   if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
     return decode_block(b, x.row(0), first, cache);
-  const auto saw = [&](input where, const_rows in) {
-    if (observe != nullptr) (*observe)(layer, where, in);
+  const auto saw = [&](activation_site site, const_rows in) {
+    if (observe != nullptr) (*observe)(layer, site, in);
   };
   const rows h = scratch(h_, x.rows(), c.width);
   normalise(x, b.attention_norm, h);
-  saw(input::attention, h);
+  saw(activation_site::attention_input, h);
   const rows a = scratch(attention_, x.rows(), c.query_width());
   attend(b, h, first, dense_rows, cache, a);
-  saw(input::output, a);
+  saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
 
   normalise(x, b.mlp_norm, h);
-  saw(input::mlp, h);
+  saw(activation_site::mlp_input, h);
   const rows g = scratch(hidden_, x.rows(), c.hidden);
   gate(b, h, dense_rows, g);
-  saw(input::down, g);
+  saw(activation_site::mlp_hidden, g);
   add_product(b.down, g, dense_rows, x);
 }
 
@@ -337,7 +337,7 @@ std::size_t session::cache_bytes() const noexcept {
 }
 
 const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-                            const input_observer* observe) {
+                            const activation_observer* observe) {
   require<shape_error>(
       !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
       "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,

@@ -46,7 +46,7 @@ class forward {
 
   // A whole block: x [tokens, width] in and out.
   void run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                 kv_cache& cache, const input_observer* observe);
+                 kv_cache& cache, const activation_observer* observe);
 
   // A whole block of one step of many sequences: row i of x [sequences, width] is the token at
   // `position` of the sequence whose cache is caches[i].
@@ -96,9 +96,9 @@ class session final : public decoder {
   // the tokens do not fit.
   [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens,
                                    std::size_t dense_prefix,
-                                   const input_observer* observe = nullptr);
+                                   const activation_observer* observe = nullptr);
   void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-              const input_observer* observe) override {
+              const activation_observer* observe) override {
     (void)advance(tokens, dense_prefix, observe);
   }
   void logits(std::size_t first, rows out) override {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "files/dequantize.hpp"
@@ -199,12 +200,8 @@ void check_orders(const std::vector<block_orders>& orders, const config& c) {
     require<format_error>(o.size() == 0 || o.size() == channels, "model: an order of ", channels,
                           " channels expected, got ", o.size());
   };
-  for (const block_orders& b : orders) {
-    fits(b.attention, c.width);
-    fits(b.output, c.query_width());
-    fits(b.mlp, c.width);
-    fits(b.down, c.hidden);
-  }
+  for (const block_orders& b : orders)
+    for (const activation_site site : activation_sites) fits(b[site], c.channels_of(site));
 }
 
 std::vector<double> make_frequencies(const model_file& file, const config& c) {
@@ -227,11 +224,11 @@ std::vector<double> make_frequencies(const model_file& file, const config& c) {
 
 // The sparsity a stacked weight can count on: the mean over what is stacked, by size.
 double expected_sparsity(const load_options& options, std::size_t layer,
-                         const std::vector<std::size_t>& stacked, const model& m) {
+                         std::span<const projection> stacked, const model& m) {
   if (options.thresholds == nullptr) return options.sparsity;
   double weighted = 0, total = 0;
-  for (const std::size_t p : stacked) {
-    const auto* entry = options.thresholds->find({layer, std::string(projections[p])});
+  for (const projection p : stacked) {
+    const auto* entry = options.thresholds->find({layer, name(p)});
     const auto outputs = static_cast<double>(m.extents_of(p).outputs);
     if (entry != nullptr) weighted += outputs * entry->sparsity;
     total += outputs;
@@ -241,18 +238,6 @@ double expected_sparsity(const load_options& options, std::size_t layer,
 
 }  // namespace
 
-std::vector<std::size_t> readers(input where) {
-  std::vector<std::size_t> all;
-  for (std::size_t p = 0; p < projections.size(); ++p)
-    if (input_of[p] == where) all.push_back(p);
-  return all;
-}
-
-std::size_t place_of(std::size_t projection) {
-  const std::vector<std::size_t> all = readers(input_of[projection]);
-  return static_cast<std::size_t>(std::find(all.begin(), all.end(), projection) - all.begin());
-}
-
 model::model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
              const progress& report)
     : source_(path),
@@ -261,14 +246,16 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
       frequencies_(make_frequencies(file(), config_)) {
   const config& c = config_;
   check_orders(orders_, c);
-  for (const block_orders& b : orders_) v_.push_back(value_rows(b.output, c));
+  for (const block_orders& b : orders_)
+    v_.push_back(value_rows(b[activation_site::attention_output], c));
   const auto score = options.thresholds != nullptr ? options.thresholds->score : options.score;
   const bool gated = score == sparsellm::table_score::gate;
   blocks_.reserve(c.layers);
   for (std::size_t l = 0; l < c.layers; ++l) {
-    const auto chosen = [&](const std::vector<std::size_t>& stacked) {
+    const auto chosen = [&](activation_site site) {
+      const std::span<const projection> stacked = readers(site);
       extents shape{0, extents_of(stacked.front()).inputs};
-      for (const std::size_t p : stacked) shape.outputs += extents_of(p).outputs;
+      for (const projection p : stacked) shape.outputs += extents_of(p).outputs;
       const double sparsity = expected_sparsity(options, l, stacked, *this);
       return chosen_layout{
           sparsellm::choose_layout(
@@ -277,35 +264,38 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
           sparsity};
     };
     constexpr chosen_layout panel{layout_kind::panel, 0.0};
-    const auto placed = [&](std::size_t layer, std::size_t p) {
-      return placed_tensor{&weight_of(layer, p), &row_order(layer, p), &column_order(layer, p)};
+    const auto placed = [&](projection p) {
+      return placed_tensor{&weight_of(l, p), &row_order(l, p), &column_order(l, p)};
     };
-    const auto packed = [&](const std::vector<std::size_t>& stacked, chosen_layout where) {
+    const auto packed = [&](activation_site site, chosen_layout where) {
       std::vector<placed_tensor> tensors;
-      for (const std::size_t p : stacked) tensors.push_back(placed(l, p));
+      for (const projection p : readers(site)) tensors.push_back(placed(p));
       return pack_stack(exec, source_, options.weights, where, tensors, conversions_);
     };
-    const auto norm = [&](const std::string& name, channel_order block_orders::*order) {
-      return norm_step{read_vector(file(), name, c.width),
-                       orders_.empty() ? channel_order{} : orders_[l].*order};
+    const auto norm = [&](const std::string& gain, activation_site site) {
+      return norm_step{read_vector(file(), gain, c.width),
+                       orders_.empty() ? channel_order{} : orders_[l][site]};
     };
     // CATS reads all of gate, then rows of up.
     const auto gate_then_up = [&] {
-      const bool rows = !is_quantized(options.weights.value_or(storage_of(weight_of(l, 5).type)));
+      const bool rows =
+          !is_quantized(options.weights.value_or(storage_of(weight_of(l, projection::up).type)));
       std::vector<sparse_linear> parts;
-      for (const std::size_t p : {std::size_t{4}, std::size_t{5}})
-        parts.push_back(pack_linear(exec, source_, options.weights,
-                                    p == 5 && rows ? chosen_layout{layout_kind::row_major, 0.0} : panel,
-                                    {placed(l, p)}, conversions_));
+      for (const projection p : readers(activation_site::mlp_input))
+        parts.push_back(
+            pack_linear(exec, source_, options.weights,
+                        p == projection::up && rows ? chosen_layout{layout_kind::row_major, 0.0} : panel,
+                        {placed(p)}, conversions_));
       return stack(std::move(parts));
     };
     const std::string prefix = "blk." + std::to_string(l) + ".";
-    blocks_.push_back({norm(prefix + "attn_norm.weight", &block_orders::attention),
-                       norm(prefix + "ffn_norm.weight", &block_orders::mlp),
-                       packed({0, 1, 2}, gated ? panel : chosen({0, 1, 2})),
-                       packed({3}, gated ? panel : chosen({3})),
-                       gated ? gate_then_up() : packed({4, 5}, chosen({4, 5})),
-                       packed({6}, chosen({6}))});
+    using enum activation_site;
+    blocks_.push_back({norm(prefix + "attn_norm.weight", attention_input),
+                       norm(prefix + "ffn_norm.weight", mlp_input),
+                       packed(attention_input, gated ? panel : chosen(attention_input)),
+                       packed(attention_output, gated ? panel : chosen(attention_output)),
+                       gated ? gate_then_up() : packed(mlp_input, chosen(mlp_input)),
+                       packed(mlp_hidden, chosen(mlp_hidden))});
     report(static_cast<double>(l + 1) / static_cast<double>(c.layers + 1));
   }
   final_norm_.gain = read_vector(file(), "output_norm.weight", c.width);
@@ -319,37 +309,25 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
   report(1.0);
 }
 
-const tensor& model::weight_of(std::size_t layer, std::size_t projection) const {
-  constexpr const char* names[] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                   "ffn_gate", "ffn_up", "ffn_down"};
-  const extents e = extents_of(projection);
-  return file().tensor_of("blk." + std::to_string(layer) + "." + names[projection] + ".weight",
-                          e.outputs, e.inputs);
+const tensor& model::weight_of(std::size_t layer, projection p) const {
+  return llama::weight_of(file(), config_, layer, p);
 }
 
-const channel_order& model::column_order(std::size_t layer, std::size_t projection) const {
+const channel_order& model::column_order(std::size_t layer, projection p) const {
+  static const channel_order none;
+  return orders_.empty() ? none : orders_[layer][site_of(p)];
+}
+
+const channel_order& model::row_order(std::size_t layer, projection p) const {
   static const channel_order none;
   if (orders_.empty()) return none;
-  const block_orders& b = orders_[layer];
-  const input where = input_of[projection];
-  return where == input::attention ? b.attention
-         : where == input::output  ? b.output
-         : where == input::mlp     ? b.mlp
-                                   : b.down;
+  if (p == projection::v) return v_[layer];
+  return p == projection::gate || p == projection::up ? orders_[layer][activation_site::mlp_hidden]
+                                                      : none;
 }
 
-const channel_order& model::row_order(std::size_t layer, std::size_t projection) const {
-  static const channel_order none;
-  if (orders_.empty()) return none;
-  if (projection == 2) return v_[layer];
-  return projection == 4 || projection == 5 ? orders_[layer].down : none;
-}
-
-void model::read_row(std::size_t layer, std::size_t projection, std::size_t r,
-                     vector_view<float> out) const {
-  placed_tensor{&weight_of(layer, projection), &row_order(layer, projection),
-                &column_order(layer, projection)}
-      .read(r, out);
+void model::read_row(std::size_t layer, projection p, std::size_t r, vector_view<float> out) const {
+  placed_tensor{&weight_of(layer, p), &row_order(layer, p), &column_order(layer, p)}.read(r, out);
 }
 
 std::size_t model::weight_bytes() const {
@@ -366,15 +344,6 @@ void model::embed(std::int32_t token, vector_view<float> out) const {
   dequantize_row(*file().find("token_embd.weight"), static_cast<std::size_t>(token), out);
 }
 
-extents model::extents_of(std::size_t projection) const noexcept {
-  const config& c = config_;
-  const extents shapes[] = {{c.query_width(), c.width}, {c.kv_width(), c.width},
-                            {c.kv_width(), c.width},    {c.width, c.query_width()},
-                            {c.hidden, c.width},        {c.hidden, c.width},
-                            {c.width, c.hidden}};
-  return shapes[projection];
-}
-
 sparsellm::model_identity model::identity() const {
   sparsellm::weight_hash hash;
   for (const tensor& t : file().tensors()) {
@@ -386,10 +355,10 @@ sparsellm::model_identity model::identity() const {
 }
 
 std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
-                                       input where) const {
-  const std::size_t inputs = extents_of(readers(where).front()).inputs;
+                                       activation_site site) const {
+  const std::size_t inputs = extents_of(readers(site).front()).inputs;
   std::vector<std::vector<double>> squares(exec.concurrency(), std::vector<double>(inputs, 0.0));
-  for (const std::size_t p : readers(where)) {
+  for (const projection p : readers(site)) {
     exec.parallel_for(squares.size(), [&](std::size_t task) {
       buffer<float> row(inputs);
       for (std::size_t r = task; r < extents_of(p).outputs; r += squares.size()) {
@@ -409,32 +378,30 @@ std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size
 }
 
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
-                std::size_t layer, input where) {
+                std::size_t layer, activation_site site) {
   block& b = blocks_[layer];
-  stack& s = b.reading(where);
+  stack& s = b.reading(site);
   std::vector<float> thresholds;
-  for (const std::size_t p : readers(where))
-    thresholds.push_back(table.at({layer, std::string(projections[p])}, extents_of(p)).threshold);
+  for (const projection p : readers(site))
+    thresholds.push_back(table.at({layer, name(p)}, extents_of(p)).threshold);
   if (table.score == sparsellm::table_score::gate) {
     s.set_thresholds(std::vector<float>(thresholds.size(), -1.0f));
-    if (where == input::mlp) b.gate_threshold = thresholds.back();
+    if (site == activation_site::mlp_input) b.gate_threshold = thresholds.back();
     return;
   }
   b.gate_threshold = -1.0f;
-  s.set_scale(table.score == sparsellm::table_score::column_scaled
-                  ? column_norms(exec, layer, where)
-                  : std::vector<float>{});
+  s.set_scale(table.score == sparsellm::table_score::column_scaled ? column_norms(exec, layer, site)
+                                                                   : std::vector<float>{});
   s.set_thresholds(thresholds);
   if (table.selection == sparsellm::table_selection::top_k) {
-    const std::size_t first = readers(where).front();
-    const auto& entry = table.at({layer, std::string(projections[first])}, extents_of(first));
-    for (const std::size_t p : readers(where))
-      require<format_error>(
-          table.at({layer, std::string(projections[p])}, extents_of(p)).sparsity == entry.sparsity,
-          "threshold table: layer ", layer,
-          ": top-k takes one sparsity for all that read an "
-          "input, ",
-          projections[p], " has another than ", projections[first]);
+    const projection first = readers(site).front();
+    const auto& entry = table.at({layer, name(first)}, extents_of(first));
+    for (const projection p : readers(site))
+      require<format_error>(table.at({layer, name(p)}, extents_of(p)).sparsity == entry.sparsity,
+                            "threshold table: layer ", layer,
+                            ": top-k takes one sparsity for all that read an "
+                            "input, ",
+                            name(p), " has another than ", name(first));
     const auto inputs = static_cast<double>(entry.shape.inputs);
     s.set_top_k(static_cast<std::size_t>(std::lround((1.0 - entry.sparsity) * inputs)));
   }
@@ -444,8 +411,7 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
                 const sparsellm::model_identity& self) {
   table.check(self);
   for (std::size_t l = 0; l < blocks_.size(); ++l)
-    for (const input where : {input::attention, input::output, input::mlp, input::down})
-      use(exec, table, l, where);
+    for (const activation_site site : activation_sites) use(exec, table, l, site);
 }
 
 }  // namespace llama
