@@ -65,5 +65,6 @@
 #include "sparsellm/sparsify/score.hpp"
 #include "sparsellm/sparsify/selector.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/sparsify.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 #include "sparsellm/version.hpp"

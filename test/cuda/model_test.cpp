@@ -146,8 +146,8 @@ TEST_CASE("cuda: pruning on the device makes the CPU's masks, up to near ties") 
     const auto there = prune(how, true), here = prune(how, false);
     REQUIRE(there.size() == here.size());
     for (std::size_t l = 0; l < here.size(); ++l)
-      for (std::size_t p = 0; p < projections.size(); ++p) {
-        INFO("layer " << l << ", " << projections[p]);
+      for (const projection p : projections) {
+        INFO("layer " << l << ", " << name(p));
         const pruned_weight &a = there[l].weights[p], &b = here[l].weights[p];
         CHECK(a.retained.shuffled / a.retained.total ==
               Approx(b.retained.shuffled / b.retained.total).epsilon(5e-3));
@@ -167,9 +167,10 @@ TEST_CASE("cuda: pruning on the device makes the CPU's masks, up to near ties") 
   how.sequential = true;
   const auto there = prune(how, true);
   tiny fresh;
-  double there_energy = there.back().weights[6].energy, here_energy = 0;
-  prune_model(fresh.exec, fresh.m, windows, how, quiet,
-              [&](std::size_t, pruned_block b) { here_energy = b.weights[6].energy; });
+  double there_energy = there.back().weights[projection::down].energy, here_energy = 0;
+  prune_model(fresh.exec, fresh.m, windows, how, quiet, [&](std::size_t, pruned_block b) {
+    here_energy = b.weights[projection::down].energy;
+  });
   CHECK(there_energy == Approx(here_energy).epsilon(2e-2));
 }
 

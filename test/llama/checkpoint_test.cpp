@@ -24,7 +24,7 @@
 using namespace llama;
 using nlohmann::json;
 using sparsellm::format_error;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 
@@ -32,7 +32,7 @@ const progress quiet = [](double) {};
 
 struct tiny {
   explicit tiny(const tiny_options& o = {})
-      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {storage::f32}, quiet) {}
+      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {element_kind::f32}, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;
@@ -74,9 +74,9 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     o.linear_scaling = separate;
     tiny t(o);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, storage::f32, "{}",
+    write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
                      {});
-    model back(t.exec, folder.path(), {storage::f32}, quiet);
+    model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.shape().heads == 4);
     CHECK(back.shape().kv_heads == 2);
     CHECK(back.shape().context == 128);
@@ -96,7 +96,7 @@ TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
   tiny_options o;
   tiny t(o);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, storage::f32, "{}",
+  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
                    {});
   reads_with(folder.path(), [](json& j) {
     j["rope_scaling"] = {{"rope_type", "llama3"},
@@ -124,15 +124,15 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
     how.global_shuffle = how.local_shuffle = shuffled;
     const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m, blocks, pattern, storage::f32, "{\"metric\":\"wanda\"}",
+    write_checkpoint(folder.path(), t.m, blocks, pattern, element_kind::f32, "{\"metric\":\"wanda\"}",
                      {});
     INFO(pattern.n << ":" << pattern.m << (shuffled ? " shuffled" : ""));
-    model back(t.exec, folder.path(), {storage::f32}, quiet);
+    model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.file().orders().size() == 2);
     std::size_t wrong = 0;
     std::vector<float> original(256), pruned(256);
     for (std::size_t l = 0; l < 2; ++l)
-      for (std::size_t p = 0; p < 7; ++p) {
+      for (const projection p : projections) {
         const sparsellm::extents e = t.m.extents_of(p);
         original.resize(e.inputs);
         pruned.resize(e.inputs);
@@ -151,17 +151,17 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
       }
     CHECK(wrong == 0);
     // 2:4 and 4:8 are packed as such; both layouts and a dense packing of the same weights agree.
-    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.parts()[0].where(); };
+    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.parts()[0].layout(); };
     const bool packed = pattern.m == 4 || pattern.m == 8;
-    CHECK((layout_of(back) == sparsellm::layout::n_of_m) == packed);
-    model skipping(t.exec, folder.path(), {storage::f32, 0.9}, quiet);
-    CHECK((layout_of(skipping) == sparsellm::layout::channel_bitmap) == packed);
+    CHECK((layout_of(back) == sparsellm::layout_kind::n_of_m) == packed);
+    model skipping(t.exec, folder.path(), {element_kind::f32, 0.9}, quiet);
+    CHECK((layout_of(skipping) == sparsellm::layout_kind::channel_bitmap) == packed);
     const auto ids = some_tokens(30);
     const auto logits = last_logits(t.exec, back, ids);
     CHECK(difference(logits, last_logits(t.exec, skipping, ids)) < 2e-5);
-    model half(t.exec, folder.path(), {storage::f16}, quiet);
+    model half(t.exec, folder.path(), {element_kind::f16}, quiet);
     CHECK(difference(logits, last_logits(t.exec, half, ids)) < 0.05);
-    model levels(t.exec, folder.path(), {storage::i8}, quiet);
+    model levels(t.exec, folder.path(), {element_kind::i8}, quiet);
     CHECK(difference(logits, last_logits(t.exec, levels, ids)) < 0.3);
     CHECK(difference(logits, last_logits(t.exec, t.m, ids)) > 0.1);
   }
@@ -172,7 +172,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   pruning how;
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, blocks, {2, 4}, storage::bf16, "{}", {});
+  write_checkpoint(folder.path(), t.m, blocks, {2, 4}, element_kind::bf16, "{}", {});
   const std::string bytes = sparsellm::read_file(folder.path() + "/model.safetensors");
   const safetensors f = parse(bytes);
   CHECK(f.metadata().at("format") == "pt");
@@ -189,7 +189,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   const safetensor& values = f.tensors().at(base + ".compressed");
   const safetensor& mask = f.tensors().at(base + ".bitmask");
   std::vector<float> row(96);
-  t.m.read_row(1, 6, 5, row);
+  t.m.read_row(1, projection::down, 5, row);
   std::size_t next = 5 * 48, wrong = 0;
   for (std::size_t c = 0; c < 96; ++c) {
     if (((std::to_integer<unsigned>(mask.data[5 * 12 + c / 8]) >> (c % 8)) & 1u) == 0) continue;
@@ -203,7 +203,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
 TEST_CASE("checkpoint: says what is wrong") {
   tiny t;
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, storage::f32, "{}",
+  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
                    {});
   const auto with = [&](const char* key, const json& value) {
     reads_with(folder.path(), [&](json& j) { j[key] = value; });
@@ -222,7 +222,7 @@ TEST_CASE("checkpoint: says what is wrong") {
                           "{\"weight_map\":{\"a\":\"../b\"}}");
   CHECK_SAYS(model_source(folder.path()), format_error, "is not a file name");
   CHECK_SAYS(write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4},
-                              storage::q8_0, "{}", {}),
+                              element_kind::q8_0, "{}", {}),
              sparsellm::value_error, "f32, f16 or bf16 expected, got q8_0");
 }
 

@@ -29,7 +29,7 @@
 using namespace llama;
 using sparsellm::format_error;
 using sparsellm::shape_error;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::value_error;
 
 namespace {
@@ -37,7 +37,7 @@ namespace {
 const progress quiet = [](double) {};
 
 struct tiny {
-  explicit tiny(const tiny_options& o = {}, const load_options& load = {storage::f32, 0.0, nullptr})
+  explicit tiny(const tiny_options& o = {}, const load_options& load = {element_kind::f32, 0.0, nullptr})
       : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), load, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
@@ -103,15 +103,15 @@ TEST_CASE("model: skipping channels and zeroing activations are the same thing, 
   tiny panels;
   const auto table =
       calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
-  tiny channels({}, {storage::f32, 0.9, nullptr});
-  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::channel_major);
-  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::panel);
+  tiny channels({}, {element_kind::f32, 0.9, nullptr});
+  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::channel_major);
+  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::panel);
   channels.m.use(channels.exec, table, channels.m.identity());
   CHECK(all_logits(panels, some_tokens(30), 1, 0) == all_logits(channels, some_tokens(30), 1, 0));
 }
 
 TEST_CASE("model: projections that share an input may have thresholds of their own") {
-  tiny t({}, {storage::f32, 0.9, nullptr});
+  tiny t({}, {element_kind::f32, 0.9, nullptr});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   for (auto& s : table.sites)  // k and up dense
     if (s.where.projection == "k" || s.where.projection == "up") s.threshold = 0.0f;
@@ -122,12 +122,12 @@ TEST_CASE("model: projections that share an input may have thresholds of their o
   CHECK(mixed == all_logits(panels, some_tokens(30), 1, 0));
   sparsity_meter meter(t.m);
   session s(t.exec, t.m, 30, 30);
-  const input_observer count = [&](std::size_t l, input where, const_rows x) {
-    meter.count(l, where, x, 0);
+  const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
+    meter.count(l, site, x, 0);
   };
   (void)s.advance(some_tokens(30), 0, &count);
-  CHECK(meter.projection(1) == 0.0);
-  CHECK(meter.projection(0) > 0.3);
+  CHECK(meter.sparsity(projection::k) == 0.0);
+  CHECK(meter.sparsity(projection::q) > 0.3);
 }
 
 TEST_CASE("model: every score and way to select, token by token and at once") {
@@ -140,7 +140,7 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
       calibration how;
       how.score = score;
       how.selection = selection;
-      tiny packed({}, {storage::f32, 0.9, nullptr, score}), panels;
+      tiny packed({}, {element_kind::f32, 0.9, nullptr, score}), panels;
       if (gated && selection == sparsellm::table_selection::top_k) {
         CHECK_SAYS(calibrate_model(packed.exec, packed.m, {some_tokens(64)},
                                    uniformly(packed, 0.5, how), quiet),
@@ -157,21 +157,22 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
       CHECK(largest_difference(one_by_one, all_logits(packed, ids, 40, 40)) > 1e-2f);
       sparsity_meter meter(packed.m);
       session s(packed.exec, packed.m, 40, 40);
-      const input_observer count = [&](std::size_t l, input where, const_rows x) {
-        meter.count(l, where, x, 0);
+      const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
+        meter.count(l, site, x, 0);
       };
       (void)s.advance(ids, 0, &count);
-      CHECK(std::fabs(meter.projection(6) - 0.5) < 0.1);
-      CHECK(meter.projection(5) == (gated ? meter.projection(6) : meter.projection(4)));
-      CHECK((meter.projection(0) > 0.3) != gated);
+      CHECK(std::fabs(meter.sparsity(projection::down) - 0.5) < 0.1);
+      CHECK(meter.sparsity(projection::up) ==
+            (gated ? meter.sparsity(projection::down) : meter.sparsity(projection::gate)));
+      CHECK((meter.sparsity(projection::q) > 0.3) != gated);
     }
 }
 
 TEST_CASE("model: a step that is observed and one that is not give the same bits") {
-  for (const storage type : {storage::bf16, storage::q4_1}) {
+  for (const element_kind type : {element_kind::bf16, element_kind::q4_1}) {
     tiny t({}, {type, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
-    const input_observer ignore = [](std::size_t, input, const_rows) {};
+    const activation_observer ignore = [](std::size_t, activation_site, const_rows) {};
     session fused(t.exec, t.m, 1, 20), plain(t.exec, t.m, 1, 20);
     for (const std::int32_t id : some_tokens(20)) {
       const const_rows a = fused.advance({id}, 0), b = plain.advance({id}, 0, &ignore);
@@ -185,9 +186,9 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
     tiny_options o;
     o.type = type;
     tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
-    tiny exact(o, {storage::f32, 0.0, nullptr});
+    tiny exact(o, {element_kind::f32, 0.0, nullptr});
     CHECK(kept.m.conversions().empty());
-    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].type()));
+    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].element()));
     const auto ids = some_tokens(30);
     const auto expected = all_logits(exact, ids, 30, 30);
     CHECK(largest_difference(expected, all_logits(kept, ids, 30, 30)) < 1e-2f);
@@ -215,12 +216,13 @@ TEST_CASE("block_trial: what is kept from the trial before changes no error") {
     for (std::size_t i = 0; i < ids.size(); ++i) t.m.embed(ids[i], x.row(i));
     block_trial trial(t.exec, t.m, steps, 1, length, x, norm);
     std::vector<double> sparsity(7, 0.0);
-    CHECK(trial.error(sparsity, 0) == 0.0);
+    CHECK(trial.error(sparsity, projection::q) == 0.0);
     const double uniform = trial.uniform_error(0.5);
     CHECK(uniform > 0.0);
     double last = 0.0;
-    for (const std::size_t p : {3, 6, 0, 5, 1, 4, 2}) {
-      sparsity[p] = 0.5;
+    for (const projection p : {projection::o, projection::down, projection::q, projection::up,
+                               projection::k, projection::gate, projection::v}) {
+      sparsity[index_of(p)] = 0.5;
       last = trial.error(sparsity, p);
       CHECK(last > 0.0);
       trial.keep(sparsity, p);
@@ -246,7 +248,7 @@ TEST_CASE("divergence_meter: nothing when dense, more the more is skipped") {
 
 TEST_CASE("sequences: what a batch of sequences gives is what each gives alone") {
   for (const bool dense : {true, false}) {
-    tiny t({}, {storage::bf16, 0.9, nullptr});
+    tiny t({}, {element_kind::bf16, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
     sequences together(t.exec, t.m, 3, 10);
     std::vector<std::unique_ptr<session>> alone;
@@ -276,7 +278,7 @@ TEST_CASE("levels: a Q4_K row becomes Q4_1 to the precision of its scales") {
   sparsellm::quantized_row row{std::vector<std::uint8_t>(256), std::vector<sparsellm::half>(8),
                                std::vector<sparsellm::half>(8)};
   read_levels(t, 0, row);
-  CHECK(storage_of(tensor_type::q4_k) == storage::q4_1);
+  CHECK(storage_of(tensor_type::q4_k) == element_kind::q4_1);
   for (std::size_t c = 0; c < 256; ++c) {
     const float scale = widen(row.scale[c / 32]), minimum = widen(row.minimum[c / 32]);
     const float w = scale * static_cast<float>(row.level[c]) + minimum;

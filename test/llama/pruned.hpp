@@ -15,7 +15,7 @@
 #include "methods/pruning.hpp"
 #include "model/forward.hpp"
 #include "model/model.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 class temporary_folder {
  public:

@@ -16,7 +16,7 @@
 using namespace llama;
 using sparsellm::channel_order;
 using sparsellm::nm_pattern;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::value_error;
 
 namespace {
@@ -54,7 +54,7 @@ struct tiny {
       : file(tiny_model().bytes()),
         exec(2),
         m(exec, file.path(),
-          {storage::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders}, quiet) {}
+          {element_kind::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders}, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;
@@ -81,11 +81,11 @@ TEST_CASE("orders: a permuted model has the logits of the original") {
 TEST_CASE("orders: what is no order of the model is refused") {
   tiny plain;
   auto orders = random_orders(plain.m.shape(), 5);
-  orders[1].mlp = channel_order::identity(63);
+  orders[1][activation_site::mlp_input] = channel_order::identity(63);
   CHECK_SAYS(tiny(&orders), sparsellm::format_error, "an order of 64 channels expected, got 63");
   orders = random_orders(plain.m.shape(), 5);
   std::mt19937 random(1);
-  orders[0].output = random_order(64, random);
+  orders[0][activation_site::attention_output] = random_order(64, random);
   CHECK_SAYS(tiny(&orders), sparsellm::format_error, "must stay within heads");
   orders.pop_back();
   CHECK_SAYS(tiny(&orders), sparsellm::format_error, "orders for 1 of 2 blocks");
@@ -104,12 +104,9 @@ TEST_CASE("pruning: every metric and shuffle gives masks that follow the pattern
         const auto blocks = prune(t.exec, t.m, {some_tokens(60), some_tokens(60)}, how);
         REQUIRE(blocks.size() == 2);
         for (const pruned_block& b : blocks)
-          for (std::size_t p = 0; p < 7; ++p) {
+          for (const projection p : projections) {
             const pruned_weight& w = b.weights[p];
-            const channel_order& order = p < 3    ? b.orders.attention
-                                         : p == 3 ? b.orders.output
-                                         : p < 6  ? b.orders.mlp
-                                                  : b.orders.down;
+            const channel_order& order = b.orders[site_of(p)];
             CHECK((global || local || order.size() == 0));
             sparsellm::weight_mask ordered(w.mask.shape());
             for (std::size_t r = 0; r < w.mask.shape().outputs; ++r)
@@ -118,7 +115,8 @@ TEST_CASE("pruning: every metric and shuffle gives masks that follow the pattern
             CHECK(ordered.follows(how.pattern));
             CHECK(w.retained.shuffled <= w.retained.without_groups * (1 + 1e-12));
             CHECK(w.retained.without_groups < w.retained.total);
-            if (local && !global && p == 6) CHECK(w.retained.shuffled >= w.retained.plain);
+            if (local && !global && p == projection::down)
+              CHECK(w.retained.shuffled >= w.retained.plain);
             CHECK(w.error > 0);
             CHECK(w.error < w.energy);
           }
@@ -131,9 +129,10 @@ TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
   how.dense_projections = {"v", "down"};
   how.dense_layers = {0};
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
-  for (std::size_t p = 0; p < 7; ++p) {
+  for (const projection p : projections) {
     CHECK(blocks[0].weights[p].mask.shape().outputs == 0);
-    CHECK((blocks[1].weights[p].mask.shape().outputs == 0) == (p == 2 || p == 6));
+    CHECK((blocks[1].weights[p].mask.shape().outputs == 0) ==
+          (p == projection::v || p == projection::down));
   }
   tiny again;
   how = {};
@@ -141,8 +140,10 @@ TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
   how.sequential = true;
   const auto sequential = prune(again.exec, again.m, {some_tokens(60)}, how);
   // The first block sees the same inputs, the second what the pruned first one gives.
-  CHECK(dense[0].weights[6].retained.total == sequential[0].weights[6].retained.total);
-  CHECK(dense[1].weights[6].retained.total != sequential[1].weights[6].retained.total);
+  CHECK(dense[0].weights[projection::down].retained.total ==
+        sequential[0].weights[projection::down].retained.total);
+  CHECK(dense[1].weights[projection::down].retained.total !=
+        sequential[1].weights[projection::down].retained.total);
 }
 
 TEST_CASE("pruning: says what is wrong") {

@@ -20,7 +20,7 @@
 using namespace llama;
 using nlohmann::json;
 using sparsellm::nm_pattern;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 
@@ -34,7 +34,7 @@ struct outcome {
   sparsellm::retention retained;
 };
 outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
-  real_model r(storage::bf16, 0.0);
+  real_model r(element_kind::bf16, 0.0);
   pruning how;
   how.pattern = pattern;
   how.score = score;
@@ -44,9 +44,9 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
   temporary_folder folder;
-  write_checkpoint(folder.path(), r.m, blocks, pattern, storage::bf16, "{}", {});
+  write_checkpoint(folder.path(), r.m, blocks, pattern, element_kind::bf16, "{}", {});
   const auto windows = r.windows(16, 1536);
-  model pruned(r.exec, folder.path(), {storage::bf16}, quiet);
+  model pruned(r.exec, folder.path(), {element_kind::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);
   result.perplexity = std::exp(measure_perplexity(r.exec, s, windows, 512, nullptr, quiet).nll);
   return result;
@@ -58,25 +58,26 @@ double nats(double a, double b) { return std::fabs(std::log(a) - std::log(b)); }
 
 TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const json goldens = read_json("goldens.json");
   const auto windows = calibration_text(r);
   passage text(r.exec, r.m, windows, 512);
   for (std::size_t l = 0; l < 2; ++l) {
-    const std::pair<input, const char*> inputs[] = {{input::attention, "attn_in"},
-                                                    {input::output, "o_in"},
-                                                    {input::mlp, "mlp_in"},
-                                                    {input::down, "down_in"}};
-    for (const auto& [where, name] : inputs) {
-      text.go_to(l, where);
+    const std::pair<activation_site, const char*> inputs[] = {
+        {activation_site::attention_input, "attn_in"},
+        {activation_site::attention_output, "o_in"},
+        {activation_site::mlp_input, "mlp_in"},
+        {activation_site::mlp_hidden, "down_in"}};
+    for (const auto& [site, name] : inputs) {
+      text.go_to(l, site);
       if (!goldens["entropy_range100_nats"].contains(name)) continue;
       INFO("layer " << l << " " << name);
-      const std::size_t channels = text.at(l, where, 0).cols();
+      const std::size_t channels = text.at(l, site, 0).cols();
       sparsellm::channel_stats stats(channels);
       // Named anew: C++20 lets lambdas capture structured bindings, clang 14 does not.
-      const auto each = [&, where = where](auto& observer) {
+      const auto each = [&, site = site](auto& observer) {
         for (std::size_t w = 0; w < windows.size(); ++w) {
-          const const_rows x = text.at(l, where, w);
+          const const_rows x = text.at(l, site, w);
           for (std::size_t t = 0; t < x.rows(); ++t) observer.observe(x.row(t));
         }
       };
@@ -105,7 +106,7 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
 
 TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const json expected = read_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
   const auto windows = calibration_text(r);
   struct enough : std::runtime_error {
@@ -121,7 +122,8 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
     std::string bits;
     try {
       prune_model(r.exec, r.m, windows, how, quiet, [&](std::size_t, pruned_block b) {
-        for (std::size_t c = 0; c < 32; ++c) bits += b.weights[0].mask.keeps(0, c) ? '1' : '0';
+        for (std::size_t c = 0; c < 32; ++c)
+          bits += b.weights[projection::q].mask.keeps(0, c) ? '1' : '0';
         throw enough("one block is enough");
       });
     } catch (const enough&) {
@@ -133,7 +135,7 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
 
 TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const config& c = r.m.shape();
   std::mt19937 random(7);
   const auto shuffled = [&](std::size_t n) {
@@ -156,7 +158,7 @@ TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
                       channel_order(shuffled(c.width)), channel_order(shuffled(c.hidden))});
   }
   model permuted(r.exec, SPARSELLM_DEMO_MODEL,
-                 {storage::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders}, quiet);
+                 {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders}, quiet);
   const auto ids = read_json("goldens.json")["ids"].get<std::vector<std::int32_t>>();
   CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
 }

@@ -28,7 +28,7 @@
 
 using namespace llama;
 using nlohmann::json;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 
@@ -61,7 +61,7 @@ TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
 TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto prompt = golden["ids"].get<std::vector<std::int32_t>>();
   CHECK(r.tok.encode(golden["prompt"].get<std::string>()) == prompt);
 
@@ -92,29 +92,29 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   // With every position sparse, single logits cannot be compared: moving all thresholds by one part
   // in 100,000 moves them by about 1, for an activation more or less is skipped
   // (docs/perplexity.md). How much is skipped can be.
-  std::map<std::pair<std::size_t, input>, double> skipped;
-  const input_observer count = [&](std::size_t l, input where, const_rows x) {
+  std::map<std::pair<std::size_t, activation_site>, double> skipped;
+  const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
     std::size_t n = 0;
-    const auto p = static_cast<std::size_t>(std::find(input_of.begin(), input_of.end(), where) -
-                                            input_of.begin());
-    const float tau = table.find({l, std::string(projections[p])})->threshold;
+    const float tau = table.find({l, name(readers(site).front())})->threshold;
     for (std::size_t t = 0; t < x.rows(); ++t)
       for (const float v : x.row(t)) n += std::fabs(v) <= tau ? 1 : 0;
-    skipped[{l, where}] = static_cast<double>(n) / static_cast<double>(x.rows() * x.cols());
+    skipped[{l, site}] = static_cast<double>(n) / static_cast<double>(x.rows() * x.cols());
   };
   session all_sparse(r.exec, r.m, prompt.size(), prompt.size());
   (void)all_sparse.advance(prompt, 0, &count);
-  const std::pair<const char*, input> names[] = {{"attn_in", input::attention},
-                                                 {"o_in", input::output},
-                                                 {"mlp_in", input::mlp},
-                                                 {"down_in", input::down}};
-  for (const auto& [name, where] : names)
+  const std::pair<const char*, activation_site> names[] = {
+      {"attn_in", activation_site::attention_input},
+      {"o_in", activation_site::attention_output},
+      {"mlp_in", activation_site::mlp_input},
+      {"down_in", activation_site::mlp_hidden}};
+  for (const auto& [golden_name, site] : names)
     for (std::size_t l = 0; l < 30; ++l) {
-      INFO(name << ", layer " << l);
+      INFO(golden_name << ", layer " << l);
       // Layer 0 sees the same input; further on, what rounding moved.
-      CHECK_THAT((skipped[{l, where}]),
-                 WithinAbs(golden["teal50_all_positions"]["zero_fraction"][name][l].get<double>(),
-                           l == 0 ? 0.001 : 0.03));
+      CHECK_THAT(
+          (skipped[{l, site}]),
+          WithinAbs(golden["teal50_all_positions"]["zero_fraction"][golden_name][l].get<double>(),
+                    l == 0 ? 0.001 : 0.03));
     }
 
   const std::pair<const char*, const char*> inputs[] = {
@@ -137,7 +137,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
 TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   NEEDS_MODEL_AND_DATA();
   const json reference = read_json("reference.json")["dense"];
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto subset = r.windows(16, 1536);
   const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
   CHECK(f32.tokens_scored == 16 * 511);
@@ -149,27 +149,28 @@ TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   CHECK_THAT(std::exp(region.nll),
              WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
 
-  real_model brain(storage::bf16, 0.0);
+  real_model brain(element_kind::bf16, 0.0);
   const perplexity_result bf16 = brain.perplexity(subset, 512, nullptr);
   CHECK(std::exp(bf16.nll - f32.nll) < 1.001);
 }
 
 namespace {
 
-void check_sparse(double sparsity, const calibration& how, std::size_t prefix, const char* name) {
-  const json reference = read_json("reference.json")["activation_sparsity"][name];
-  real_model r(storage::f32, sparsity);
+void check_sparse(double sparsity, const calibration& how, std::size_t prefix,
+                  const char* setting) {
+  const json reference = read_json("reference.json")["activation_sparsity"][setting];
+  real_model r(element_kind::f32, sparsity);
   (void)r.calibrate(sparsity, how);
   sparsity_meter meter(r.m);
   const perplexity_result result = r.perplexity(r.windows(16, 1536), prefix, &meter);
-  INFO(name << ": second half " << std::exp(result.nll_half2) << ", reference "
-            << reference["ppl_half2"].get<double>());
+  INFO(setting << ": second half " << std::exp(result.nll_half2) << ", reference "
+               << reference["ppl_half2"].get<double>());
   CHECK_THAT(std::exp(result.nll), WithinRel(reference["ppl_all"].get<double>(), 0.02));
   CHECK_THAT(meter.total(), WithinAbs(reference["achieved_sparsity"].get<double>(), 0.01));
   const json& of_projection = reference["achieved_per_projection"];
-  for (std::size_t p = 0; !of_projection.is_null() && p < projections.size(); ++p)
-    CHECK_THAT(meter.projection(p),
-               WithinAbs(of_projection[std::string(projections[p])].get<double>(), 0.01));
+  if (of_projection.is_null()) return;
+  for (const projection p : projections)
+    CHECK_THAT(meter.sparsity(p), WithinAbs(of_projection[name(p)].get<double>(), 0.01));
 }
 
 calibration sequentially(std::size_t prefix) {
@@ -223,7 +224,7 @@ TEST_CASE("SmolLM2: perplexity with WINA, top-k and CATS") {
 TEST_CASE(
     "SmolLM2: a greedy search leaves a block's output nearer to dense than uniform sparsity") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::bf16, 0.0);
+  real_model r(element_kind::bf16, 0.0);
   const window ids = r.windows(1, 512).front();
   const std::size_t width = r.m.shape().width;
   forward steps(r.exec, r.m, ids.size(), ids.size());
@@ -231,7 +232,7 @@ TEST_CASE(
   const rows x(stream.data(), ids.size(), width);
   for (std::size_t t = 0; t < ids.size(); ++t) r.m.embed(ids[t], x.row(t));
   sparsellm::greedy_search greedy;
-  for (std::size_t p = 0; p < projections.size(); ++p)
+  for (const projection p : projections)
     greedy.weights.push_back(
         static_cast<double>(r.m.extents_of(p).outputs * r.m.extents_of(p).inputs));
   greedy.step = 0.0125;  // four times the program's: this is about the direction
@@ -239,8 +240,11 @@ TEST_CASE(
     block_trial trial(r.exec, r.m, steps, l, ids.size(), x, error_norm::token);
     greedy.path.clear();
     greedy.run(
-        0.5, [&](const std::vector<double>& at, std::size_t p) { return trial.error(at, p); },
-        [&](std::size_t p) { trial.keep(greedy.path.back().sparsity, p); });
+        0.5,
+        [&](const std::vector<double>& at, std::size_t p) {
+          return trial.error(at, projections[p]);
+        },
+        [&](std::size_t p) { trial.keep(greedy.path.back().sparsity, projections[p]); });
     INFO("block " << l);
     CHECK(greedy.nearest(0.5).error < trial.uniform_error(0.5));
   }
@@ -250,7 +254,7 @@ TEST_CASE("SmolLM2: the file's own quantised weights give the logits and the tex
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
   const auto ids = golden["ids"].get<std::vector<std::int32_t>>();
-  real_model exact(storage::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
+  real_model exact(element_kind::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
   std::vector<std::vector<float>> logits;
   std::vector<std::vector<std::int32_t>> texts;
   for (real_model* r : {&exact, &kept, &skipping}) {

@@ -90,7 +90,7 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(o.window >= 2, "--window: at least 2 tokens expected, got ", o.window);
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
   const pruning how = parse_pruning(o);
-  const std::optional<sparsellm::storage> type = parse_weights(o.weights);
+  const std::optional<sparsellm::element_kind> type = parse_weights(o.weights);
   require<value_error>(type.has_value() && !sparsellm::is_quantized(*type),
                        "--weights: prune writes f32, f16 or bf16, got '", o.weights, "'");
   const auto begun = std::chrono::steady_clock::now();
@@ -106,7 +106,7 @@ void run_prune(const options& o, ordered_json& result) {
       s.exec, s.model, windows, how, show_progress("pruning"),
       [&](std::size_t, pruned_block b) {
         ordered_json of_layer = ordered_json::object();
-        for (std::size_t p = 0; p < projections.size(); ++p) {
+        for (const projection p : projections) {
           const pruned_weight& w = b.weights[p];
           if (w.mask.shape().outputs == 0) continue;
           all += w.retained;
@@ -114,12 +114,11 @@ void run_prune(const options& o, ordered_json& result) {
           error += e;
           mean_retained += w.retained.shuffled / w.retained.total;
           count += 1;
-          of_layer[std::string(projections[p])] = {
-              {"retained", w.retained.shuffled / w.retained.total},
-              {"plain", w.retained.plain / w.retained.total},
-              {"without_groups", w.retained.without_groups / w.retained.total},
-              {"efficacy", w.retained.efficacy()},
-              {"output_error", e}};
+          of_layer[name(p)] = {{"retained", w.retained.shuffled / w.retained.total},
+                               {"plain", w.retained.plain / w.retained.total},
+                               {"without_groups", w.retained.without_groups / w.retained.total},
+                               {"efficacy", w.retained.efficacy()},
+                               {"output_error", e}};
         }
         layers.push_back(of_layer);
         blocks.push_back(std::move(b));

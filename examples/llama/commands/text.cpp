@@ -27,8 +27,7 @@ namespace {
 
 ordered_json sparsity_of(const sparsity_meter& meter) {
   ordered_json j{{"model", meter.total()}};
-  for (std::size_t p = 0; p < projections.size(); ++p)
-    j[std::string(projections[p])] = meter.projection(p);
+  for (const projection p : projections) j[name(p)] = meter.sparsity(p);
   return j;
 }
 
@@ -74,9 +73,10 @@ void add_pruning(const model_file& file, const config& c, ordered_json& result) 
                       {"model_of_dense", (kept_all + other) / (dense_all + other)},
                       {"shuffled", std::any_of(file.orders().begin(), file.orders().end(),
                                                [](const block_orders& b) {
-                                                 return b.attention.size() + b.output.size() +
-                                                            b.mlp.size() + b.down.size() !=
-                                                        0;
+                                                 return std::any_of(b.begin(), b.end(),
+                                                                    [](const auto& order) {
+                                                                      return order.size() != 0;
+                                                                    });
                                                })},
                       {"layers", layers}};
 }

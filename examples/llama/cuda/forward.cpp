@@ -31,11 +31,9 @@ cuda_forward::layer::layer(sparsellm::cuda::executor& exec, const block& b, std:
       keys(exec.stream(), cache),
       values(exec.stream(), cache) {}
 
-cuda_linear& cuda_forward::layer::reading(input where) noexcept {
-  return where == input::attention ? qkv
-         : where == input::output  ? out
-         : where == input::mlp     ? gate_up
-                                   : down;
+cuda_linear& cuda_forward::layer::reading(activation_site site) noexcept {
+  cuda_linear* const stacks[] = {&qkv, &out, &gate_up, &down};
+  return *stacks[static_cast<std::size_t>(site)];
 }
 
 cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
@@ -65,19 +63,18 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
   exec_.wait();
 }
 
-void cuda_forward::reread(std::size_t l, input where) {
+void cuda_forward::reread(std::size_t l, activation_site site) {
   const block& b = model_.blocks()[l];
-  layers_[l].reading(where).reread(exec_, b.reading(where).parts());
+  layers_[l].reading(site).reread(exec_, b.reading(site).parts());
 }
 
-void cuda_forward::replace(std::size_t l, input where) {
-  layers_[l].reading(where) = cuda_linear(exec_, model_.blocks()[l].reading(where).parts());
+void cuda_forward::replace(std::size_t l, activation_site site) {
+  layers_[l].reading(site) = cuda_linear(exec_, model_.blocks()[l].reading(site).parts());
 }
 
 void cuda_forward::reread() {
   for (std::size_t l = 0; l < layers_.size(); ++l)
-    for (const input where : {input::attention, input::output, input::mlp, input::down})
-      reread(l, where);
+    for (const activation_site site : activation_sites) reread(l, site);
 }
 
 void cuda_forward::normalise(const norm& n, const float* x, std::size_t tokens, float* out) {
@@ -85,10 +82,11 @@ void cuda_forward::normalise(const norm& n, const float* x, std::size_t tokens, 
                  n.order.size() == 0 ? nullptr : n.order.data(), model_.shape().norm_epsilon, out);
 }
 
-void cuda_forward::normalise(std::size_t l, input where, const float* x, std::size_t tokens,
-                             float* out) {
-  normalise(where == input::attention ? layers_[l].attention_norm : layers_[l].mlp_norm, x, tokens,
-            out);
+void cuda_forward::normalise(std::size_t l, activation_site site, const float* x,
+                             std::size_t tokens, float* out) {
+  normalise(
+      site == activation_site::attention_input ? layers_[l].attention_norm : layers_[l].mlp_norm, x,
+      tokens, out);
 }
 
 void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cached_rows at,
@@ -101,14 +99,13 @@ void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cac
   cuda_attend(exec_, attention_, qkv_.data(), tokens, at, b.keys.data(), b.values.data(), out);
 }
 
-void cuda_forward::add_product(std::size_t l, input where, const float* in, std::size_t tokens,
-                               std::size_t dense_rows, float* x) {
+void cuda_forward::add_product(std::size_t l, activation_site site, const float* in,
+                               std::size_t tokens, std::size_t dense_rows, float* x) {
   const config& c = model_.shape();
-  const std::size_t width = where == input::output ? c.query_width() : c.hidden;
-  const cuda_linear& w = layers_[l].reading(where);
-  const const_device_rows from(in, tokens, width);
+  const cuda_linear& w = layers_[l].reading(site);
+  const const_device_rows from(in, tokens, c.channels_of(site));
   const device_rows to(product_.data(), tokens, c.width);
-  if (where == input::down && model_.blocks()[l].gate_threshold >= 0.0f)
+  if (site == activation_site::mlp_hidden && model_.blocks()[l].gate_threshold >= 0.0f)
     w.multiply_nonzero(exec_, from, to);  // what the gate left out is 0
   else
     w.multiply(exec_, from, dense_rows, to);

@@ -24,20 +24,21 @@ class cuda_forward {
   cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
                std::size_t sequences);
 
-  // The model's projections that read this input, or all, skip something else now.
-  void reread(std::size_t layer, input where);
+  // The model's projections that read this activation, or all, skip something else now.
+  void reread(std::size_t layer, activation_site site);
   void reread();
-  // The model's weights that read this input are others now.
-  void replace(std::size_t layer, input where);
+  // The model's weights that read this activation are others now.
+  void replace(std::size_t layer, activation_site site);
 
   // out [tokens, width] = x normalised, in the order that the block's attention or feed-forward
   // layer wants.
-  void normalise(std::size_t layer, input where, const float* x, std::size_t tokens, float* out);
+  void normalise(std::size_t layer, activation_site site, const float* x, std::size_t tokens,
+                 float* out);
   // out [tokens, query_width] = attention of h, whose rows stand `at`; stores keys and values.
   void attend(std::size_t layer, const float* h, std::size_t tokens, cached_rows at,
               std::size_t dense_rows, float* out);
-  // x [tokens, width] += W · in, W the projection that reads `where`: output or down.
-  void add_product(std::size_t layer, input where, const float* in, std::size_t tokens,
+  // x [tokens, width] += W · in, W what reads `site`: attention_output or mlp_hidden.
+  void add_product(std::size_t layer, activation_site site, const float* in, std::size_t tokens,
                    std::size_t dense_rows, float* x);
   // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
   void gate(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
@@ -67,7 +68,7 @@ class cuda_forward {
     sparsellm::cuda::device_buffer<float> keys, values;  // [sequences][kv_heads][positions][..]
 
     layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache);
-    [[nodiscard]] cuda_linear& reading(input where) noexcept;
+    [[nodiscard]] cuda_linear& reading(activation_site site) noexcept;
   };
   void normalise(const norm& n, const float* x, std::size_t tokens, float* out);
 

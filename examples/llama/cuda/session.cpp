@@ -39,7 +39,7 @@ class cuda_rows {
   [[nodiscard]] const cuda_forward& steps() const noexcept { return steps_; }
 
   void run(const std::vector<std::int32_t>& tokens, cached_rows at, std::size_t dense,
-           const input_observer* observe) {
+           const activation_observer* observe) {
     steps_.embed(tokens, x_.data());
     for (std::size_t l = 0; l < steps_.of().shape().layers; ++l)
       run_block(l, tokens.size(), at, dense, observe);
@@ -70,28 +70,28 @@ class cuda_rows {
     steps_.logits(x_.data() + first * c.width, rows, logits_.data());
   }
   void run_block(std::size_t l, std::size_t n, cached_rows at, std::size_t dense,
-                 const input_observer* observe) {
+                 const activation_observer* observe) {
     const config& c = steps_.of().shape();
-    const auto saw = [&](input where, const device_buffer<float>& in, std::size_t width) {
+    const auto saw = [&](activation_site site, const device_buffer<float>& in, std::size_t width) {
       if (observe == nullptr) return;
       std::vector<float> seen(n * width);
       sparsellm::cuda::copy(
           steps_.executor(),
           vector_view<const float, sparsellm::device_space>(in.data(), seen.size()),
           vector_view<float>(seen));
-      (*observe)(l, where, const_rows(seen.data(), n, width));
+      (*observe)(l, site, const_rows(seen.data(), n, width));
     };
-    steps_.normalise(l, input::attention, x_.data(), n, h_.data());
-    saw(input::attention, h_, c.width);
+    steps_.normalise(l, activation_site::attention_input, x_.data(), n, h_.data());
+    saw(activation_site::attention_input, h_, c.width);
     steps_.attend(l, h_.data(), n, at, dense, attended_.data());
-    saw(input::output, attended_, c.query_width());
-    steps_.add_product(l, input::output, attended_.data(), n, dense, x_.data());
+    saw(activation_site::attention_output, attended_, c.query_width());
+    steps_.add_product(l, activation_site::attention_output, attended_.data(), n, dense, x_.data());
 
-    steps_.normalise(l, input::mlp, x_.data(), n, h_.data());
-    saw(input::mlp, h_, c.width);
+    steps_.normalise(l, activation_site::mlp_input, x_.data(), n, h_.data());
+    saw(activation_site::mlp_input, h_, c.width);
     steps_.gate(l, h_.data(), n, dense, hidden_.data());
-    saw(input::down, hidden_, c.hidden);
-    steps_.add_product(l, input::down, hidden_.data(), n, dense, x_.data());
+    saw(activation_site::mlp_hidden, hidden_, c.hidden);
+    steps_.add_product(l, activation_site::mlp_hidden, hidden_.data(), n, dense, x_.data());
   }
 
   cuda_forward steps_;
@@ -105,7 +105,7 @@ class cuda_session final : public decoder {
       : max_tokens_(max_tokens), positions_(positions), rows_(m, max_tokens, positions, 1) {}
 
   void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-              const input_observer* observe) override {
+              const activation_observer* observe) override {
     const std::size_t n = tokens.size();
     require<shape_error>(n != 0 && n <= max_tokens_ && position_ + n <= positions_, "session: ", n,
                          " tokens at position ", position_, ", 1 to ", max_tokens_,

@@ -31,28 +31,31 @@ class cuda_text final : public observed_text {
     for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], stream(w));
   }
 
-  void go_to(std::size_t l, input where) override {
+  void go_to(std::size_t l, activation_site site) override {
     for (std::size_t w = 0; w < windows_; ++w) {
-      if (where == input::output)
-        steps_.attend(l, normalised(l, input::attention, w), length_, {0, false}, dense_rows_,
-                      inside(w, where));
-      if (where == input::mlp)
-        steps_.add_product(l, input::output, inside(w, input::output), length_, dense_rows_,
+      if (site == activation_site::attention_output)
+        steps_.attend(l, normalised(l, activation_site::attention_input, w), length_, {0, false},
+                      dense_rows_, inside(w, site));
+      if (site == activation_site::mlp_input)
+        steps_.add_product(l, activation_site::attention_output,
+                           inside(w, activation_site::attention_output), length_, dense_rows_,
                            stream(w));
-      if (where == input::down)
-        steps_.gate(l, normalised(l, input::mlp, w), length_, dense_rows_, inside(w, where));
+      if (site == activation_site::mlp_hidden)
+        steps_.gate(l, normalised(l, activation_site::mlp_input, w), length_, dense_rows_,
+                    inside(w, site));
     }
   }
   void leave(std::size_t l) override {
     for (std::size_t w = 0; w < windows_; ++w)
-      steps_.add_product(l, input::down, inside(w, input::down), length_, dense_rows_, stream(w));
+      steps_.add_product(l, activation_site::mlp_hidden, inside(w, activation_site::mlp_hidden),
+                         length_, dense_rows_, stream(w));
   }
-  histogram magnitudes(std::size_t l, input where, std::size_t first,
+  histogram magnitudes(std::size_t l, activation_site site, std::size_t first,
                        const std::vector<float>& scale) override {
     cuda_histogram seen(steps_.executor());
     const auto scales =
         sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));
-    each_window(l, where, [&](const_device_rows x) {
+    each_window(l, site, [&](const_device_rows x) {
       seen.observe({x.data() + first * x.cols(), x.rows() - first, x.cols()}, scales.view());
     });
     return seen.on_host();
@@ -60,24 +63,26 @@ class cuda_text final : public observed_text {
   histogram gate_magnitudes(std::size_t l, std::size_t first) override {
     cuda_histogram seen(steps_.executor());
     for (std::size_t w = 0; w < windows_; ++w) {
-      const const_device_rows g = steps_.gates(l, normalised(l, input::mlp, w), length_);
+      const const_device_rows g =
+          steps_.gates(l, normalised(l, activation_site::mlp_input, w), length_);
       seen.observe({g.data() + first * g.stride(), g.rows() - first, g.cols(), g.stride()}, {});
     }
     return seen.on_host();
   }
-  sparsellm::channel_stats statistics(std::size_t l, input where) override {
-    cuda_channel_stats seen(steps_.executor(), width_of(where));
-    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+  sparsellm::channel_stats statistics(std::size_t l, activation_site site) override {
+    cuda_channel_stats seen(steps_.executor(), width_of(site));
+    each_window(l, site, [&](const_device_rows x) { seen.observe(x); });
     return seen.on_host();
   }
-  sparsellm::entropy entropies(std::size_t l, input where, const sparsellm::channel_stats& ranges,
+  sparsellm::entropy entropies(std::size_t l, activation_site site,
+                               const sparsellm::channel_stats& ranges,
                                const sparsellm::entropy_options& how) override {
     cuda_entropy seen(steps_.executor(), sparsellm::entropy(ranges, how));
-    each_window(l, where, [&](const_device_rows x) { seen.observe(x); });
+    each_window(l, site, [&](const_device_rows x) { seen.observe(x); });
     return std::move(seen).on_host();
   }
-  const_rows rows_of(std::size_t l, input where, std::size_t w) override {
-    const const_device_rows x = at(l, where, w);
+  const_rows rows_of(std::size_t l, activation_site site, std::size_t w) override {
+    const const_device_rows x = at(l, site, w);
     here_.resize(x.rows() * x.cols());
     sparsellm::cuda::copy(
         steps_.executor(),
@@ -91,39 +96,39 @@ class cuda_text final : public observed_text {
     copy_stream(stream_.data(), before_.data());
   }
   void recall() override { copy_stream(before_.data(), stream_.data()); }
-  void thresholds_changed(std::size_t l, input where) override { steps_.reread(l, where); }
-  void weights_changed(std::size_t l, input where) override { steps_.replace(l, where); }
+  void thresholds_changed(std::size_t l, activation_site site) override { steps_.reread(l, site); }
+  void weights_changed(std::size_t l, activation_site site) override { steps_.replace(l, site); }
 
  private:
   [[nodiscard]] device_buffer<float> room(std::size_t width) {
     return steps_.executor().allocate<float>(length_ * width);
   }
-  [[nodiscard]] std::size_t width_of(input where) const {
-    const config& c = steps_.of().shape();
-    return where == input::output ? c.query_width() : where == input::down ? c.hidden : c.width;
+  [[nodiscard]] std::size_t width_of(activation_site site) const {
+    return steps_.of().shape().channels_of(site);
   }
   [[nodiscard]] float* stream(std::size_t w) {
     return stream_.data() + w * length_ * steps_.of().shape().width;
   }
-  [[nodiscard]] float* inside(std::size_t w, input where) {
-    return inside_.data() + w * length_ * width_of(where);
+  [[nodiscard]] float* inside(std::size_t w, activation_site site) {
+    return inside_.data() + w * length_ * width_of(site);
   }
-  // x [tokens, channels] at the input last gone to; valid until the next call.
-  [[nodiscard]] const_device_rows at(std::size_t l, input where, std::size_t w) {
-    const bool of_stream = where == input::attention || where == input::mlp;
-    return {of_stream ? normalised(l, where, w) : inside(w, where), length_, width_of(where)};
+  // x [tokens, channels] at the site last gone to; valid until the next call.
+  [[nodiscard]] const_device_rows at(std::size_t l, activation_site site, std::size_t w) {
+    const bool of_stream =
+        site == activation_site::attention_input || site == activation_site::mlp_input;
+    return {of_stream ? normalised(l, site, w) : inside(w, site), length_, width_of(site)};
   }
   template <class See>
-  void each_window(std::size_t l, input where, const See& see) {
-    for (std::size_t w = 0; w < windows_; ++w) see(at(l, where, w));
+  void each_window(std::size_t l, activation_site site, const See& see) {
+    for (std::size_t w = 0; w < windows_; ++w) see(at(l, site, w));
   }
   void copy_stream(const float* from, float* to) {
     sparsellm::cuda::check(cudaMemcpyAsync(to, from, stream_.size() * sizeof(float),
                                            cudaMemcpyDeviceToDevice, steps_.executor().stream()),
                            "calibration: copy");
   }
-  [[nodiscard]] const float* normalised(std::size_t l, input where, std::size_t w) {
-    steps_.normalise(l, where, stream(w), length_, made_.data());
+  [[nodiscard]] const float* normalised(std::size_t l, activation_site site, std::size_t w) {
+    steps_.normalise(l, site, stream(w), length_, made_.data());
     return made_.data();
   }
 

@@ -50,17 +50,17 @@ double number(const json& j, const char* key) {
   return v->get<double>();
 }
 
-std::string gguf_name(const std::string& name) {
+std::string gguf_name_of(const std::string& name) {
   static const std::map<std::string, std::string> whole{
       {"model.embed_tokens.weight", "token_embd.weight"},
       {"model.norm.weight", "output_norm.weight"},
       {"lm_head.weight", "output.weight"}};
-  static const std::map<std::string, std::string> parts{
-      {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"},
-      {"self_attn.q_proj", "attn_q"},   {"self_attn.k_proj", "attn_k"},
-      {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"},
-      {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"}};
+  static const std::map<std::string, std::string> parts = [] {
+    std::map<std::string, std::string> all{{"input_layernorm", "attn_norm"},
+                                           {"post_attention_layernorm", "ffn_norm"}};
+    for (const projection p : projections) all.emplace(checkpoint_name(p), gguf_name(p));
+    return all;
+  }();
   if (const auto at = whole.find(name); at != whole.end()) return at->second;
   const std::string prefix = "model.layers.", suffix = ".weight";
   if (name.starts_with(prefix) && name.ends_with(suffix) &&
@@ -88,8 +88,8 @@ tensor_type type_of(element e, const std::string& name) {
 tensor dense_tensor(const std::string& name, const safetensor& s) {
   require<format_error>((s.shape.size() == 1 || s.shape.size() == 2) && s.elements != 0,
                         "checkpoint: tensor '", name, "' must have 1 or 2 extents, none of them 0");
-  tensor t{gguf_name(name), type_of(s.type, name),        1, s.shape.back(),
-           s.data,          s.elements * bytes_of(s.type)};
+  tensor t{gguf_name_of(name),           type_of(s.type, name), 1, s.shape.back(), s.data,
+           s.elements * bytes_of(s.type)};
   if (s.shape.size() == 2) t.rows = s.shape.front();
   return t;
 }
@@ -112,7 +112,7 @@ tensor sparse_tensor(const std::string& name, const compressed_parts& p) {
   require<format_error>(p.mask->type == element::u8 && p.mask->shape.size() == 2 &&
                             p.mask->shape[0] == rows && p.mask->shape[1] == mask_bytes,
                         "checkpoint: '", name, ".bitmask' must be ", rows, "x", mask_bytes, " U8");
-  tensor t{gguf_name(name + ".weight"),
+  tensor t{gguf_name_of(name + ".weight"),
            type_of(p.values->type, name),
            static_cast<std::size_t>(rows),
            static_cast<std::size_t>(cols),
@@ -180,9 +180,9 @@ std::vector<block_orders> read_orders(const std::string& text) {
   require<format_error>(all->is_array(), "checkpoint: the orders are not an array");
   for (const json& block : *all) {
     require<format_error>(block.is_object(), "checkpoint: a block's orders are not an object");
-    orders.push_back(
-        {read_order(block.value("attention", json())), read_order(block.value("output", json())),
-         read_order(block.value("mlp", json())), read_order(block.value("down", json()))});
+    orders.emplace_back();
+    for (const activation_site site : activation_sites)
+      orders.back()[site] = read_order(block.value(name(site), json()));
   }
   return orders;
 }

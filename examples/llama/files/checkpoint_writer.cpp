@@ -23,7 +23,7 @@ namespace llama {
 
 using nlohmann::ordered_json;
 using sparsellm::require;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::weight_mask;
 
 namespace {
@@ -38,25 +38,25 @@ void append(bytes& out, const T& value) {
   out.insert(out.end(), number.begin(), number.end());
 }
 
-void append_weight(bytes& out, storage type, float w) {
-  if (type == storage::f32)
+void append_weight(bytes& out, element_kind type, float w) {
+  if (type == element_kind::f32)
     append(out, w);
-  else if (type == storage::f16)
+  else if (type == element_kind::f16)
     append(out, sparsellm::narrow<sparsellm::half>(w));
   else
     append(out, sparsellm::narrow<sparsellm::bfloat16>(w));
 }
 
-element element_of(storage type) {
+element element_of(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type),
                                   "checkpoint: f32, f16 or bf16 expected, got ",
                                   sparsellm::name(type));
-  return type == storage::f32 ? element::f32 : type == storage::f16 ? element::f16 : element::bf16;
+  return type == element_kind::f32 ? element::f32 : type == element_kind::f16 ? element::f16 : element::bf16;
 }
 
 class writer {
  public:
-  explicit writer(storage type) : type_(type), element_(element_of(type)) {}
+  explicit writer(element_kind type) : type_(type), element_(element_of(type)) {}
 
   void add_dense(const std::string& name, std::vector<std::size_t> shape, row_reader read) {
     const std::size_t rows = shape.size() == 1 ? 1 : shape[0], cols = shape.back();
@@ -113,7 +113,7 @@ class writer {
   [[nodiscard]] const std::vector<safetensor_source>& tensors() const noexcept { return tensors_; }
 
  private:
-  storage type_;
+  element_kind type_;
   element element_;
   std::vector<safetensor_source> tensors_;
 };
@@ -122,11 +122,11 @@ ordered_json order_json(const sparsellm::channel_order& o) {
   return o.size() == 0 ? ordered_json(nullptr) : ordered_json(o.channels());
 }
 
-const char* torch_name(storage type) {
-  return type == storage::f32 ? "float32" : type == storage::f16 ? "float16" : "bfloat16";
+const char* torch_name(element_kind type) {
+  return type == element_kind::f32 ? "float32" : type == element_kind::f16 ? "float16" : "bfloat16";
 }
 
-ordered_json config_json(const model& m, storage type, sparsellm::nm_pattern pattern, bool is_24,
+ordered_json config_json(const model& m, element_kind type, sparsellm::nm_pattern pattern, bool is_24,
                          double sparsity, const std::vector<std::string>& dense) {
   const config& c = m.shape();
   const model_file& f = m.file();
@@ -192,11 +192,8 @@ ordered_json config_json(const model& m, storage type, sparsellm::nm_pattern pat
 
 void write_checkpoint(const std::string& directory, const model& m,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      storage type, const std::string& provenance,
+                      element_kind type, const std::string& provenance,
                       const std::function<void(double)>& tick) {
-  constexpr const char* names[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                                   "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
-                                   "mlp.down_proj"};
   const config& c = m.shape();
   const model_file& file = m.file();
   const auto rows_of = [&file](const std::string& name, std::size_t outputs, std::size_t cols) {
@@ -218,10 +215,10 @@ void write_checkpoint(const std::string& directory, const model& m,
                   rows_of(from + "attn_norm.weight", 1, c.width));
     out.add_dense(prefix + "post_attention_layernorm.weight", {c.width},
                   rows_of(from + "ffn_norm.weight", 1, c.width));
-    for (std::size_t p = 0; p < projections.size(); ++p) {
+    for (const projection p : projections) {
       const sparsellm::extents e = m.extents_of(p);
       // Row r of the checkpoint is this one of ours: halves of a head against pairs.
-      const bool split = p < 2;
+      const bool split = p == projection::q || p == projection::k;
       const std::size_t head = c.head_size;
       const auto ours = [split, head](std::size_t r) {
         if (!split) return r;
@@ -233,10 +230,10 @@ void write_checkpoint(const std::string& directory, const model& m,
       };
       const weight_mask& mask = blocks[l].weights[p].mask;
       if (mask.shape().outputs == 0) {
-        dense.push_back(prefix + names[p]);
-        out.add_dense(prefix + names[p] + ".weight", {e.outputs, e.inputs}, read);
+        dense.push_back(prefix + checkpoint_name(p));
+        out.add_dense(prefix + checkpoint_name(p) + ".weight", {e.outputs, e.inputs}, read);
       } else {
-        out.add_sparse(prefix + names[p], mask, is_24, read, ours);
+        out.add_sparse(prefix + checkpoint_name(p), mask, is_24, read, ours);
         for (std::size_t r = 0; r < e.outputs; ++r) kept += static_cast<double>(mask.kept(r));
         all += static_cast<double>(e.outputs) * static_cast<double>(e.inputs);
       }
@@ -249,11 +246,12 @@ void write_checkpoint(const std::string& directory, const model& m,
 
   ordered_json metadata{{"version", 1}, {"pruning", ordered_json::parse(provenance)}};
   metadata["orders"] = ordered_json::array();
-  for (const pruned_block& b : blocks)
-    metadata["orders"].push_back({{"attention", order_json(b.orders.attention)},
-                                  {"output", order_json(b.orders.output)},
-                                  {"mlp", order_json(b.orders.mlp)},
-                                  {"down", order_json(b.orders.down)}});
+  for (const pruned_block& b : blocks) {
+    ordered_json orders = ordered_json::object();
+    for (const activation_site site : activation_sites)
+      orders[name(site)] = order_json(b.orders[site]);
+    metadata["orders"].push_back(std::move(orders));
+  }
   const std::filesystem::path to = directory;
   std::error_code failed;
   std::filesystem::create_directories(to, failed);

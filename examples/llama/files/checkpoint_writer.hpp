@@ -12,7 +12,7 @@
 
 #include "methods/pruning.hpp"
 #include "model/model.hpp"
-#include "sparsellm/pack/storage.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 
 namespace llama {
 
@@ -20,7 +20,7 @@ namespace llama {
 // it is not there. Throws file_error, and value_error for a type other than f32, f16 and bf16.
 void write_checkpoint(const std::string& directory, const model& m,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      sparsellm::storage type, const std::string& provenance,
+                      sparsellm::element_kind type, const std::string& provenance,
                       const std::function<void(double share)>& tick);
 
 }  // namespace llama

@@ -11,6 +11,26 @@
 
 namespace llama {
 
+std::size_t config::channels_of(activation_site site) const noexcept {
+  return site == activation_site::attention_output ? query_width()
+         : site == activation_site::mlp_hidden     ? hidden
+                                                   : width;
+}
+
+sparsellm::extents config::extents_of(projection p) const noexcept {
+  const std::size_t outputs = p == projection::q                             ? query_width()
+                              : p == projection::k || p == projection::v     ? kv_width()
+                              : p == projection::gate || p == projection::up ? hidden
+                                                                             : width;
+  return {outputs, channels_of(site_of(p))};
+}
+
+const tensor& weight_of(const model_file& file, const config& c, std::size_t layer, projection p) {
+  const sparsellm::extents e = c.extents_of(p);
+  return file.tensor_of("blk." + std::to_string(layer) + "." + gguf_name(p) + ".weight", e.outputs,
+                        e.inputs);
+}
+
 std::vector<float> rope_divisors(const llama3_scaling& s, double base, std::size_t head_size) {
   std::vector<float> divisors;
   for (std::size_t i = 0; i < head_size; i += 2) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "files/model_file.hpp"
+#include "files/projection.hpp"
+#include "sparsellm/core/views.hpp"
 
 namespace llama {
 
@@ -23,6 +25,9 @@ struct config {
 
   [[nodiscard]] std::size_t query_width() const noexcept { return heads * head_size; }
   [[nodiscard]] std::size_t kv_width() const noexcept { return kv_heads * head_size; }
+  // The channels of an activation, and the shape of a projection's weight.
+  [[nodiscard]] std::size_t channels_of(activation_site site) const noexcept;
+  [[nodiscard]] sparsellm::extents extents_of(projection p) const noexcept;
 };
 
 // Llama 3.1's scaling of long contexts: what each of head_size / 2 rotary frequencies is divided
@@ -36,5 +41,10 @@ struct llama3_scaling {
 // Throws sparsellm::format_error for another architecture, numbers that do not fit together, or
 // rotary scaling other than none, linear and Llama 3's (which comes as a tensor).
 [[nodiscard]] config read_config(const model_file& file);
+
+// A projection's weight [outputs, inputs]. Throws format_error when it is missing or has another
+// shape.
+[[nodiscard]] const tensor& weight_of(const model_file& file, const config& c, std::size_t layer,
+                                      projection p);
 
 }  // namespace llama

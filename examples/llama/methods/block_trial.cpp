@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
 namespace llama {
@@ -38,7 +39,7 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
       half_(length / 2),
       quarter_(length / 4) {
   const config& c = m.shape();
-  for (std::size_t p = 0; p < projections.size(); ++p) {
+  for (const projection p : projections) {
     weights_.push_back(sparsellm::pack<panel<bfloat16>>(
         exec, m.extents_of(p),
         [&](std::size_t r, vector_view<float> out) { m.read_row(layer, p, r, out); }));
@@ -60,21 +61,21 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
     const rows x(&stream(w * length, 0), length, c.width);
     caches_.emplace_back(c, length);
     steps.normalise(x, block_.attention_norm, hs);
-    observe(seen_[0], hs);
+    observe(seen_[activation_site::attention_input], hs);
     std::copy_n(&hs(length - half_, 0), half_ * c.width, h1_.data() + w * half_ * c.width);
     std::copy_n(&x(length - quarter_, 0), quarter_ * c.width, x_.data() + w * quarter_ * c.width);
     steps.attend(block_, hs, 0, length, caches_.back(), as);
-    observe(seen_[1], as);
+    observe(seen_[activation_site::attention_output], as);
     steps.add_product(block_.out, as, length, x);
     steps.normalise(x, block_.mlp_norm, hs);
-    observe(seen_[2], hs);
+    observe(seen_[activation_site::mlp_input], hs);
     steps.gate(block_, hs, length, gs);
-    observe(seen_[3], gs);
+    observe(seen_[activation_site::mlp_hidden], gs);
     steps.add_product(block_.down, gs, length, x);
   }
 
   const std::vector<double> nothing(projections.size(), 0.0);
-  for (const std::size_t p : {std::size_t{0}, std::size_t{1}, std::size_t{2}})
+  for (const projection p : readers(activation_site::attention_input))
     run(nothing, p, kept_, kept_);
   copy(kept_.out, dense_);
 }
@@ -94,13 +95,14 @@ void block_trial::copy(const buffer<float>& from, buffer<float>& to) {
   if (&from != &to) std::copy(from.begin(), from.end(), to.begin());
 }
 
-float block_trial::threshold(std::size_t p, double sparsity) const {
-  return sparsity <= 0.0 ? -1.0f : seen_[static_cast<std::size_t>(input_of[p])].quantile(sparsity);
+float block_trial::threshold(projection p, double sparsity) const {
+  return sparsity <= 0.0 ? -1.0f : seen_[site_of(p)].quantile(sparsity);
 }
 
-void block_trial::project(std::size_t p, double sparsity, const_rows x, rows y) {
-  multiply(exec_, weights_[p],
-           sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{threshold(p, sparsity)}},
+void block_trial::project(projection p, const std::vector<double>& sparsity, const_rows x, rows y) {
+  multiply(exec_, weights_[index_of(p)],
+           sparsellm::sparsifier{sparsellm::magnitude{},
+                                 sparsellm::above{threshold(p, sparsity[index_of(p)])}},
            x, y);
 }
 
@@ -119,38 +121,38 @@ void block_trial::attend(state& s) {
   }
 }
 
-void block_trial::run(const std::vector<double>& sparsity, std::size_t changed, const state& from,
+void block_trial::run(const std::vector<double>& sparsity, projection changed, const state& from,
                       state& to) {
   const config& c = model_.shape();
   const std::size_t n = windows_ * quarter_;
   const std::size_t width = c.query_width() + 2 * c.kv_width();
+  const activation_site site = site_of(changed);
   const auto view = [&](buffer<float>& b, std::size_t cols) { return rows(b.data(), n, cols); };
 
-  if (changed < 3) {
+  if (site == activation_site::attention_input) {
     copy(from.qkv, to.qkv);
-    const std::size_t column = changed == 0   ? 0
-                               : changed == 1 ? c.query_width()
-                                              : c.query_width() + c.kv_width();
-    project(
-        changed, sparsity[changed], const_rows(h1_.data(), windows_ * half_, c.width),
-        rows(to.qkv.data() + column, windows_ * half_, weights_[changed].shape().outputs, width));
+    const std::size_t column = changed == projection::q   ? 0
+                               : changed == projection::k ? c.query_width()
+                                                          : c.query_width() + c.kv_width();
+    project(changed, sparsity, const_rows(h1_.data(), windows_ * half_, c.width),
+            rows(to.qkv.data() + column, windows_ * half_, c.extents_of(changed).outputs, width));
     attend(to);
   } else {
     copy(from.attention, to.attention);
   }
-  if (changed <= 3) {
-    project(3, sparsity[3], view(to.attention, c.query_width()), view(to.stream, c.width));
+  if (site <= activation_site::attention_output) {
+    project(projection::o, sparsity, view(to.attention, c.query_width()), view(to.stream, c.width));
     for (std::size_t i = 0; i < n * c.width; ++i) to.stream[i] += x_[i];
   } else {
     copy(from.stream, to.stream);
   }
-  if (changed <= 5) {
+  if (site <= activation_site::mlp_input) {
     steps_.normalise(view(to.stream, c.width), block_.mlp_norm, view(h2_, c.width));
-    for (const std::size_t p : {std::size_t{4}, std::size_t{5}}) {
-      const buffer<float>& was = p == 4 ? from.gate : from.up;
-      buffer<float>& is = p == 4 ? to.gate : to.up;
-      if (changed < 4 || changed == p)
-        project(p, sparsity[p], view(h2_, c.width), view(is, c.hidden));
+    for (const projection p : readers(activation_site::mlp_input)) {
+      const buffer<float>& was = p == projection::gate ? from.gate : from.up;
+      buffer<float>& is = p == projection::gate ? to.gate : to.up;
+      if (site < activation_site::mlp_input || changed == p)
+        project(p, sparsity, view(h2_, c.width), view(is, c.hidden));
       else
         copy(was, is);
     }
@@ -158,9 +160,9 @@ void block_trial::run(const std::vector<double>& sparsity, std::size_t changed, 
     copy(from.gate, to.gate);
     copy(from.up, to.up);
   }
-  sparsellm::cpu::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
+  sparsellm::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
                        vector_view<float>(hidden_));
-  project(6, sparsity[6], view(hidden_, c.hidden), view(to.out, c.width));
+  project(projection::down, sparsity, view(hidden_, c.hidden), view(to.out, c.width));
   for (std::size_t i = 0; i < n * c.width; ++i) to.out[i] += to.stream[i];
 }
 
@@ -190,19 +192,19 @@ double block_trial::distance(const state& s) const {
   return sum / static_cast<double>(windows_ * width);
 }
 
-double block_trial::error(const std::vector<double>& sparsity, std::size_t changed) {
+double block_trial::error(const std::vector<double>& sparsity, projection changed) {
   run(sparsity, changed, kept_, trial_);
   return distance(trial_);
 }
 
-void block_trial::keep(const std::vector<double>& sparsity, std::size_t changed) {
+void block_trial::keep(const std::vector<double>& sparsity, projection changed) {
   run(sparsity, changed, kept_, kept_);
 }
 
 double block_trial::uniform_error(double sparsity) {
   const std::vector<double> all(projections.size(), sparsity);
-  for (const std::size_t p : {std::size_t{0}, std::size_t{1}, std::size_t{2}})
-    run(all, p, p == 0 ? kept_ : trial_, trial_);
+  for (const projection p : readers(activation_site::attention_input))
+    run(all, p, p == projection::q ? kept_ : trial_, trial_);
   return distance(trial_);
 }
 

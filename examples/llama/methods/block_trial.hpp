@@ -6,7 +6,6 @@
 // counts. What a change leaves as it was is kept from the trial before.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -33,10 +32,11 @@ class block_trial {
   block_trial(sparsellm::cpu::executor& exec, const model& m, forward& steps, std::size_t layer,
               std::size_t length, rows stream, error_norm norm);
 
-  // The error at these sparsities, of which only `changed` differs from the last ones kept.
-  [[nodiscard]] double error(const std::vector<double>& sparsity, std::size_t changed);
+  // The error at these sparsities, one for each projection, of which only `changed` differs from
+  // the last ones kept.
+  [[nodiscard]] double error(const std::vector<double>& sparsity, projection changed);
   // Keeps them.
-  void keep(const std::vector<double>& sparsity, std::size_t changed);
+  void keep(const std::vector<double>& sparsity, projection changed);
   // The error with all seven the same; leaves what is kept alone.
   [[nodiscard]] double uniform_error(double sparsity);
 
@@ -48,10 +48,10 @@ class block_trial {
     sparsellm::buffer<float> stream, gate, up, out;
   };
 
-  [[nodiscard]] float threshold(std::size_t projection, double sparsity) const;
-  void project(std::size_t p, double sparsity, const_rows x, rows y);
+  [[nodiscard]] float threshold(projection p, double sparsity) const;
+  void project(projection p, const std::vector<double>& sparsity, const_rows x, rows y);
   // Goes from the first step that `changed` touches to the output.
-  void run(const std::vector<double>& sparsity, std::size_t changed, const state& from, state& to);
+  void run(const std::vector<double>& sparsity, projection changed, const state& from, state& to);
   void attend(state& s);
   [[nodiscard]] double distance(const state& s) const;
   [[nodiscard]] state blank() const;
@@ -64,12 +64,12 @@ class block_trial {
   error_norm norm_;
   std::size_t windows_, length_, half_, quarter_;
   std::vector<sparsellm::packed_matrix<sparsellm::panel<sparsellm::bfloat16>>> weights_;
-  std::array<sparsellm::histogram, 4> seen_;  // by input
-  std::vector<kv_cache> caches_;              // the first halves, dense
-  sparsellm::buffer<float> h1_;               // normalised inputs of the last halves
-  sparsellm::buffer<float> x_;                // the stream's last quarters
-  sparsellm::buffer<float> dense_;            // the dense output there
-  sparsellm::buffer<float> h2_, hidden_;      // scratch
+  per_site<sparsellm::histogram> seen_;
+  std::vector<kv_cache> caches_;          // the first halves, dense
+  sparsellm::buffer<float> h1_;           // normalised inputs of the last halves
+  sparsellm::buffer<float> x_;            // the stream's last quarters
+  sparsellm::buffer<float> dense_;        // the dense output there
+  sparsellm::buffer<float> h2_, hidden_;  // scratch
   state kept_, trial_;
 };
 

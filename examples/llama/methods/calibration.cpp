@@ -37,8 +37,7 @@ std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_
 std::vector<site_observation> sites_of(const model& m) {
   std::vector<site_observation> sites;
   for (std::size_t l = 0; l < m.shape().layers; ++l)
-    for (std::size_t p = 0; p < projections.size(); ++p)
-      sites.push_back({{l, std::string(projections[p])}, m.extents_of(p)});
+    for (const projection p : projections) sites.push_back({{l, name(p)}, m.extents_of(p)});
   return sites;
 }
 
@@ -68,30 +67,31 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
 
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
     histogram gates;  // of CATS, which decides at mlp for down too
-    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
-      text->go_to(l, where);
+    for (const activation_site site : activation_sites) {
+      text->go_to(l, site);
       const std::vector<float> scale = how.score == table_score::column_scaled
-                                           ? m.column_norms(exec, l, where)
+                                           ? m.column_norms(exec, l, site)
                                            : std::vector<float>{};
       histogram seen;
       if (how.score != table_score::gate)
-        seen = text->magnitudes(l, where, observed, scale);
-      else if (where == input::mlp)
+        seen = text->magnitudes(l, site, observed, scale);
+      else if (site == activation_site::mlp_input)
         gates = text->gate_magnitudes(l, observed);
       const bool by_gate = how.score == table_score::gate;
       std::vector<site_observation> sites;
-      for (const std::size_t p : readers(where))
-        sites.push_back({{l, std::string(projections[p])}, m.extents_of(p), &seen});
-      if (by_gate && (where == input::mlp || where == input::down))
+      for (const projection p : readers(site))
+        sites.push_back({{l, name(p)}, m.extents_of(p), &seen});
+      const bool in_mlp = site >= activation_site::mlp_input;
+      if (by_gate && in_mlp)
         for (site_observation& s : sites) s.values = &gates;
-      if (by_gate && (where == input::attention || where == input::output)) {
+      if (by_gate && !in_mlp) {
         for (const site_observation& s : sites) table.add({s.where, s.shape, 0.0, 0.0f});
       } else {
         for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites)
           table.add(std::move(entry));
       }
-      m.use(exec, table, l, where);
-      text->thresholds_changed(l, where);
+      m.use(exec, table, l, site);
+      text->thresholds_changed(l, site);
     }
     text->leave(l);
     report(static_cast<double>(l + 1) / static_cast<double>(m.shape().layers));

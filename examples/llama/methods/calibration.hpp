@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Thresholds for a model: layer by layer, input by input, over windows of tokens.
+// Thresholds for a model: layer by layer, activation by activation, over windows of tokens.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +34,8 @@ template <sparsellm::calibrator C>
   sparsellm::allocated result{how.method(), how.target(), {}};
   for (std::size_t i = 0; i < sites.size(); ++i) {
     const std::string& p = sites[i].where.projection;
-    const bool spared =
-        score == sparsellm::table_score::gate && p != projections[5] && p != projections[6];
+    const bool spared = score == sparsellm::table_score::gate && p != name(projection::up) &&
+                        p != name(projection::down);
     result.shares.push_back({sites[i].where, spared ? 0.0 : shares[i]});
   }
   return result;
@@ -45,13 +45,13 @@ struct calibration {
   sparsellm::allocated shares;
   sparsellm::table_score score = sparsellm::table_score::magnitude;
   sparsellm::table_selection selection = sparsellm::table_selection::above;
-  // Each input is observed with everything before it already sparsified, so that the thresholds fit
-  // the activations they will meet.
+  // Each activation is observed with everything before it already sparsified, so that the
+  // thresholds fit the activations they will meet.
   bool sequential = false;
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
 };
 
-// Observes scores at the four inputs of every block and sets the thresholds of the seven
+// Observes scores at the four activations of every block and sets the thresholds of the seven
 // projections. The model leaves with the thresholds in use.
 [[nodiscard]] sparsellm::threshold_table calibrate_model(
     sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,

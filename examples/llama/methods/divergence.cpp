@@ -32,9 +32,8 @@ divergence_meter::divergence_meter(sparsellm::cpu::executor& exec, model& m,
       half_(windows.front().size() / 2),
       seen_(m.shape().layers) {
   const std::size_t vocabulary = m.shape().vocabulary;
-  const input_observer observe = [&](std::size_t l, input where, const_rows x) {
-    for (std::size_t r = 0; r < x.rows(); ++r)
-      seen_[l][static_cast<std::size_t>(where)].observe(x.row(r));
+  const activation_observer observe = [&](std::size_t l, activation_site site, const_rows x) {
+    for (std::size_t r = 0; r < x.rows(); ++r) seen_[l][site].observe(x.row(r));
   };
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const std::size_t length = windows[w].size();
@@ -48,7 +47,7 @@ divergence_meter::divergence_meter(sparsellm::cpu::executor& exec, model& m,
 }
 
 void divergence_meter::predict(std::size_t w, std::size_t dense_prefix,
-                               const input_observer* observe, rows out) {
+                               const activation_observer* observe, rows out) {
   const window& ids = windows_[w];
   const std::size_t middle = ids.size() - half_;
   session& s = *sessions_[w];
@@ -64,14 +63,13 @@ void divergence_meter::predict(std::size_t w, std::size_t dense_prefix,
 
 double divergence_meter::measure(const std::vector<std::vector<double>>& sparsity) {
   for (std::size_t l = 0; l < sparsity.size(); ++l)
-    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
+    for (const activation_site site : activation_sites) {
       std::vector<float> thresholds;
-      for (const std::size_t p : readers(where))
-        thresholds.push_back(
-            sparsity[l][p] <= 0.0
-                ? -1.0f
-                : seen_[l][static_cast<std::size_t>(where)].quantile(sparsity[l][p]));
-      model_.blocks()[l].reading(where).set_thresholds(thresholds);
+      for (const projection p : readers(site)) {
+        const double share = sparsity[l][index_of(p)];
+        thresholds.push_back(share <= 0.0 ? -1.0f : seen_[l][site].quantile(share));
+      }
+      model_.blocks()[l].reading(site).set_thresholds(thresholds);
     }
   const std::size_t vocabulary = model_.shape().vocabulary;
   const std::size_t compared = (half_ + every - 1) / every;

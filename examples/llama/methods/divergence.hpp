@@ -5,7 +5,6 @@
 // next-token distributions from the dense model's.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -24,20 +23,21 @@ class divergence_meter {
   divergence_meter(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows);
 
   // Nats a token, when each layer skips these shares of its projections' inputs:
-  // sparsity [layers][7]. Changes the model's thresholds.
+  // sparsity [layers][projections]. Changes the model's thresholds.
   [[nodiscard]] double measure(const std::vector<std::vector<double>>& sparsity);
 
  private:
   // Log-probabilities of the last half of window w, in its rows that are compared.
-  void predict(std::size_t w, std::size_t dense_prefix, const input_observer* observe, rows out);
+  void predict(std::size_t w, std::size_t dense_prefix, const activation_observer* observe,
+               rows out);
 
   sparsellm::cpu::executor& exec_;
   model& model_;
   const std::vector<window>& windows_;
   std::size_t half_;
-  std::vector<std::unique_ptr<session>> sessions_;         // at the middle of their windows
-  std::vector<std::array<sparsellm::histogram, 4>> seen_;  // [layers], by input, dense
-  std::vector<sparsellm::buffer<float>> dense_;            // [windows][compared rows, vocabulary]
+  std::vector<std::unique_ptr<session>> sessions_;    // at the middle of their windows
+  std::vector<per_site<sparsellm::histogram>> seen_;  // [layers], dense
+  std::vector<sparsellm::buffer<float>> dense_;       // [windows][compared rows, vocabulary]
 };
 
 }  // namespace llama

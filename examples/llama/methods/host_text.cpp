@@ -20,33 +20,33 @@ class host_text final : public observed_text {
             std::size_t dense_rows)
       : exec_(exec), text_(exec, m, windows, dense_rows) {}
 
-  void go_to(std::size_t layer, input where) override { text_.go_to(layer, where); }
+  void go_to(std::size_t layer, activation_site site) override { text_.go_to(layer, site); }
   void leave(std::size_t layer) override { text_.leave(layer); }
-  histogram magnitudes(std::size_t layer, input where, std::size_t first,
+  histogram magnitudes(std::size_t layer, activation_site site, std::size_t first,
                        const std::vector<float>& scale) override {
-    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, where, w); });
+    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, site, w); });
   }
   histogram gate_magnitudes(std::size_t layer, std::size_t first) override {
     return observe(first, {}, [&](std::size_t w) { return text_.gates(layer, w); });
   }
-  sparsellm::channel_stats statistics(std::size_t layer, input where) override {
-    const std::size_t channels = rows_of(layer, where, 0).cols();
-    return observe_all(layer, where, [&] { return sparsellm::channel_stats(channels); });
+  sparsellm::channel_stats statistics(std::size_t layer, activation_site site) override {
+    const std::size_t channels = rows_of(layer, site, 0).cols();
+    return observe_all(layer, site, [&] { return sparsellm::channel_stats(channels); });
   }
-  sparsellm::entropy entropies(std::size_t layer, input where,
+  sparsellm::entropy entropies(std::size_t layer, activation_site site,
                                const sparsellm::channel_stats& ranges,
                                const sparsellm::entropy_options& how) override {
-    return observe_all(layer, where, [&] { return sparsellm::entropy(ranges, how); });
+    return observe_all(layer, site, [&] { return sparsellm::entropy(ranges, how); });
   }
-  const_rows rows_of(std::size_t layer, input where, std::size_t w) override {
-    return text_.at(layer, where, w);
+  const_rows rows_of(std::size_t layer, activation_site site, std::size_t w) override {
+    return text_.at(layer, site, w);
   }
   [[nodiscard]] std::size_t windows() const override { return text_.windows(); }
   void remember() override { text_.remember(); }
   void recall() override { text_.recall(); }
   // The passage multiplies with what the model has.
-  void thresholds_changed(std::size_t, input) override {}
-  void weights_changed(std::size_t, input) override {}
+  void thresholds_changed(std::size_t, activation_site) override {}
+  void weights_changed(std::size_t, activation_site) override {}
 
  private:
   template <class RowsOf>
@@ -71,11 +71,12 @@ class host_text final : public observed_text {
   }
 
   template <class Make>
-  std::invoke_result_t<const Make&> observe_all(std::size_t layer, input where, const Make& make) {
+  std::invoke_result_t<const Make&> observe_all(std::size_t layer, activation_site site,
+                                                const Make& make) {
     std::vector<std::invoke_result_t<const Make&>> parts;
     for (std::size_t p = 0; p < exec_.concurrency(); ++p) parts.push_back(make());
     for (std::size_t w = 0; w < text_.windows(); ++w) {
-      const const_rows x = text_.at(layer, where, w);
+      const const_rows x = text_.at(layer, site, w);
       exec_.parallel_for(parts.size(), [&](std::size_t p) {
         const std::size_t first = x.rows() * p / parts.size();
         for (std::size_t r = first; r < x.rows() * (p + 1) / parts.size(); ++r)

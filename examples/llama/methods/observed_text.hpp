@@ -29,32 +29,34 @@ class observed_text {
   observed_text& operator=(const observed_text&) = delete;
   virtual ~observed_text() = default;
 
-  // Takes all windows to an input of a block, one input after the other; leave() to its end.
-  virtual void go_to(std::size_t layer, input where) = 0;
+  // Takes all windows to an activation of a block, one after the other; leave() to its end.
+  virtual void go_to(std::size_t layer, activation_site site) = 0;
   virtual void leave(std::size_t layer) = 0;
-  // |x| · scale [channels] of the input last gone to, over the rows from `first` on of all windows;
+  // |x| · scale [channels] of the site last gone to, over the rows from `first` on of all windows;
   // no scale is 1.
-  [[nodiscard]] virtual sparsellm::histogram magnitudes(std::size_t layer, input where,
+  [[nodiscard]] virtual sparsellm::histogram magnitudes(std::size_t layer, activation_site site,
                                                         std::size_t first,
                                                         const std::vector<float>& scale) = 0;
-  // |silu(gate · x)|, at input::mlp.
+  // |silu(gate · x)|, at mlp_input.
   [[nodiscard]] virtual sparsellm::histogram gate_magnitudes(std::size_t layer,
                                                              std::size_t first) = 0;
-  // Of the input last gone to, over all rows of all windows.
-  [[nodiscard]] virtual sparsellm::channel_stats statistics(std::size_t layer, input where) = 0;
-  [[nodiscard]] virtual sparsellm::entropy entropies(std::size_t layer, input where,
+  // Of the site last gone to, over all rows of all windows.
+  [[nodiscard]] virtual sparsellm::channel_stats statistics(std::size_t layer,
+                                                            activation_site site) = 0;
+  [[nodiscard]] virtual sparsellm::entropy entropies(std::size_t layer, activation_site site,
                                                      const sparsellm::channel_stats& ranges,
                                                      const sparsellm::entropy_options& how) = 0;
   // x [tokens, channels] of one window there, on the host; valid until the next call.
-  [[nodiscard]] virtual const_rows rows_of(std::size_t layer, input where, std::size_t window) = 0;
+  [[nodiscard]] virtual const_rows rows_of(std::size_t layer, activation_site site,
+                                           std::size_t window) = 0;
   [[nodiscard]] virtual std::size_t windows() const = 0;
 
   // Before a block: remember() where all windows stand, recall() to run it once more.
   virtual void remember() = 0;
   virtual void recall() = 0;
-  // The model's thresholds, or weights, of what reads this input are others now.
-  virtual void thresholds_changed(std::size_t layer, input where) = 0;
-  virtual void weights_changed(std::size_t layer, input where) = 0;
+  // The model's thresholds, or weights, of what reads this activation are others now.
+  virtual void thresholds_changed(std::size_t layer, activation_site site) = 0;
+  virtual void weights_changed(std::size_t layer, activation_site site) = 0;
 };
 
 // Makes one of windows of equal length, of which positions below dense_rows use every channel.

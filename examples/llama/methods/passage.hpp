@@ -41,31 +41,33 @@ class passage {
   void remember() { before_ = stream_.clone(); }
   void recall() { std::copy(before_.begin(), before_.end(), stream_.begin()); }
 
-  // Takes all windows to an input of block l, one input after the other; leave() to its end.
-  void go_to(std::size_t l, input where) {
+  // Takes all windows to an activation of block l, one after the other; leave() to its end.
+  void go_to(std::size_t l, activation_site site) {
     const block& b = model_.blocks()[l];
     for (std::size_t w = 0; w < windows_; ++w) {
-      if (where == input::output)
-        steps_.attend(b, normalised(w, b.attention_norm), 0, dense_rows_, cache_, inside(w, where));
-      if (where == input::mlp)
-        steps_.add_product(b.out, inside(w, input::output), dense_rows_, stream(w));
-      if (where == input::down)
-        steps_.gate(b, normalised(w, b.mlp_norm), dense_rows_, inside(w, where));
+      if (site == activation_site::attention_output)
+        steps_.attend(b, normalised(w, b.attention_norm), 0, dense_rows_, cache_, inside(w, site));
+      if (site == activation_site::mlp_input)
+        steps_.add_product(b.out, inside(w, activation_site::attention_output), dense_rows_,
+                           stream(w));
+      if (site == activation_site::mlp_hidden)
+        steps_.gate(b, normalised(w, b.mlp_norm), dense_rows_, inside(w, site));
     }
   }
   void leave(std::size_t l) {
     for (std::size_t w = 0; w < windows_; ++w)
-      steps_.add_product(model_.blocks()[l].down, inside(w, input::down), dense_rows_, stream(w));
+      steps_.add_product(model_.blocks()[l].down, inside(w, activation_site::mlp_hidden),
+                         dense_rows_, stream(w));
   }
 
-  // x [tokens, channels] of window w at the input last gone to; valid until the next call.
-  [[nodiscard]] const_rows at(std::size_t l, input where, std::size_t w) {
+  // x [tokens, channels] of window w at the site last gone to; valid until the next call.
+  [[nodiscard]] const_rows at(std::size_t l, activation_site site, std::size_t w) {
     const block& b = model_.blocks()[l];
-    if (where == input::attention) return normalised(w, b.attention_norm);
-    if (where == input::mlp) return normalised(w, b.mlp_norm);
-    return inside(w, where);
+    if (site == activation_site::attention_input) return normalised(w, b.attention_norm);
+    if (site == activation_site::mlp_input) return normalised(w, b.mlp_norm);
+    return inside(w, site);
   }
-  // silu(gate · x) [tokens, hidden] of window w, at input::mlp.
+  // silu(gate · x) [tokens, hidden] of window w, at mlp_input.
   [[nodiscard]] const_rows gates(std::size_t l, std::size_t w) {
     const block& b = model_.blocks()[l];
     const rows out(inside_.data(), length_, model_.shape().hidden);
@@ -78,9 +80,8 @@ class passage {
     const std::size_t width = model_.shape().width;
     return {stream_.data() + w * length_ * width, length_, width};
   }
-  [[nodiscard]] rows inside(std::size_t w, input where) {
-    const std::size_t width =
-        where == input::output ? model_.shape().query_width() : model_.shape().hidden;
+  [[nodiscard]] rows inside(std::size_t w, activation_site site) {
+    const std::size_t width = model_.shape().channels_of(site);
     return {inside_.data() + w * length_ * width, length_, width};
   }
   [[nodiscard]] const_rows normalised(std::size_t w, const norm_step& norm) {

@@ -31,8 +31,8 @@ perplexity_result measure_perplexity(sparsellm::cpu::executor& exec, decoder& s,
   perplexity_result result;
   std::size_t scored_half2 = 0;
   sparsellm::buffer<float> logits;
-  const input_observer observe = [&](std::size_t layer, input where, const_rows x) {
-    meter->count(layer, where, x, std::min(dense_prefix, x.rows()));
+  const activation_observer observe = [&](std::size_t layer, activation_site site, const_rows x) {
+    meter->count(layer, site, x, std::min(dense_prefix, x.rows()));
   };
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const window& ids = windows[w];

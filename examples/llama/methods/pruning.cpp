@@ -1,17 +1,19 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Block by block, input by input: observe, score, order, mask.
+// Block by block, activation by activation: observe, score, order, mask.
 #include "methods/pruning.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/prune/saliency.hpp"
 
@@ -42,7 +44,7 @@ struct matrix {
 };
 
 matrix read_weight(sparsellm::cpu::executor& exec, const model& m, std::size_t layer,
-                   std::size_t p) {
+                   projection p) {
   const sparsellm::extents e = m.extents_of(p);
   matrix w(e.outputs, e.inputs);
   exec.parallel_for(e.outputs, [&](std::size_t r) { m.read_row(layer, p, r, w.view().row(r)); });
@@ -55,19 +57,19 @@ class pruner {
          order_search search)
       : exec_(exec), model_(m), how_(how), text_(text), search_(std::move(search)) {}
 
-  // Everything that reads `where` of block l.
-  void prune(std::size_t l, input where, pruned_block& into) {
-    const std::vector<std::size_t> reading = readers(where);
+  // Everything that reads `site` of block l.
+  void prune(std::size_t l, activation_site site, pruned_block& into) {
+    const std::span<const projection> reading = readers(site);
     const bool nothing = std::all_of(reading.begin(), reading.end(),
-                                     [&](std::size_t p) { return stays_dense(l, p); });
+                                     [&](projection p) { return stays_dense(l, p); });
     if (nothing) return;
-    const channel_stats stats = text_.statistics(l, where);
+    const channel_stats stats = text_.statistics(l, site);
     std::vector<float> scale;
     if (how_.score == metric::wanda) scale = sparsellm::wanda_scale(norms(stats));
-    if (how_.score == metric::e_sparse) scale = e_sparse(l, where, stats);
+    if (how_.score == metric::e_sparse) scale = e_sparse(l, site, stats);
 
     std::vector<matrix> weights, scores;
-    for (const std::size_t p : reading) {
+    for (const projection p : reading) {
       weights.push_back(read_weight(exec_, model_, l, p));
       const matrix& w = weights.back();
       matrix s(w.rows, w.cols);
@@ -80,27 +82,21 @@ class pruner {
             s.view());
       scores.push_back(std::move(s));
     }
-    const channel_order order = where == input::output ? order_in_heads(scores.front())
-                                                       : search_(stacked(scores).view(), how_);
-    if (!order.is_identity()) order_of(into.orders, where) = order;
+    const channel_order order = site == activation_site::attention_output
+                                    ? order_in_heads(scores.front())
+                                    : search_(stacked(scores).view(), how_);
+    if (!order.is_identity()) into.orders[site] = order;
     for (std::size_t i = 0; i < reading.size(); ++i)
       if (!stays_dense(l, reading[i]))
-        into.weights[reading[i]] = pruned(scores[i], weights[i], order, l, where);
+        into.weights[reading[i]] = pruned(scores[i], weights[i], order, l, site);
   }
 
  private:
-  [[nodiscard]] bool stays_dense(std::size_t l, std::size_t p) const {
+  [[nodiscard]] bool stays_dense(std::size_t l, projection p) const {
     const auto& names = how_.dense_projections;
-    return std::find(names.begin(), names.end(), projections[p]) != names.end() ||
+    return std::find(names.begin(), names.end(), name(p)) != names.end() ||
            std::find(how_.dense_layers.begin(), how_.dense_layers.end(), l) !=
                how_.dense_layers.end();
-  }
-
-  static channel_order& order_of(block_orders& o, input where) {
-    return where == input::attention ? o.attention
-           : where == input::output  ? o.output
-           : where == input::mlp     ? o.mlp
-                                     : o.down;
   }
 
   [[nodiscard]] static std::vector<double> norms(const channel_stats& stats) {
@@ -109,9 +105,9 @@ class pruner {
     return n;
   }
 
-  [[nodiscard]] std::vector<float> e_sparse(std::size_t l, input where,
+  [[nodiscard]] std::vector<float> e_sparse(std::size_t l, activation_site site,
                                             const channel_stats& stats) {
-    const entropy seen = text_.entropies(l, where, stats, how_.entropy);
+    const entropy seen = text_.entropies(l, site, stats, how_.entropy);
     std::vector<double> entropies(stats.channels()), sizes(stats.channels());
     for (std::size_t c = 0; c < stats.channels(); ++c) {
       entropies[c] = seen.value(c);
@@ -158,7 +154,8 @@ class pruner {
   }
 
   [[nodiscard]] pruned_weight pruned(const matrix& scores, matrix& weight,
-                                     const channel_order& order, std::size_t l, input where) {
+                                     const channel_order& order, std::size_t l,
+                                     activation_site site) {
     pruned_weight result;
     sparsellm::retention& kept = result.retained;
     kept.total = sparsellm::total_score(exec_, scores.view());
@@ -177,18 +174,18 @@ class pruner {
       for (std::size_t i = 0; i < scores.cols; ++i)
         if (mask.keeps(r, i)) result.mask.keep(r, order[i]);
     });
-    measure_error(weight, l, where, result);
+    measure_error(weight, l, site, result);
     return result;
   }
 
   // ‖(W − Ŵ) x‖² and ‖W x‖² over some of the calibration windows.
-  void measure_error(matrix& weight, std::size_t l, input where, pruned_weight& result) {
+  void measure_error(matrix& weight, std::size_t l, activation_site site, pruned_weight& result) {
     const auto squares = [&] {
       const auto packed =
           sparsellm::pack<sparsellm::panel<float>>(exec_, const_rows(weight.view()));
       double sum = 0;
       for (std::size_t w = 0; w < text_.windows(); w += error_stride) {
-        const const_rows x = text_.rows_of(l, where, w);
+        const const_rows x = text_.rows_of(l, site, w);
         matrix y(x.rows(), weight.rows);
         sparsellm::multiply(exec_, packed, x, y.view());
         for (const float v : y.data) sum += static_cast<double>(v) * static_cast<double>(v);
@@ -223,19 +220,19 @@ channel_order search_order(sparsellm::cpu::executor& exec, const_rows scores,
 }
 
 // The block's weights become what the masks leave of them.
-void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, input where,
+void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_site site,
            const pruned_block& b) {
-  const std::vector<std::size_t> reading = readers(where);
-  stack& weights = m.blocks()[l].reading(where);
+  const std::span<const projection> reading = readers(site);
+  stack& weights = m.blocks()[l].reading(site);
   std::vector<sparsellm::sparse_linear> parts;
   std::vector<std::size_t> sizes;
   sparsellm::extents shape{0, m.extents_of(reading.front()).inputs};
-  for (const std::size_t p : reading) {
+  for (const projection p : reading) {
     sizes.push_back(m.extents_of(p).outputs);
     shape.outputs += sizes.back();
   }
   parts.emplace_back(
-      sparsellm::any_weight(exec, weights.parts().front().type(), sparsellm::layout::panel, shape,
+      sparsellm::any_weight(exec, weights.parts().front().element(), sparsellm::layout_kind::panel, shape,
                             [&](std::size_t row, vector_view<float> out) {
                               std::size_t i = 0;
                               for (; row >= sizes[i]; ++i) row -= sizes[i];
@@ -251,10 +248,10 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, input where,
 
 void check_options(const model& m, const pruning& how) {
   check(how.pattern);
-  for (const std::string& name : how.dense_projections)
-    require<value_error>(
-        std::find(projections.begin(), projections.end(), name) != projections.end(),
-        "prune: q, k, v, o, gate, up or down expected, got '", name, "'");
+  for (const std::string& given : how.dense_projections)
+    require<value_error>(std::any_of(projections.begin(), projections.end(),
+                                     [&](projection p) { return name(p) == given; }),
+                         "prune: q, k, v, o, gate, up or down expected, got '", given, "'");
   for (const std::size_t l : how.dense_layers)
     require<value_error>(l < m.shape().layers, "prune: there is no layer ", l, " of ",
                          m.shape().layers);
@@ -281,17 +278,17 @@ void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<win
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
     pruned_block block;
     if (how.sequential) text.remember();
-    for (const input where : {input::attention, input::output, input::mlp, input::down}) {
-      text.go_to(l, where);
-      work.prune(l, where, block);
+    for (const activation_site site : activation_sites) {
+      text.go_to(l, site);
+      work.prune(l, site, block);
       report(++step / steps);
     }
     if (how.sequential) {
       text.recall();  // once more through the block, pruned now
-      for (const input where : {input::attention, input::output, input::mlp, input::down}) {
-        apply(exec, m, l, where, block);
-        text.weights_changed(l, where);
-        text.go_to(l, where);
+      for (const activation_site site : activation_sites) {
+        apply(exec, m, l, site, block);
+        text.weights_changed(l, site);
+        text.go_to(l, site);
       }
     }
     text.leave(l);

@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// E-Sparse for a model, and what it is compared with: statistics of every input over windows of
-// tokens, an order of its channels, and a mask for each projection that reads it.
+// E-Sparse for a model, and what it is compared with: statistics of every activation over windows
+// of tokens, an order of its channels, and a mask for each projection that reads it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -47,7 +46,7 @@ struct pruned_weight {
 
 struct pruned_block {
   block_orders orders;
-  std::array<pruned_weight, 7> weights;
+  per_projection<pruned_weight> weights;
 };
 
 // Blocks in turn; each is handed over when it is done, so that one block's masks are alive at a

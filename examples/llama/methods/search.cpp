@@ -135,7 +135,7 @@ void search_blocks(setup& s, const options& o, double target, const std::vector<
   const config& c = s.model.shape();
   const std::size_t length = windows.front().size();
   std::vector<double> weights;
-  for (std::size_t p = 0; p < projections.size(); ++p) {
+  for (const projection p : projections) {
     const sparsellm::extents e = s.model.extents_of(p);
     weights.push_back(static_cast<double>(e.outputs * e.inputs));
   }
@@ -159,12 +159,15 @@ void search_blocks(setup& s, const options& o, double target, const std::vector<
       state.blocks[l].uniform_error = trial.uniform_error(reference_sparsity);
     }
     greedy_search& greedy = state.blocks[l].greedy;
-    for (std::size_t p = 0; greedy.path.size() > 1 && p < projections.size(); ++p)
-      trial.keep(greedy.path.back().sparsity, p);
+    if (greedy.path.size() > 1)
+      for (const projection p : projections) trial.keep(greedy.path.back().sparsity, p);
     greedy.run(
-        target, [&](const std::vector<double>& at, std::size_t p) { return trial.error(at, p); },
+        target,
+        [&](const std::vector<double>& at, std::size_t p) {
+          return trial.error(at, projections[p]);
+        },
         [&](std::size_t p) {
-          trial.keep(greedy.path.back().sparsity, p);
+          trial.keep(greedy.path.back().sparsity, projections[p]);
           report((static_cast<double>(l) + greedy.reached() / target) /
                  static_cast<double>(c.layers));
         });
@@ -173,8 +176,8 @@ void search_blocks(setup& s, const options& o, double target, const std::vector<
   report(1.0);
 }
 
-// [layers][7]: the blocks' paths at their groups' sparsities, the projections moved, and all groups
-// shifted alike until the model's sparsity is `target`.
+// [layers][projections]: the blocks' paths at their groups' sparsities, the projections moved, and
+// all groups shifted alike until the model's sparsity is `target`.
 std::vector<std::vector<double>> divided(const search_state& state, const division_parameters& d,
                                          double target) {
   const std::size_t layers = state.blocks.size();
@@ -268,7 +271,7 @@ allocated search_allocation(setup& s, const options& o, double sparsity,
   require<value_error>(windows.front().size() >= 8, "--allocation ", o.allocation,
                        ": windows of at least 8 tokens expected, got ", windows.front().size());
   std::vector<double> weights;
-  for (std::size_t p = 0; p < projections.size(); ++p) {
+  for (const projection p : projections) {
     const sparsellm::extents e = s.model.extents_of(p);
     weights.push_back(static_cast<double>(e.outputs * e.inputs));
   }
@@ -281,8 +284,8 @@ allocated search_allocation(setup& s, const options& o, double sparsity,
     for (const block_found& b : state.blocks) shares.push_back(b.greedy.nearest(sparsity).sparsity);
   allocated result{o.allocation, sparsity, {}};
   for (std::size_t l = 0; l < shares.size(); ++l)
-    for (std::size_t p = 0; p < projections.size(); ++p)
-      result.shares.push_back({{l, std::string(projections[p])}, shares[l][p]});
+    for (const projection p : projections)
+      result.shares.push_back({{l, name(p)}, shares[l][index_of(p)]});
   return result;
 }
 

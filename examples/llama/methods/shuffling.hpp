@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// How pruning orders the channels of an input, wherever the order is searched.
+// How pruning orders the channels of an activation, wherever the order is searched.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,9 @@ namespace llama {
 using rows = sparsellm::matrix_view<float>;
 using const_rows = sparsellm::matrix_view<const float>;
 
-// Sees what enters each of a block's four inputs, before it is multiplied: x [tokens, channels].
-using input_observer = std::function<void(std::size_t layer, input where, const_rows x)>;
+// Sees each of a block's four activations before it is multiplied: x [tokens, channels].
+using activation_observer =
+    std::function<void(std::size_t layer, activation_site site, const_rows x)>;
 
 // One sequence.
 class decoder {
@@ -32,7 +33,7 @@ class decoder {
   // Appends tokens; positions below dense_prefix use every channel. observe may be null. Throws
   // shape_error when the tokens do not fit.
   virtual void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-                      const input_observer* observe) = 0;
+                      const activation_observer* observe) = 0;
   // out [n, vocabulary], without gaps: of the tokens [first, first + n) of the last append.
   virtual void logits(std::size_t first, rows out) = 0;
   // The likeliest token after token `row` of the last append.

@@ -9,9 +9,9 @@
 #include <limits>
 
 #include "sparsellm/core/error.hpp"
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
 #include "sparsellm/cpu/multiply.hpp"
-#include "sparsellm/cpu/rows_product.hpp"
+#include "sparsellm/cpu/multiply_rows.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 
 namespace llama {
@@ -176,55 +176,49 @@ void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows ou
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  const std::size_t tasks = exec_.concurrency();
-  const std::vector<float> ones(b.gate_threshold >= 0.0f ? hidden : 0, 1.0f);
-  exec_.parallel_for(tasks, [&](std::size_t task) {
-    const std::size_t first = hidden * task / tasks, n = hidden * (task + 1) / tasks - first;
-    for (std::size_t t = 0; t < h.rows(); ++t) {
-      float* const g = &both(t, first);
-      kernels.silu_mul(g, &both(t, hidden + first), n, &out(t, first));
-      if (b.gate_threshold < 0.0f || t < dense_rows) continue;
-      kernels.silu_mul(g, ones.data(), n, g);
-      for (std::size_t i = 0; i < n; ++i)
-        if (std::fabs(g[i]) <= b.gate_threshold) out(t, first + i) = 0.0f;
-    }
-  });
+  const const_rows gates(both.data(), h.rows(), hidden, 2 * hidden);
+  const const_rows ups(both.data() + hidden, h.rows(), hidden, 2 * hidden);
+  sparsellm::gate(exec_, gates, ups, out);
+  if (b.gate_threshold < 0.0f) return;
+  for (std::size_t t = dense_rows; t < h.rows(); ++t) {
+    const vector_view<float> g = both.row(t);
+    const vector_view<float> scores(g.data(), hidden);
+    sparsellm::silu(exec_, gates.row(t), scores);
+    for (std::size_t i = 0; i < hidden; ++i)
+      if (std::fabs(scores[i]) <= b.gate_threshold) out(t, i) = 0.0f;
+  }
 }
 
 void forward::gates(const block& b, const_rows h, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   b.gate_up.dense(exec_, h, both);
-  const std::vector<float> ones(hidden, 1.0f);
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  exec_.parallel_for(h.rows(), [&](std::size_t t) {
-    kernels.silu_mul(&both(t, 0), ones.data(), hidden, &out(t, 0));
-  });
+  for (std::size_t t = 0; t < h.rows(); ++t)
+    sparsellm::silu(exec_, vector_view<const float>(both.row(t).data(), hidden), out.row(t));
 }
 
 void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                        kv_cache& cache, const input_observer* observe) {
+                        kv_cache& cache, const activation_observer* observe) {
   const block& b = model_.blocks()[layer];
   const config& c = model_.shape();
   if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
     return decode_block(b, x.row(0), first, cache);
-  const auto saw = [&](input where, const_rows in) {
-    if (observe != nullptr) (*observe)(layer, where, in);
+  const auto saw = [&](activation_site site, const_rows in) {
+    if (observe != nullptr) (*observe)(layer, site, in);
   };
   const rows h = scratch(h_, x.rows(), c.width);
   normalise(x, b.attention_norm, h);
-  saw(input::attention, h);
+  saw(activation_site::attention_input, h);
   const rows a = scratch(attention_, x.rows(), c.query_width());
   attend(b, h, first, dense_rows, cache, a);
-  saw(input::output, a);
+  saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
 
   normalise(x, b.mlp_norm, h);
-  saw(input::mlp, h);
+  saw(activation_site::mlp_input, h);
   const rows g = scratch(hidden_, x.rows(), c.hidden);
   gate(b, h, dense_rows, g);
-  saw(input::down, g);
+  saw(activation_site::mlp_hidden, g);
   add_product(b.down, g, dense_rows, x);
 }
 
@@ -262,18 +256,13 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   const rows y = scratch(product_, 1, c.width);
   const stack::linear& down = b.down.parts().front();
   if (b.gate_threshold >= 0.0f && b.gate_up.parts().size() == 2 &&
-      b.gate_up.parts().back().where() == sparsellm::layout::row_major) {
+      b.gate_up.parts().back().layout() == sparsellm::layout_kind::row_major) {
     gate_rows(b, x);
   } else if (b.gate_threshold < 0.0f && b.gate_up.parts().size() == 1 &&
-             b.gate_up.parts().front().can_gate() && !down.top_k().has_value()) {
-    const stack::linear& w = b.gate_up.parts().front();
-    const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+             !b.gate_up.parts().front().top_k().has_value() && !down.top_k().has_value()) {
+    const rows hidden = scratch(hidden_, 1, c.hidden);
     const auto gated = [&](const auto& in) {
-      w.weight().visit([&](const auto& packed) {
-        if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-          sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
-                                         down.keep(), live_);
-      });
+      b.gate_up.parts().front().gated(exec_, in, hidden.row(0), down.keep(), live_);
     };
     if (b.mlp_norm.order.size() == 0) {
       gated(in_stream_order(x, b.mlp_norm));
@@ -311,17 +300,13 @@ void forward::gate_rows(const block& b, vector_view<const float> x) {
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
   b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
   const rows out = scratch(hidden_, 1, c.hidden);
-  std::fill(out.row(0).begin(), out.row(0).end(), 1.0f);
-  sparsellm::cpu::gate(exec_, vector_view<const float>(gates), out.row(0), out.row(0));
+  sparsellm::silu(exec_, vector_view<const float>(gates), out.row(0));
   sparsellm::sparsify(
-      sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}}, out.row(0),
-      live_);
-  b.gate_up.parts().back().weight().visit([&](const auto& packed) {
-    if constexpr (sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-      sparsellm::cpu::multiply_rows(exec_, packed.view(), live_.view(), h.row(0), ups);
-  });
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  kernels.silu_mul(gates.data(), ups.data(), c.hidden, gates.data());
+      exec_, sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}},
+      vector_view<const float>(out.row(0)), live_);
+  sparsellm::multiply_rows(exec_, b.gate_up.parts().back().weight(), live_.view(),
+                           vector_view<const float>(h.row(0)), ups);
+  sparsellm::gate(exec_, vector_view<const float>(gates), vector_view<const float>(ups), gates);
   for (std::size_t i = 0; i < live_.size(); ++i)
     live_.value_storage()[i] = gates[live_.indices()[i]];
 }
@@ -352,7 +337,7 @@ std::size_t session::cache_bytes() const noexcept {
 }
 
 const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-                            const input_observer* observe) {
+                            const activation_observer* observe) {
   require<shape_error>(
       !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
       "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,

@@ -15,7 +15,7 @@
 #include "model/kv_cache.hpp"
 #include "model/model.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/normalised.hpp"
 
@@ -46,7 +46,7 @@ class forward {
 
   // A whole block: x [tokens, width] in and out.
   void run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                 kv_cache& cache, const input_observer* observe);
+                 kv_cache& cache, const activation_observer* observe);
 
   // A whole block of one step of many sequences: row i of x [sequences, width] is the token at
   // `position` of the sequence whose cache is caches[i].
@@ -79,7 +79,7 @@ class forward {
   const model& model_;
   std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
   sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
-  sparsellm::active_set live_;  // what the gate leaves for down
+  sparsellm::active_set<> live_;  // what the gate leaves for down
   // Heads are independent: each worker multiplies on its own, one-threaded.
   std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
@@ -96,9 +96,9 @@ class session final : public decoder {
   // the tokens do not fit.
   [[nodiscard]] const_rows advance(const std::vector<std::int32_t>& tokens,
                                    std::size_t dense_prefix,
-                                   const input_observer* observe = nullptr);
+                                   const activation_observer* observe = nullptr);
   void append(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-              const input_observer* observe) override {
+              const activation_observer* observe) override {
     (void)advance(tokens, dense_prefix, observe);
   }
   void logits(std::size_t first, rows out) override {

@@ -48,11 +48,11 @@ generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::si
                     std::size_t dense_prefix, std::int32_t stop, sampler& pick,
                     sparsity_meter* meter, const progress& read,
                     const std::function<void(std::int32_t)>& wrote) {
-  const input_observer observe = [&](std::size_t layer, input where, const_rows x) {
+  const activation_observer observe = [&](std::size_t layer, activation_site site, const_rows x) {
     const std::size_t dense = dense_prefix > s.position() ? dense_prefix - s.position() : 0;
-    meter->count(layer, where, x, std::min(dense, x.rows()));
+    meter->count(layer, site, x, std::min(dense, x.rows()));
   };
-  const input_observer* const observer = meter != nullptr ? &observe : nullptr;
+  const activation_observer* const observer = meter != nullptr ? &observe : nullptr;
   // Greedy sampling needs no logits here, which a device would have to send.
   sparsellm::buffer<float> logits(pick.greedy() ? 0 : s.vocabulary());
   const rows out(logits.data(), 1, logits.size());

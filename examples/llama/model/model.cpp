@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "files/dequantize.hpp"
@@ -22,10 +23,10 @@ using sparsellm::buffer;
 using sparsellm::channel_order;
 using sparsellm::extents;
 using sparsellm::format_error;
-using sparsellm::layout;
+using sparsellm::layout_kind;
 using sparsellm::require;
 using sparsellm::sparse_linear;
-using sparsellm::storage;
+using sparsellm::element_kind;
 using sparsellm::value_error;
 using sparsellm::vector_view;
 
@@ -66,12 +67,11 @@ std::optional<sparsellm::nm_pattern> pattern_of(const sparsellm::weight_mask& ma
 }
 
 // How far row r of a packed weight is from its tensor's.
-template <class W>
-void measure(const W& packed, std::size_t r, const placed_tensor& t, std::size_t row,
+void measure(const sparsellm::any_weight& weight, std::size_t r, const placed_tensor& t, std::size_t row,
              conversion& into) {
   buffer<float> exact(t.t->cols), stored(t.t->cols);
   t.read(row, exact);
-  W::format::unpack_row(packed.view(), r, stored);
+  unpack_row(weight, r, stored);
   for (std::size_t c = 0; c < exact.size(); ++c) {
     const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
     into.squared_error += error * error;
@@ -81,13 +81,13 @@ void measure(const W& packed, std::size_t r, const placed_tensor& t, std::size_t
 
 // Of a dense weight, and the sparsity that decides for a pruned one.
 struct chosen_layout {
-  layout dense;
+  layout_kind dense;
   double sparsity;
 };
 
 // One weight from tensors of one type, top to bottom.
 sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& source,
-                          std::optional<storage> wanted, chosen_layout where,
+                          std::optional<element_kind> wanted, chosen_layout where,
                           const std::vector<placed_tensor>& tensors,
                           std::map<tensor_type, conversion>& conversions) {
   std::vector<std::size_t> outputs;
@@ -102,9 +102,9 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
     return std::pair{&tensors[t], row};
   };
   const tensor_type type = tensors.front().t->type;
-  storage stored = wanted.value_or(storage_of(type));
-  const bool is_float = !sparsellm::is_quantized(stored) || stored == storage::i8;
-  const bool pruned = is_float && where.dense != layout::row_major &&
+  element_kind stored = wanted.value_or(storage_of(type));
+  const bool is_float = !sparsellm::is_quantized(stored) || stored == element_kind::i8;
+  const bool pruned = is_float && where.dense != layout_kind::row_major &&
                       std::all_of(tensors.begin(), tensors.end(),
                                   [](const placed_tensor& p) { return p.t->mask != nullptr; });
   if (pruned) {
@@ -125,7 +125,7 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
       return sparse_linear(std::move(weight), outputs);
     }
   }
-  if (stored == storage::i8) stored = storage::q8_0;  // what dense weights of 8 bits are
+  if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
   const bool as_levels = !wanted.has_value() && has_levels(type);
   for (const placed_tensor& p : tensors)
     require<value_error>(!as_levels || (p.rows->size() == 0 && p.columns->size() == 0), "model: '",
@@ -147,12 +147,10 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
   if (!wanted.has_value() && !kept) {
     conversion& into = conversions[type];
     into.tensors += tensors.size();
-    weight.visit([&](const auto& packed) {
-      for (std::size_t row = 0; row < shape.outputs; ++row) {
-        const auto [p, r] = locate(row);
-        measure(packed, row, *p, r, into);
-      }
-    });
+    for (std::size_t row = 0; row < shape.outputs; ++row) {
+      const auto [p, r] = locate(row);
+      measure(weight, row, *p, r, into);
+    }
   }
   for (const placed_tensor& p : tensors) source.release(*p.t);
   return sparse_linear(std::move(weight), outputs);
@@ -160,7 +158,7 @@ sparse_linear pack_linear(sparsellm::cpu::executor& exec, const model_source& so
 
 // Neighbours of one type make one weight.
 stack pack_stack(sparsellm::cpu::executor& exec, const model_source& source,
-                 std::optional<storage> wanted, chosen_layout where,
+                 std::optional<element_kind> wanted, chosen_layout where,
                  const std::vector<placed_tensor>& tensors,
                  std::map<tensor_type, conversion>& conversions) {
   std::vector<sparse_linear> parts;
@@ -202,12 +200,8 @@ void check_orders(const std::vector<block_orders>& orders, const config& c) {
     require<format_error>(o.size() == 0 || o.size() == channels, "model: an order of ", channels,
                           " channels expected, got ", o.size());
   };
-  for (const block_orders& b : orders) {
-    fits(b.attention, c.width);
-    fits(b.output, c.query_width());
-    fits(b.mlp, c.width);
-    fits(b.down, c.hidden);
-  }
+  for (const block_orders& b : orders)
+    for (const activation_site site : activation_sites) fits(b[site], c.channels_of(site));
 }
 
 std::vector<double> make_frequencies(const model_file& file, const config& c) {
@@ -230,11 +224,11 @@ std::vector<double> make_frequencies(const model_file& file, const config& c) {
 
 // The sparsity a stacked weight can count on: the mean over what is stacked, by size.
 double expected_sparsity(const load_options& options, std::size_t layer,
-                         const std::vector<std::size_t>& stacked, const model& m) {
+                         std::span<const projection> stacked, const model& m) {
   if (options.thresholds == nullptr) return options.sparsity;
   double weighted = 0, total = 0;
-  for (const std::size_t p : stacked) {
-    const auto* entry = options.thresholds->find({layer, std::string(projections[p])});
+  for (const projection p : stacked) {
+    const auto* entry = options.thresholds->find({layer, name(p)});
     const auto outputs = static_cast<double>(m.extents_of(p).outputs);
     if (entry != nullptr) weighted += outputs * entry->sparsity;
     total += outputs;
@@ -244,18 +238,6 @@ double expected_sparsity(const load_options& options, std::size_t layer,
 
 }  // namespace
 
-std::vector<std::size_t> readers(input where) {
-  std::vector<std::size_t> all;
-  for (std::size_t p = 0; p < projections.size(); ++p)
-    if (input_of[p] == where) all.push_back(p);
-  return all;
-}
-
-std::size_t place_of(std::size_t projection) {
-  const std::vector<std::size_t> all = readers(input_of[projection]);
-  return static_cast<std::size_t>(std::find(all.begin(), all.end(), projection) - all.begin());
-}
-
 model::model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
              const progress& report)
     : source_(path),
@@ -264,14 +246,16 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
       frequencies_(make_frequencies(file(), config_)) {
   const config& c = config_;
   check_orders(orders_, c);
-  for (const block_orders& b : orders_) v_.push_back(value_rows(b.output, c));
+  for (const block_orders& b : orders_)
+    v_.push_back(value_rows(b[activation_site::attention_output], c));
   const auto score = options.thresholds != nullptr ? options.thresholds->score : options.score;
   const bool gated = score == sparsellm::table_score::gate;
   blocks_.reserve(c.layers);
   for (std::size_t l = 0; l < c.layers; ++l) {
-    const auto chosen = [&](const std::vector<std::size_t>& stacked) {
+    const auto chosen = [&](activation_site site) {
+      const std::span<const projection> stacked = readers(site);
       extents shape{0, extents_of(stacked.front()).inputs};
-      for (const std::size_t p : stacked) shape.outputs += extents_of(p).outputs;
+      for (const projection p : stacked) shape.outputs += extents_of(p).outputs;
       const double sparsity = expected_sparsity(options, l, stacked, *this);
       return chosen_layout{
           sparsellm::choose_layout(
@@ -279,36 +263,39 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
               sparsity),
           sparsity};
     };
-    constexpr chosen_layout panel{layout::panel, 0.0};
-    const auto placed = [&](std::size_t layer, std::size_t p) {
-      return placed_tensor{&weight_of(layer, p), &row_order(layer, p), &column_order(layer, p)};
+    constexpr chosen_layout panel{layout_kind::panel, 0.0};
+    const auto placed = [&](projection p) {
+      return placed_tensor{&weight_of(l, p), &row_order(l, p), &column_order(l, p)};
     };
-    const auto packed = [&](const std::vector<std::size_t>& stacked, chosen_layout where) {
+    const auto packed = [&](activation_site site, chosen_layout where) {
       std::vector<placed_tensor> tensors;
-      for (const std::size_t p : stacked) tensors.push_back(placed(l, p));
+      for (const projection p : readers(site)) tensors.push_back(placed(p));
       return pack_stack(exec, source_, options.weights, where, tensors, conversions_);
     };
-    const auto norm = [&](const std::string& name, channel_order block_orders::*order) {
-      return norm_step{read_vector(file(), name, c.width),
-                       orders_.empty() ? channel_order{} : orders_[l].*order};
+    const auto norm = [&](const std::string& gain, activation_site site) {
+      return norm_step{read_vector(file(), gain, c.width),
+                       orders_.empty() ? channel_order{} : orders_[l][site]};
     };
     // CATS reads all of gate, then rows of up.
     const auto gate_then_up = [&] {
-      const bool rows = !is_quantized(options.weights.value_or(storage_of(weight_of(l, 5).type)));
+      const bool rows =
+          !is_quantized(options.weights.value_or(storage_of(weight_of(l, projection::up).type)));
       std::vector<sparse_linear> parts;
-      for (const std::size_t p : {std::size_t{4}, std::size_t{5}})
-        parts.push_back(pack_linear(exec, source_, options.weights,
-                                    p == 5 && rows ? chosen_layout{layout::row_major, 0.0} : panel,
-                                    {placed(l, p)}, conversions_));
+      for (const projection p : readers(activation_site::mlp_input))
+        parts.push_back(
+            pack_linear(exec, source_, options.weights,
+                        p == projection::up && rows ? chosen_layout{layout_kind::row_major, 0.0} : panel,
+                        {placed(p)}, conversions_));
       return stack(std::move(parts));
     };
     const std::string prefix = "blk." + std::to_string(l) + ".";
-    blocks_.push_back({norm(prefix + "attn_norm.weight", &block_orders::attention),
-                       norm(prefix + "ffn_norm.weight", &block_orders::mlp),
-                       packed({0, 1, 2}, gated ? panel : chosen({0, 1, 2})),
-                       packed({3}, gated ? panel : chosen({3})),
-                       gated ? gate_then_up() : packed({4, 5}, chosen({4, 5})),
-                       packed({6}, chosen({6}))});
+    using enum activation_site;
+    blocks_.push_back({norm(prefix + "attn_norm.weight", attention_input),
+                       norm(prefix + "ffn_norm.weight", mlp_input),
+                       packed(attention_input, gated ? panel : chosen(attention_input)),
+                       packed(attention_output, gated ? panel : chosen(attention_output)),
+                       gated ? gate_then_up() : packed(mlp_input, chosen(mlp_input)),
+                       packed(mlp_hidden, chosen(mlp_hidden))});
     report(static_cast<double>(l + 1) / static_cast<double>(c.layers + 1));
   }
   final_norm_.gain = read_vector(file(), "output_norm.weight", c.width);
@@ -316,43 +303,31 @@ model::model(sparsellm::cpu::executor& exec, const std::string& path, const load
   const char* head =
       file().find("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
   const channel_order as_it_is;
-  head_ = pack_stack(exec, source_, options.weights, {layout::panel, 0.0},
+  head_ = pack_stack(exec, source_, options.weights, {layout_kind::panel, 0.0},
                      {{&file().tensor_of(head, c.vocabulary, c.width), &as_it_is, &as_it_is}},
                      conversions_);
   report(1.0);
 }
 
-const tensor& model::weight_of(std::size_t layer, std::size_t projection) const {
-  constexpr const char* names[] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                   "ffn_gate", "ffn_up", "ffn_down"};
-  const extents e = extents_of(projection);
-  return file().tensor_of("blk." + std::to_string(layer) + "." + names[projection] + ".weight",
-                          e.outputs, e.inputs);
+const tensor& model::weight_of(std::size_t layer, projection p) const {
+  return llama::weight_of(file(), config_, layer, p);
 }
 
-const channel_order& model::column_order(std::size_t layer, std::size_t projection) const {
+const channel_order& model::column_order(std::size_t layer, projection p) const {
+  static const channel_order none;
+  return orders_.empty() ? none : orders_[layer][site_of(p)];
+}
+
+const channel_order& model::row_order(std::size_t layer, projection p) const {
   static const channel_order none;
   if (orders_.empty()) return none;
-  const block_orders& b = orders_[layer];
-  const input where = input_of[projection];
-  return where == input::attention ? b.attention
-         : where == input::output  ? b.output
-         : where == input::mlp     ? b.mlp
-                                   : b.down;
+  if (p == projection::v) return v_[layer];
+  return p == projection::gate || p == projection::up ? orders_[layer][activation_site::mlp_hidden]
+                                                      : none;
 }
 
-const channel_order& model::row_order(std::size_t layer, std::size_t projection) const {
-  static const channel_order none;
-  if (orders_.empty()) return none;
-  if (projection == 2) return v_[layer];
-  return projection == 4 || projection == 5 ? orders_[layer].down : none;
-}
-
-void model::read_row(std::size_t layer, std::size_t projection, std::size_t r,
-                     vector_view<float> out) const {
-  placed_tensor{&weight_of(layer, projection), &row_order(layer, projection),
-                &column_order(layer, projection)}
-      .read(r, out);
+void model::read_row(std::size_t layer, projection p, std::size_t r, vector_view<float> out) const {
+  placed_tensor{&weight_of(layer, p), &row_order(layer, p), &column_order(layer, p)}.read(r, out);
 }
 
 std::size_t model::weight_bytes() const {
@@ -369,15 +344,6 @@ void model::embed(std::int32_t token, vector_view<float> out) const {
   dequantize_row(*file().find("token_embd.weight"), static_cast<std::size_t>(token), out);
 }
 
-extents model::extents_of(std::size_t projection) const noexcept {
-  const config& c = config_;
-  const extents shapes[] = {{c.query_width(), c.width}, {c.kv_width(), c.width},
-                            {c.kv_width(), c.width},    {c.width, c.query_width()},
-                            {c.hidden, c.width},        {c.hidden, c.width},
-                            {c.width, c.hidden}};
-  return shapes[projection];
-}
-
 sparsellm::model_identity model::identity() const {
   sparsellm::weight_hash hash;
   for (const tensor& t : file().tensors()) {
@@ -389,10 +355,10 @@ sparsellm::model_identity model::identity() const {
 }
 
 std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
-                                       input where) const {
-  const std::size_t inputs = extents_of(readers(where).front()).inputs;
+                                       activation_site site) const {
+  const std::size_t inputs = extents_of(readers(site).front()).inputs;
   std::vector<std::vector<double>> squares(exec.concurrency(), std::vector<double>(inputs, 0.0));
-  for (const std::size_t p : readers(where)) {
+  for (const projection p : readers(site)) {
     exec.parallel_for(squares.size(), [&](std::size_t task) {
       buffer<float> row(inputs);
       for (std::size_t r = task; r < extents_of(p).outputs; r += squares.size()) {
@@ -412,32 +378,30 @@ std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size
 }
 
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
-                std::size_t layer, input where) {
+                std::size_t layer, activation_site site) {
   block& b = blocks_[layer];
-  stack& s = b.reading(where);
+  stack& s = b.reading(site);
   std::vector<float> thresholds;
-  for (const std::size_t p : readers(where))
-    thresholds.push_back(table.at({layer, std::string(projections[p])}, extents_of(p)).threshold);
+  for (const projection p : readers(site))
+    thresholds.push_back(table.at({layer, name(p)}, extents_of(p)).threshold);
   if (table.score == sparsellm::table_score::gate) {
     s.set_thresholds(std::vector<float>(thresholds.size(), -1.0f));
-    if (where == input::mlp) b.gate_threshold = thresholds.back();
+    if (site == activation_site::mlp_input) b.gate_threshold = thresholds.back();
     return;
   }
   b.gate_threshold = -1.0f;
-  s.set_scale(table.score == sparsellm::table_score::column_scaled
-                  ? column_norms(exec, layer, where)
-                  : std::vector<float>{});
+  s.set_scale(table.score == sparsellm::table_score::column_scaled ? column_norms(exec, layer, site)
+                                                                   : std::vector<float>{});
   s.set_thresholds(thresholds);
   if (table.selection == sparsellm::table_selection::top_k) {
-    const std::size_t first = readers(where).front();
-    const auto& entry = table.at({layer, std::string(projections[first])}, extents_of(first));
-    for (const std::size_t p : readers(where))
-      require<format_error>(
-          table.at({layer, std::string(projections[p])}, extents_of(p)).sparsity == entry.sparsity,
-          "threshold table: layer ", layer,
-          ": top-k takes one sparsity for all that read an "
-          "input, ",
-          projections[p], " has another than ", projections[first]);
+    const projection first = readers(site).front();
+    const auto& entry = table.at({layer, name(first)}, extents_of(first));
+    for (const projection p : readers(site))
+      require<format_error>(table.at({layer, name(p)}, extents_of(p)).sparsity == entry.sparsity,
+                            "threshold table: layer ", layer,
+                            ": top-k takes one sparsity for all that read an "
+                            "input, ",
+                            name(p), " has another than ", name(first));
     const auto inputs = static_cast<double>(entry.shape.inputs);
     s.set_top_k(static_cast<std::size_t>(std::lround((1.0 - entry.sparsity) * inputs)));
   }
@@ -447,8 +411,7 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
                 const sparsellm::model_identity& self) {
   table.check(self);
   for (std::size_t l = 0; l < blocks_.size(); ++l)
-    for (const input where : {input::attention, input::output, input::mlp, input::down})
-      use(exec, table, l, where);
+    for (const activation_site site : activation_sites) use(exec, table, l, site);
 }
 
 }  // namespace llama

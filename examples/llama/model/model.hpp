@@ -5,35 +5,26 @@
 // of each asks for.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "files/config.hpp"
 #include "files/model_file.hpp"
 #include "files/model_source.hpp"
 #include "files/orders.hpp"
+#include "files/projection.hpp"
 #include "model/stack.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/core/buffer.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
 
 namespace llama {
-
-// TEAL's four inputs of a block, and the seven projections that read them.
-enum class input { attention, output, mlp, down };
-inline constexpr std::array<std::string_view, 7> projections{"q",    "k",  "v",   "o",
-                                                             "gate", "up", "down"};
-inline constexpr std::array<input, 7> input_of{input::attention, input::attention, input::attention,
-                                               input::output,    input::mlp,       input::mlp,
-                                               input::down};
 
 // RMSNorm, and the order that what reads it wants: channel order[i] of the stream, times its gain,
 // is stored in place i. No order leaves channels where they are.
@@ -51,26 +42,20 @@ struct block {
   // CATS: outputs of up and inputs of down with |silu(gate)| <= this are skipped; below 0 none.
   float gate_threshold = -1.0f;
 
-  [[nodiscard]] stack& reading(input where) noexcept {
-    return where == input::attention ? qkv
-           : where == input::output  ? out
-           : where == input::mlp     ? gate_up
-                                     : down;
+  [[nodiscard]] stack& reading(activation_site site) noexcept {
+    stack* const stacks[] = {&qkv, &out, &gate_up, &down};
+    return *stacks[static_cast<std::size_t>(site)];
   }
-  [[nodiscard]] const stack& reading(input where) const noexcept {
-    return const_cast<block*>(this)->reading(where);
+  [[nodiscard]] const stack& reading(activation_site site) const noexcept {
+    return const_cast<block*>(this)->reading(site);
   }
 };
-
-// Which projections read an input, and a projection's place among them.
-[[nodiscard]] std::vector<std::size_t> readers(input where);
-[[nodiscard]] std::size_t place_of(std::size_t projection);
 
 using progress = std::function<void(double share)>;
 
 struct load_options {
   // What weights are packed as; nothing for what each tensor is in the file (files/levels.hpp).
-  std::optional<sparsellm::storage> weights = sparsellm::storage::bf16;
+  std::optional<sparsellm::element_kind> weights = sparsellm::element_kind::bf16;
   double sparsity = 0.0;                                   // expected; decides the layouts
   const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
   sparsellm::table_score score = sparsellm::table_score::magnitude;
@@ -104,18 +89,16 @@ class model {
   }
 
   // A projection's weight in the file, [outputs, inputs].
-  [[nodiscard]] const tensor& weight_of(std::size_t layer, std::size_t projection) const;
+  [[nodiscard]] const tensor& weight_of(std::size_t layer, projection p) const;
   // The orders that its rows and columns are packed in; of size 0 as in the file.
-  [[nodiscard]] const sparsellm::channel_order& row_order(std::size_t layer,
-                                                          std::size_t projection) const;
-  [[nodiscard]] const sparsellm::channel_order& column_order(std::size_t layer,
-                                                             std::size_t projection) const;
+  [[nodiscard]] const sparsellm::channel_order& row_order(std::size_t layer, projection p) const;
+  [[nodiscard]] const sparsellm::channel_order& column_order(std::size_t layer, projection p) const;
   // Its row r, rows and columns in the orders that they are packed in.
-  void read_row(std::size_t layer, std::size_t projection, std::size_t r,
+  void read_row(std::size_t layer, projection p, std::size_t r,
                 sparsellm::vector_view<float> out) const;
-  // scale [inputs]: ‖W_:,i‖₂ of everything stacked that reads an input.
+  // [inputs]: ‖W_:,i‖₂ over all projections that read the activation.
   [[nodiscard]] std::vector<float> column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
-                                                input where) const;
+                                                activation_site site) const;
 
   // out [width] = the embedding of a token, straight from the file. Throws value_error for an id
   // outside the vocabulary.
@@ -127,7 +110,9 @@ class model {
   }
 
   // The shape of a projection's weight.
-  [[nodiscard]] sparsellm::extents extents_of(std::size_t projection) const noexcept;
+  [[nodiscard]] sparsellm::extents extents_of(projection p) const noexcept {
+    return config_.extents_of(p);
+  }
 
   // Name and hash of all tensors. Reads the whole file: seconds for large ones.
   [[nodiscard]] sparsellm::model_identity identity() const;
@@ -136,9 +121,9 @@ class model {
   // model or lacks a site.
   void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
            const sparsellm::model_identity& self);
-  // The same for the projections that read one input.
+  // The same for the projections that read one activation.
   void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
-           std::size_t layer, input where);
+           std::size_t layer, activation_site site);
 
  private:
   model_source source_;

@@ -11,8 +11,8 @@ namespace llama {
 namespace {
 
 // How many of x's channels projection p of a block skips.
-std::size_t skipped_by(const block& b, std::size_t p, sparsellm::vector_view<const float> x) {
-  const auto [linear, place] = b.reading(input_of[p]).projection(place_of(p));
+std::size_t skipped_by(const block& b, projection p, sparsellm::vector_view<const float> x) {
+  const auto [linear, place] = b.reading(site_of(p)).part_with(place_of(p));
   if (linear->top_k().has_value()) return x.size() - std::min(*linear->top_k(), x.size());
   const auto keep = linear->sections().sections[place].keep;
   std::size_t skipped = 0;
@@ -22,36 +22,37 @@ std::size_t skipped_by(const block& b, std::size_t p, sparsellm::vector_view<con
 
 }  // namespace
 
-void sparsity_meter::count(std::size_t layer, input where, const_rows x, std::size_t dense_rows) {
+void sparsity_meter::count(std::size_t layer, activation_site site, const_rows x,
+                           std::size_t dense_rows) {
   const block& b = model_.blocks()[layer];
-  const auto add = [&](std::size_t p, std::size_t skipped) {
+  const auto add = [&](projection p, std::size_t skipped) {
     skipped_[p] += skipped;
     seen_[p] += x.cols();
   };
   for (std::size_t r = dense_rows; r < x.rows(); ++r) {
     if (b.gate_threshold < 0.0f) {
-      for (const std::size_t p : readers(where)) add(p, skipped_by(b, p, x.row(r)));
-    } else if (where == input::down) {
+      for (const projection p : readers(site)) add(p, skipped_by(b, p, x.row(r)));
+    } else if (site == activation_site::mlp_hidden) {
       // CATS skips what forward::gate() has set to zero: inputs of down, and the outputs of up that
       // they are made of.
       const auto zeros =
           static_cast<std::size_t>(std::count(x.row(r).begin(), x.row(r).end(), 0.0f));
-      add(5, zeros);
-      add(6, zeros);
+      add(projection::up, zeros);
+      add(projection::down, zeros);
     }
   }
 }
 
-double sparsity_meter::projection(std::size_t p) const noexcept {
+double sparsity_meter::sparsity(projection p) const noexcept {
   return seen_[p] == 0 ? 0.0 : static_cast<double>(skipped_[p]) / static_cast<double>(seen_[p]);
 }
 
 double sparsity_meter::total() const noexcept {
   double skipped = 0, weights = 0;
-  for (std::size_t p = 0; p < projections.size(); ++p) {
+  for (const projection p : projections) {
     const sparsellm::extents e = model_.extents_of(p);
     const auto size = static_cast<double>(e.outputs * e.inputs);
-    skipped += size * projection(p);
+    skipped += size * sparsity(p);
     weights += size;
   }
   return skipped / weights;

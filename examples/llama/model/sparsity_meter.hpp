@@ -5,7 +5,6 @@
 // fixed, so what they achieve differs from what was asked and is worth knowing.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,16 +18,16 @@ class sparsity_meter {
   explicit sparsity_meter(const model& m) : model_(m) {}
 
   // Rows [0, dense_rows) do not count.
-  void count(std::size_t layer, input where, const_rows x, std::size_t dense_rows);
+  void count(std::size_t layer, activation_site site, const_rows x, std::size_t dense_rows);
 
   // Share of the skipped activations of a projection, over all layers; 0 when nothing was counted.
-  [[nodiscard]] double projection(std::size_t p) const noexcept;
+  [[nodiscard]] double sparsity(projection p) const noexcept;
   // Over the model, weighted by the size of the weights: the share of weights not read.
   [[nodiscard]] double total() const noexcept;
 
  private:
   const model& model_;
-  std::array<std::uint64_t, 7> skipped_{}, seen_{};
+  per_projection<std::uint64_t> skipped_, seen_;
 };
 
 }  // namespace llama

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The projections that read one input of a block: one weight when their elements are of one type,
-// else as many as it takes, since a file may quantise them differently.
+// The projections that read one activation of a block: one weight when their elements are of one
+// type, else as many as it takes, since a file may quantise them differently.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
 
@@ -40,11 +40,11 @@ class stack {
     for (linear& p : parts_) p.set_top_k(k);
   }
 
-  // The part that projection p is in, and its place there.
-  [[nodiscard]] std::pair<const linear*, std::size_t> projection(std::size_t p) const noexcept {
+  // The part that holds the projection at this place of the stack, and the place within the part.
+  [[nodiscard]] std::pair<const linear*, std::size_t> part_with(std::size_t place) const noexcept {
     std::size_t part = 0;
-    for (; p >= parts_[part].projections(); ++part) p -= parts_[part].projections();
-    return {&parts_[part], p};
+    for (; place >= parts_[part].projections(); ++part) place -= parts_[part].projections();
+    return {&parts_[part], place};
   }
 
   void dense(executor& exec, sparsellm::vector_view<const float> x,

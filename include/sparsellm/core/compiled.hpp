@@ -9,18 +9,30 @@
 
 #include "sparsellm/core/config.hpp"
 
-// The library's own sources define SPARSELLM_COMPILED_SOURCE.
-#if defined(SPARSELLM_COMPILED) && !defined(SPARSELLM_COMPILED_SOURCE)
+// The library's own sources define SPARSELLM_COMPILED_SOURCE, and one of them
+// SPARSELLM_COMPILED_VECTORS too.
+#if defined(SPARSELLM_COMPILED_SOURCE)
+#define SPARSELLM_DEFINES_PRODUCTS 1
+#if defined(SPARSELLM_COMPILED_VECTORS)
+#define SPARSELLM_DEFINES_VECTORS 1
+#else
+#define SPARSELLM_DEFINES_VECTORS 0
+#endif
+#elif defined(SPARSELLM_COMPILED)
 #define SPARSELLM_DEFINES_PRODUCTS 0
+#define SPARSELLM_DEFINES_VECTORS 0
 #else
 #define SPARSELLM_DEFINES_PRODUCTS 1
+#define SPARSELLM_DEFINES_VECTORS 1
 #endif
 
 // Where the products stand: apart for every baseline, or once for all of them.
 #if defined(SPARSELLM_COMPILED) || defined(SPARSELLM_COMPILED_SOURCE)
 #define SPARSELLM_PRODUCTS sparsellm::inline v0::detail
+#define SPARSELLM_PRODUCTS_INLINE
 #else
 #define SPARSELLM_PRODUCTS sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+#define SPARSELLM_PRODUCTS_INLINE inline
 #endif
 
 // Files of both ways in one program would hold two sets of products: the linker refuses them, and the

@@ -43,7 +43,18 @@ void gate(E& exec, matrix_view<const float> gates, matrix_view<const float> ups,
   require<shape_error>(gates.rows() == out.rows() && ups.rows() == out.rows(), "gate: ",
                        gates.rows(), " rows of gates and ", ups.rows(), " of values for ",
                        out.rows(), " of outputs");
-  for (std::size_t t = 0; t < out.rows(); ++t) gate(exec, gates.row(t), ups.row(t), out.row(t));
+  require<shape_error>(gates.cols() == out.cols() && ups.cols() == out.cols(), "gate: ",
+                       gates.cols(), " gates and ", ups.cols(), " values for ", out.cols(),
+                       " outputs");
+  const detail::executor_ref on = detail::ref(exec);
+  const detail::vector_table& kernels = detail::vector_kernels(on.isa);
+  const bool fork = out.rows() * out.cols() > detail::vector_tuning::serial_gates;
+  const std::size_t tasks = fork ? on.concurrency() : 1;
+  on.parallel_for(tasks, [&](std::size_t task) {
+    const detail::index_range r = detail::share(out.rows(), task, tasks);
+    for (std::size_t t = r.first; t < r.last; ++t)
+      kernels.silu_mul(gates.row(t).data(), ups.row(t).data(), out.cols(), out.row(t).data());
+  });
 }
 
 // out [n] = silu(x [n]); out may be x. Throws shape_error when sizes differ.

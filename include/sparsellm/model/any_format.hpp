@@ -59,11 +59,7 @@ struct any_format {
 namespace SPARSELLM_PRODUCTS {
 
 // Null for a format that is not in the list.
-#if SPARSELLM_DEFINES_PRODUCTS
-inline
-#endif
-    const any_format*
-    find_format(weight_format f) noexcept;
+[[nodiscard]] SPARSELLM_PRODUCTS_INLINE const any_format* find_format(weight_format f) noexcept;
 
 }  // namespace SPARSELLM_PRODUCTS
 

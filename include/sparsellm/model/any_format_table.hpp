@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sparsellm/core/compiled.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/multiply.hpp"
@@ -111,7 +112,7 @@ template <class... F>
 
 namespace SPARSELLM_PRODUCTS {
 
-inline const any_format* find_format(weight_format f) noexcept {
+SPARSELLM_PRODUCTS_INLINE const any_format* find_format(weight_format f) noexcept {
   return find_in(any_formats{}, f);
 }
 

@@ -204,13 +204,21 @@ class basic_any_weight {
 
 using any_weight = basic_any_weight<host_space>;
 
-// out [outputs, inputs], of each number what was stored. Throws shape_error for another shape.
+// out [inputs]: of row r, of each number what was stored. Throws shape_error for another size or a row
+// that is not there.
+inline void unpack_row(const any_weight& w, std::size_t r, vector_view<float> out) {
+  require<shape_error>(r < w.shape().outputs && out.size() == w.shape().inputs, "unpack_row: W is ",
+                       w.shape().outputs, "x", w.shape().inputs, ", row ", r, " and ", out.size(),
+                       " channels were asked for");
+  w.view().functions->unpack_row(w.storage_view().data(), w.shape(), r, out.data());
+}
+
+// out [outputs, inputs]. Throws shape_error for another shape.
 inline void unpack(const any_weight& w, matrix_view<float> out) {
   require<shape_error>(out.rows() == w.shape().outputs && out.cols() == w.shape().inputs,
                        "unpack: ", w.shape().outputs, "x", w.shape().inputs, " expected, got ",
                        out.rows(), "x", out.cols());
-  for (std::size_t r = 0; r < out.rows(); ++r)
-    w.view().functions->unpack_row(w.storage_view().data(), w.shape(), r, out.row(r).data());
+  for (std::size_t r = 0; r < out.rows(); ++r) unpack_row(w, r, out.row(r));
 }
 
 // multiply(), multiply_gated() and multiply_part() as for weights whose format is known when they are

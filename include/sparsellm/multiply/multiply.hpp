@@ -25,18 +25,10 @@
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/normalised.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/sparsify.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
-
-// Writes the channels of x [inputs] that s keeps to `out`, ascending. Throws shape_error when `out`
-// has no room for them.
-template <host_executor E, activation_sparsifier S>
-void sparsify(E&, const S& s, vector_view<const float> x, active_set<>& out) {
-  require<shape_error>(out.capacity() >= x.size(), "sparsify: an active set for ", x.size(),
-                       " channels expected, this one holds ", out.capacity());
-  list_active(s, x, out);
-}
 
 // One token whose channels are listed already. Throws shape_error when sizes do not fit or a channel
 // is not there.
@@ -97,8 +89,12 @@ template <executor E, detail::weight_view W, class S>
 requires(!detail::fused_sparsifier<S> && !detail::weight_view<S> && !detail::is_active<S>)
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
               std::type_identity_t<output_vector<E>> y) {
-  active_set active(exec, w.shape.inputs);
-  multiply(exec, w, s, x, y, active);
+  if constexpr (detail::is_stacked<S>) {
+    (void)detail::fuses<S>();
+  } else {
+    active_set active(exec, w.shape.inputs);
+    multiply(exec, w, s, x, y, active);
+  }
 }
 
 // A batch, each token its own channels. Throws shape_error when sizes do not fit or sections do not

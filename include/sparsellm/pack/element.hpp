@@ -9,9 +9,11 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 
 namespace sparsellm::inline v0 {
 
@@ -50,5 +52,17 @@ concept quantized_element = is_quantized_element<T>;
 // from -127 to 127 with one scale per output.
 template <class T>
 concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
+
+// The kind of an element type: float, half, bfloat16, q8_0, q4_0, q4_1 or std::int8_t.
+template <class T>
+[[nodiscard]] constexpr element_kind kind_of() noexcept {
+  if constexpr (std::is_same_v<T, float>) return element_kind::f32;
+  if constexpr (std::is_same_v<T, half>) return element_kind::f16;
+  if constexpr (std::is_same_v<T, bfloat16>) return element_kind::bf16;
+  if constexpr (std::is_same_v<T, q8_0>) return element_kind::q8_0;
+  if constexpr (std::is_same_v<T, q4_0>) return element_kind::q4_0;
+  if constexpr (std::is_same_v<T, q4_1>) return element_kind::q4_1;
+  if constexpr (std::is_same_v<T, std::int8_t>) return element_kind::i8;
+}
 
 }  // namespace sparsellm::inline v0

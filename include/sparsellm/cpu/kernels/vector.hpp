@@ -10,7 +10,7 @@
 #include "sparsellm/cpu/isa/isa.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 
-#if SPARSELLM_DEFINES_PRODUCTS
+#if SPARSELLM_DEFINES_VECTORS
 
 #include "sparsellm/cpu/isa/vocabulary.hpp"
 
@@ -30,9 +30,9 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 namespace SPARSELLM_PRODUCTS {
 
-#if SPARSELLM_DEFINES_PRODUCTS
+#if SPARSELLM_DEFINES_VECTORS
 // On an instruction set that supported() says is there.
-[[nodiscard]] inline const vector_table& vector_kernels(cpu::isa i) noexcept {
+[[nodiscard]] SPARSELLM_PRODUCTS_INLINE const vector_table& vector_kernels(cpu::isa i) noexcept {
   static constexpr vector_table tables[] = {
 #define SPARSELLM_ISA_ROW(name, home, here) home::vector_kernels_of(),
 #include "sparsellm/cpu/isa/list.inl"
