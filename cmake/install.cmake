@@ -9,6 +9,15 @@ install(TARGETS sparsellm EXPORT sparsellm-targets)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sparsellm)
 install(EXPORT sparsellm-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
+# The compiled library is a component: found by those who ask for COMPONENTS compiled.
+if(SPARSELLM_BUILD_COMPILED)
+  install(TARGETS sparsellm_compiled EXPORT sparsellm-compiled-targets
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(EXPORT sparsellm-compiled-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
+  configure_file(cmake/sparsellm-compiled.pc.in ${PROJECT_BINARY_DIR}/sparsellm-compiled.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/sparsellm-compiled.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+endif()
 configure_package_config_file(cmake/sparsellm-config.cmake.in
                               ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
                               INSTALL_DESTINATION ${package_dir})

@@ -85,17 +85,22 @@ struct threshold_table {
     return at == sites.end() ? nullptr : &*at;
   }
 
-  // A site's entry. Throws format_error when the table does not have it or was made for a weight of
-  // another shape.
-  [[nodiscard]] const site_threshold& at(const site& where, extents shape) const {
+  // A site's entry: table.at({layer, "q"}).threshold. Throws format_error when the table does not
+  // have it.
+  [[nodiscard]] const site_threshold& at(const site& where) const {
     const site_threshold* entry = find(where);
     require<format_error>(entry != nullptr, "threshold table for '", model.name,
                           "': no threshold for layer ", where.layer, " ", where.projection);
-    require<format_error>(entry->shape == shape, "threshold table for '", model.name, "': layer ",
-                          where.layer, " ", where.projection, " is ", entry->shape.outputs, "x",
-                          entry->shape.inputs, " there and ", shape.outputs, "x", shape.inputs,
-                          " in the model");
     return *entry;
+  }
+  // The same, and throws format_error when the table was made for a weight of another shape.
+  [[nodiscard]] const site_threshold& at(const site& where, extents shape) const {
+    const site_threshold& entry = at(where);
+    require<format_error>(entry.shape == shape, "threshold table for '", model.name, "': layer ",
+                          where.layer, " ", where.projection, " is ", entry.shape.outputs, "x",
+                          entry.shape.inputs, " there and ", shape.outputs, "x", shape.inputs,
+                          " in the model");
+    return entry;
   }
 
   // Throws format_error when the table was made for another model.

@@ -1,0 +1,13 @@
+# Both ways print the same lines.
+foreach(way HEADER_ONLY COMPILED)
+  execute_process(COMMAND ${${way}} RESULT_VARIABLE failed OUTPUT_VARIABLE ${way}_lines)
+  if(NOT failed EQUAL 0)
+    message(FATAL_ERROR "${way}: exit status ${failed}")
+  endif()
+endforeach()
+if(NOT HEADER_ONLY_lines STREQUAL COMPILED_lines OR HEADER_ONLY_lines STREQUAL "")
+  message(FATAL_ERROR "header-only:\n${HEADER_ONLY_lines}\ncompiled:\n${COMPILED_lines}")
+endif()
+string(REGEX MATCHALL "\n" lines "${COMPILED_lines}")
+list(LENGTH lines count)
+message(STATUS "${count} products, the same bits both ways")
