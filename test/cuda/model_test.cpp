@@ -14,8 +14,8 @@
 #include "llama/gguf_builder.hpp"
 #include "methods/calibration.hpp"
 #include "methods/pruning.hpp"
-#include "model/forward.hpp"
 #include "model/model.hpp"
+#include "model/session.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 
 using namespace llama;

@@ -22,6 +22,7 @@
 #include "methods/perplexity.hpp"
 #include "model/forward.hpp"
 #include "model/generation.hpp"
+#include "model/session.hpp"
 #include "model/sparsity_meter.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/error.hpp"

@@ -6,19 +6,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "sparsellm/core/error.hpp"
 #include "sparsellm/cpu/gated_product.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/cpu/rows_product.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
 
 namespace llama {
 
-using sparsellm::matrix_view;
-using sparsellm::require;
-using sparsellm::shape_error;
 using sparsellm::vector_view;
 
 namespace {
@@ -34,6 +30,22 @@ M below(M m, std::size_t n) {
   return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
 }
 
+// Weights whose rows can be multiplied one by one.
+template <class View>
+concept has_rows = requires(sparsellm::cpu::executor& exec, View w, sparsellm::active_view live,
+                            vector_view<const float> x, vector_view<float> y) {
+  sparsellm::cpu::multiply_rows(exec, w, live, x, y);
+};
+
+// A channel stays when another vector's element in its place does.
+struct scored_elsewhere {
+  const float* scores;
+  sparsellm::teal keep;
+  [[nodiscard]] bool keeps(float, std::size_t channel) const noexcept {
+    return keep.keeps(scores[channel], channel);
+  }
+};
+
 // scores [n] become probabilities.
 void softmax(float* scores, std::size_t n) {
   const float largest = *std::max_element(scores, scores + n);
@@ -46,7 +58,7 @@ void softmax(float* scores, std::size_t n) {
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m), live_(m.shape().hidden) {
+    : exec_(exec), model_(m), ones_(m.shape().hidden, 1.0f), live_(m.shape().hidden) {
   const config& c = m.shape();
   rotary_.reserve(positions * c.rotary_size);
   for (std::size_t p = 0; p < positions; ++p)
@@ -105,12 +117,14 @@ void forward::rotate(float* head, std::size_t position) const noexcept {
   }
 }
 
-void forward::attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
-                     kv_cache& cache, rows out) {
+void forward::attend(const block& b, const_rows h, std::size_t position, std::size_t dense_rows,
+                     std::span<kv_cache> caches, rows out) {
   const config& c = model_.shape();
   const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
   product(b.qkv, h, dense_rows, qkv);
-  attend_to(qkv, first, cache, out);
+  if (caches.size() == 1) return attend_to(qkv, position, caches.front(), out);
+  for (std::size_t i = 0; i < caches.size(); ++i)
+    attend_to(top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
 }
 
 // From [q; k; v] of each row.
@@ -172,23 +186,27 @@ void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows,
     for (std::size_t i = 0; i < x.cols(); ++i) x(t, i) += y(t, i);
 }
 
+// body(an executor that is free, row). Several rows are dealt to the workers, one may use all
+// threads.
+template <class Body>
+void forward::each_row(std::size_t count, const Body& body) {
+  if (count == 1) return body(exec_, std::size_t{0});
+  exec_.parallel_for(workers_.size(), [&](std::size_t w) {
+    for (std::size_t r = w; r < count; r += workers_.size()) body(*workers_[w], r);
+  });
+}
+
 void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  const std::size_t tasks = exec_.concurrency();
-  const std::vector<float> ones(b.gate_threshold >= 0.0f ? hidden : 0, 1.0f);
-  exec_.parallel_for(tasks, [&](std::size_t task) {
-    const std::size_t first = hidden * task / tasks, n = hidden * (task + 1) / tasks - first;
-    for (std::size_t t = 0; t < h.rows(); ++t) {
-      float* const g = &both(t, first);
-      kernels.silu_mul(g, &both(t, hidden + first), n, &out(t, first));
-      if (b.gate_threshold < 0.0f || t < dense_rows) continue;
-      kernels.silu_mul(g, ones.data(), n, g);
-      for (std::size_t i = 0; i < n; ++i)
-        if (std::fabs(g[i]) <= b.gate_threshold) out(t, first + i) = 0.0f;
-    }
+  each_row(h.rows(), [&](sparsellm::cpu::executor& exec, std::size_t t) {
+    const vector_view<float> g(&both(t, 0), hidden), up(&both(t, hidden), hidden);
+    sparsellm::cpu::gate(exec, g, up, out.row(t));
+    if (b.gate_threshold < 0.0f || t < dense_rows) return;
+    sparsellm::cpu::gate(exec, g, ones_, g);
+    for (std::size_t i = 0; i < hidden; ++i)
+      if (std::fabs(g[i]) <= b.gate_threshold) out(t, i) = 0.0f;
   });
 }
 
@@ -196,19 +214,17 @@ void forward::gates(const block& b, const_rows h, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   b.gate_up.dense(exec_, h, both);
-  const std::vector<float> ones(hidden, 1.0f);
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  exec_.parallel_for(h.rows(), [&](std::size_t t) {
-    kernels.silu_mul(&both(t, 0), ones.data(), hidden, &out(t, 0));
+  each_row(h.rows(), [&](sparsellm::cpu::executor& exec, std::size_t t) {
+    sparsellm::cpu::gate(exec, {&both(t, 0), hidden}, ones_, out.row(t));
   });
 }
 
-void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                        kv_cache& cache, const activation_observer* observe) {
+void forward::run_block(std::size_t layer, rows x, std::size_t position, std::size_t dense_rows,
+                        std::span<kv_cache> caches, const activation_observer* observe) {
   const block& b = model_.blocks()[layer];
   const config& c = model_.shape();
   if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
-    return decode_block(b, x.row(0), first, cache);
+    return decode_block(b, x.row(0), position, caches.front());
   const auto saw = [&](activation_site site, const_rows in) {
     if (observe != nullptr) (*observe)(layer, site, in);
   };
@@ -216,7 +232,7 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
   normalise(x, b.attention_norm, h);
   saw(activation_site::attention_input, h);
   const rows a = scratch(attention_, x.rows(), c.query_width());
-  attend(b, h, first, dense_rows, cache, a);
+  attend(b, h, position, dense_rows, caches, a);
   saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
 
@@ -225,25 +241,6 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
   const rows g = scratch(hidden_, x.rows(), c.hidden);
   gate(b, h, dense_rows, g);
   saw(activation_site::mlp_hidden, g);
-  add_product(b.down, g, dense_rows, x);
-}
-
-void forward::run_sequences(std::size_t layer, rows x, std::size_t position, bool dense,
-                            std::vector<kv_cache>& caches) {
-  const block& b = model_.blocks()[layer];
-  const config& c = model_.shape();
-  const std::size_t dense_rows = dense ? x.rows() : 0;
-  const rows h = scratch(h_, x.rows(), c.width);
-  normalise(x, b.attention_norm, h);
-  const rows qkv = scratch(qkv_, x.rows(), c.query_width() + 2 * c.kv_width());
-  product(b.qkv, h, dense_rows, qkv);
-  const rows a = scratch(attention_, x.rows(), c.query_width());
-  for (std::size_t i = 0; i < x.rows(); ++i)
-    attend_to(rows(&qkv(i, 0), 1, qkv.cols()), position, caches[i], rows(&a(i, 0), 1, a.cols()));
-  add_product(b.out, a, dense_rows, x);
-  normalise(x, b.mlp_norm, h);
-  const rows g = scratch(hidden_, x.rows(), c.hidden);
-  gate(b, h, dense_rows, g);
   add_product(b.down, g, dense_rows, x);
 }
 
@@ -259,37 +256,15 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   attend_to(qkv, position, cache, a);
   add_product(b.out, a, 0, x_row);
 
-  const rows y = scratch(product_, 1, c.width);
-  const stack::linear& down = b.down.parts().front();
-  if (b.gate_threshold >= 0.0f && b.gate_up.parts().size() == 2 &&
-      b.gate_up.parts().back().where() == sparsellm::layout::row_major) {
-    gate_rows(b, x);
-  } else if (b.gate_threshold < 0.0f && b.gate_up.parts().size() == 1 &&
-             b.gate_up.parts().front().can_gate() && !down.top_k().has_value()) {
-    const stack::linear& w = b.gate_up.parts().front();
-    const rows both = scratch(gate_up_, 1, 2 * c.hidden);
-    const auto gated = [&](const auto& in) {
-      w.weight().visit([&](const auto& packed) {
-        if constexpr (!sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-          sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
-                                         down.keep(), live_);
-      });
-    };
-    if (b.mlp_norm.order.size() == 0) {
-      gated(in_stream_order(x, b.mlp_norm));
-    } else {
-      const rows h = scratch(h_, 1, c.width);
-      normalise(x_row, b.mlp_norm, h);
-      gated(vector_view<const float>(h.row(0)));
-    }
-  } else {
+  if (!list_hidden(b, x)) {
     const rows h = scratch(h_, 1, c.width);
     normalise(x_row, b.mlp_norm, h);
     const rows g = scratch(hidden_, 1, c.hidden);
     gate(b, h, 0, g);
     return add_product(b.down, g, 0, x_row);
   }
-  down.active(exec_, live_.view(), y.row(0));
+  const rows y = scratch(product_, 1, c.width);
+  b.down.parts().front().active(exec_, live_.view(), y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
@@ -302,95 +277,63 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 
-// CATS: gate whole, then the rows of up that it leaves; live_ receives silu(gate) ∘ up.
-void forward::gate_rows(const block& b, vector_view<const float> x) {
+// live_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where the
+// weights are not packed for that or down takes its largest channels.
+bool forward::list_hidden(const block& b, vector_view<const float> x) {
+  const std::vector<stack::linear>& parts = b.gate_up.parts();
+  if (b.gate_threshold >= 0.0f) {
+    if (parts.size() != 2 || parts.back().where() != sparsellm::layout::row_major) return false;
+    list_by_gate(b, x);
+    return true;
+  }
+  if (parts.size() != 1 || !parts.front().can_gate() || b.down.parts().front().top_k().has_value())
+    return false;
+  list_gated(b, x);
+  return true;
+}
+
+// TEAL: gate and up in one product, whose epilogue compares with down's threshold.
+void forward::list_gated(const block& b, vector_view<const float> x) {
+  const config& c = model_.shape();
+  const stack::linear& w = b.gate_up.parts().front();
+  const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+  const auto run = [&](const auto& in) {
+    w.weight().visit([&](const auto& packed) {
+      if constexpr (!has_rows<decltype(packed.view())>)
+        sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
+                                       b.down.parts().front().keep(), live_);
+    });
+  };
+  if (b.mlp_norm.order.size() == 0) return run(in_stream_order(x, b.mlp_norm));
+  const rows h = scratch(h_, 1, c.width);
+  normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
+  run(vector_view<const float>(h.row(0)));
+}
+
+// CATS: gate whole, then the rows of up that it leaves.
+void forward::list_by_gate(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows h = scratch(h_, 1, c.width);
   normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
   const rows both = scratch(gate_up_, 1, 2 * c.hidden);
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
   b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
-  const rows out = scratch(hidden_, 1, c.hidden);
-  std::fill(out.row(0).begin(), out.row(0).end(), 1.0f);
-  sparsellm::cpu::gate(exec_, vector_view<const float>(gates), out.row(0), out.row(0));
-  sparsellm::sparsify(
-      sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}}, out.row(0),
-      live_);
+  const vector_view<float> scores = scratch(hidden_, 1, c.hidden).row(0);
+  sparsellm::cpu::gate(exec_, gates, ones_, scores);
+  const sparsellm::teal keep{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}};
+  sparsellm::sparsify(keep, scores, live_);
   b.gate_up.parts().back().weight().visit([&](const auto& packed) {
-    if constexpr (sparsellm::cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
+    if constexpr (has_rows<decltype(packed.view())>)
       sparsellm::cpu::multiply_rows(exec_, packed.view(), live_.view(), h.row(0), ups);
   });
-  const auto& kernels = sparsellm::cpu::kernels_for<float>(exec_.instruction_set());
-  kernels.silu_mul(gates.data(), ups.data(), c.hidden, gates.data());
-  for (std::size_t i = 0; i < live_.size(); ++i)
-    live_.value_storage()[i] = gates[live_.indices()[i]];
+  sparsellm::cpu::gate(exec_, gates, ups, gates);
+  sparsellm::sparsify(scored_elsewhere{scores.data(), keep}, gates, live_);
 }
 
 void forward::logits(const_rows x, rows out) {
   const rows h = scratch(h_, x.rows(), x.cols());
   normalise(x, model_.final_norm(), h);
   product(model_.head(), h, x.rows(), out);
-}
-
-session::session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
-                 std::size_t positions)
-    : model_(m),
-      forward_(exec, m, max_tokens, positions),
-      x_(max_tokens * m.shape().width),
-      max_tokens_(max_tokens),
-      positions_(positions) {
-  require<shape_error>(positions <= m.shape().context, "model: at most ", m.shape().context,
-                       " positions, got ", positions);
-  caches_.reserve(m.shape().layers);
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches_.emplace_back(m.shape(), positions);
-}
-
-std::size_t session::cache_bytes() const noexcept {
-  std::size_t bytes = 0;
-  for (const kv_cache& cache : caches_) bytes += cache.bytes();
-  return bytes;
-}
-
-const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-                            const activation_observer* observe) {
-  require<shape_error>(
-      !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
-      "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,
-      " expected and ", positions_, " positions in all");
-  const rows x(x_.data(), tokens.size(), model_.shape().width);
-  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
-  const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
-  for (std::size_t l = 0; l < caches_.size(); ++l)
-    forward_.run_block(l, x, position_, dense_rows, caches_[l], observe);
-  position_ += tokens.size();
-  return x;
-}
-
-sequences::sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
-                     std::size_t positions)
-    : model_(m),
-      forward_(exec, m, count, positions),
-      x_(count * m.shape().width),
-      count_(count),
-      positions_(positions) {
-  require<shape_error>(positions <= m.shape().context && count != 0,
-                       "model: at least 1 sequence of at most ", m.shape().context,
-                       " positions expected, got ", count, " of ", positions);
-  caches_.resize(m.shape().layers);
-  for (auto& of_layer : caches_)
-    for (std::size_t i = 0; i < count; ++i) of_layer.emplace_back(m.shape(), positions);
-}
-
-const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dense) {
-  require<shape_error>(tokens.size() == count_ && position_ < positions_, "sequences: ", count_,
-                       " tokens at a position below ", positions_, " expected, got ", tokens.size(),
-                       " at ", position_);
-  const rows x(x_.data(), count_, model_.shape().width);
-  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], x.row(i));
-  for (std::size_t l = 0; l < caches_.size(); ++l)
-    forward_.run_sequences(l, x, position_, dense, caches_[l]);
-  ++position_;
-  return x;
 }
 
 }  // namespace llama

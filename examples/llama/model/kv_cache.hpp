@@ -31,14 +31,15 @@ class kv_cache {
     return (keys_.size() + values_.size()) * sizeof(float);
   }
 
-  // key, value: [head_size]
+  // key, value: [head_size], straight to where the formats have them: a position is an output of K
+  // and a channel of Vᵀ.
   void store(std::size_t kv_head, std::size_t position, const float* key,
              const float* value) noexcept {
-    constexpr std::size_t lanes = sparsellm::group_outputs;
+    constexpr std::size_t lanes = keys_format::row_block;
     float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
                      position % lanes;
     float* const v = values_.data() + kv_head * value_stride_ +
-                     position * sparsellm::groups_of(head_size_) * lanes;
+                     position * values_format::bytes({head_size_, 1}) / sizeof(float);
     for (std::size_t i = 0; i < head_size_; ++i) {
       k[i * lanes] = key[i];
       v[i] = value[i];
