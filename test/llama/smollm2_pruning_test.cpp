@@ -44,7 +44,8 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
   temporary_folder folder;
-  write_checkpoint(folder.path(), r.m, blocks, pattern, storage::bf16, "{}", {});
+  write_checkpoint(folder.path(), r.m.file(), r.m.shape(), blocks, pattern, storage::bf16, "{}",
+                   {});
   const auto windows = r.windows(16, 1536);
   model pruned(r.exec, folder.path(), {storage::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);
