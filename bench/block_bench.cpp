@@ -18,7 +18,7 @@
 #include "activations.hpp"
 #include "machine.hpp"
 #include "shapes.hpp"
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
 #include "sparsellm/sparsellm.hpp"
 
 namespace {
@@ -54,9 +54,9 @@ const inputs_of_block& inputs() {
 }
 
 // The weights of the four, packed for a sparsity; one packing at a time is enough memory.
-std::vector<sparse_linear>& weights(storage type, layout where) {
+std::vector<sparse_linear>& weights(element_kind type, layout_kind where) {
   static std::vector<sparse_linear> packed[6][2];
-  std::vector<sparse_linear>& w = packed[static_cast<std::size_t>(type)][where == layout::panel];
+  std::vector<sparse_linear>& w = packed[static_cast<std::size_t>(type)][where == layout_kind::panel];
   if (w.empty())
     for (const part& p : parts) {
       std::size_t outputs = 0;
@@ -67,8 +67,8 @@ std::vector<sparse_linear>& weights(storage type, layout where) {
   return w;
 }
 
-void block(benchmark::State& state, storage type, std::size_t tokens, double sparsity) {
-  const layout where = choose_layout({3 * width, width}, type, sparsity);
+void block(benchmark::State& state, element_kind type, std::size_t tokens, double sparsity) {
+  const layout_kind where = choose_layout({3 * width, width}, type, sparsity);
   std::vector<sparse_linear>& w = weights(type, where);
   double bytes = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -92,13 +92,13 @@ void block(benchmark::State& state, storage type, std::size_t tokens, double spa
       } else if (sparsity == 0.0) {
         w[i].dense(pool(), xs(i).row(0), out.row(0));
         if (i == 2)
-          cpu::gate(pool(), vector_view<const float>(y.data(), hidden),
+          gate(pool(), vector_view<const float>(y.data(), hidden),
                     vector_view<const float>(y.data() + hidden, hidden),
                     vector_view<float>(y.data(), hidden));
       } else if (i == 2) {
         w[i].weight().visit([&](const auto& packed) {
           if constexpr (!cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-            cpu::multiply_gated(pool(), packed.view(), w[i].sections(), xs(i).row(0),
+            multiply_gated(pool(), packed.view(), w[i].sections(), xs(i).row(0),
                                 vector_view<float>(y.data(), 2 * hidden), w[3].keep(), live);
         });
       } else {
@@ -115,7 +115,7 @@ void block(benchmark::State& state, storage type, std::size_t tokens, double spa
 int main(int argc, char** argv) {
   bench::take_histograms(argc, argv);
   bench::register_machine();
-  for (const storage type : {storage::bf16, storage::q4_1})
+  for (const element_kind type : {element_kind::bf16, element_kind::q4_1})
     for (const std::size_t tokens : {1, 2, 4, 8, 16})
       for (const double s : {0.0, 0.4, 0.5, 0.65}) {
         if (tokens != 1 && s == 0.4) continue;

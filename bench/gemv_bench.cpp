@@ -26,7 +26,7 @@ using bench::pool;
 using bench::projection;
 
 template <packed_format F>
-void gemv(benchmark::State& state, projection p, storage type, layout where, double sparsity) {
+void gemv(benchmark::State& state, projection p, element_kind type, layout_kind where, double sparsity) {
   static std::vector<packed_matrix<F>> weights;
   static extents packed{};
   if (!(packed == p.shape)) {
@@ -53,12 +53,12 @@ void gemv(benchmark::State& state, projection p, storage type, layout where, dou
     benchmark::DoNotOptimize(y.data());
   }
   bench::set_bytes(state, static_cast<double>(F::bytes(p.shape)) * (1.0 - sparsity));
-  if (where != layout::row_major && choose_layout(p.shape, type, sparsity) == where)
+  if (where != layout_kind::row_major && choose_layout(p.shape, type, sparsity) == where)
     state.SetLabel("chosen");
 }
 
 template <packed_format F>
-void add(const projection& p, storage type, layout where, double sparsity) {
+void add(const projection& p, element_kind type, layout_kind where, double sparsity) {
   constexpr const char* layouts[] = {"panel", "channel_major", "row_major"};
   char level[16];
   std::snprintf(level, sizeof level, "/s=%.2f", sparsity);
@@ -68,10 +68,10 @@ void add(const projection& p, storage type, layout where, double sparsity) {
 }
 
 template <packed_format Panel, packed_format Channels>
-void add_both(const projection& p, storage type) {
-  add<Panel>(p, type, layout::panel, 0.0);
+void add_both(const projection& p, element_kind type) {
+  add<Panel>(p, type, layout_kind::panel, 0.0);
   for (const double s : {0.0, 0.25, 0.4, 0.5, 0.65})
-    add<Channels>(p, type, layout::channel_major, s);
+    add<Channels>(p, type, layout_kind::channel_major, s);
 }
 
 }  // namespace
@@ -81,10 +81,10 @@ int main(int argc, char** argv) {
   bench::take_histograms(argc, argv);
   const projection& p = bench::projections[which];
   bench::register_machine();
-  add_both<panel<bfloat16>, channel_major<bfloat16>>(p, storage::bf16);
-  add_both<q8_0<layout::panel>, q8_0<layout::channel_major>>(p, storage::q8_0);
-  add_both<q4_0<layout::panel>, q4_0<layout::channel_major>>(p, storage::q4_0);
-  add_both<q4_1<layout::panel>, q4_1<layout::channel_major>>(p, storage::q4_1);
+  add_both<panel<bfloat16>, channel_major<bfloat16>>(p, element_kind::bf16);
+  add_both<panel<q8_0>, channel_major<q8_0>>(p, element_kind::q8_0);
+  add_both<panel<q4_0>, channel_major<q4_0>>(p, element_kind::q4_0);
+  add_both<panel<q4_1>, channel_major<q4_1>>(p, element_kind::q4_1);
   bench::register_peers("gemv/", p);
   bench::add_context();
   benchmark::AddCustomContext("model", p.model);

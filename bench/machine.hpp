@@ -10,7 +10,7 @@
 #include <string>
 
 #include "shapes.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 namespace bench {
 

@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   bench::register_machine();
   const cpu::isa best = pool().instruction_set();
   add<panel<bfloat16>>("panel/bf16", p, 0.0, best);
-  add<q8_0<layout::panel>>("panel/q8_0", p, 0.0, best);
+  add<panel<q8_0>>("panel/q8_0", p, 0.0, best);
   add<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, 0.0, best);
   add<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, 0.0, best);
   add<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, 0.0, best);

@@ -18,12 +18,12 @@ set(sparsellm_cuda_options
 
 function(sparsellm_add_cuda_program name)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE sparsellm)
+  target_link_libraries(${name} PRIVATE sparsellm::compiled)
   target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()
 
 function(sparsellm_add_cuda_library name)
   add_library(${name} STATIC ${ARGN})
-  target_link_libraries(${name} PUBLIC sparsellm)
+  target_link_libraries(${name} PUBLIC sparsellm::compiled)
   target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()

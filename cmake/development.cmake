@@ -4,7 +4,7 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 add_library(sparsellm_development INTERFACE)
-target_link_libraries(sparsellm_development INTERFACE sparsellm::sparsellm)
+target_link_libraries(sparsellm_development INTERFACE sparsellm::compiled)
 target_compile_options(sparsellm_development INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror>)
 # g++ 12 sees overlapping copies in std::string's own operators (GCC bug 105651).

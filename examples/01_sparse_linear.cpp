@@ -26,7 +26,7 @@ int main() {
 
   multiply(exec, w, x, dense);
   active_set active(inputs);
-  sparsify(sparsifier{magnitude{}, above{table.sites[0].threshold}}, x, active);
+  sparsify(exec, sparsifier{magnitude{}, above{table.sites[0].threshold}}, x, active);
   double error = 0, norm = 0;
   for (std::size_t o = 0; o < outputs; ++o) {
     error += (y[o] - dense[o]) * (y[o] - dense[o]);

@@ -8,7 +8,7 @@
 
 #include "peers.hpp"
 #include "shapes.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 namespace bench {
 namespace {

@@ -1,4 +1,4 @@
-// expected: sparsellm: a batch takes pointwise sparsifiers
+// expected: sparsellm: a batch, stacked projections and fused passes take pointwise sparsifiers
 #include <sparsellm/sparsellm.hpp>
 
 using namespace sparsellm;

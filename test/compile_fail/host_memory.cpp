@@ -17,10 +17,11 @@ struct device_format : row_major<float> {
   template <class Space>
   struct view : row_major<float>::view<Space> {
     using format = device_format;
+    using space = Space;
   };
   template <class Space = host_space>
-  static view<Space> make_view(const float* storage, extents e) noexcept {
-    return {{storage, e}};
+  static view<Space> make_view(const std::byte* storage, extents e) noexcept {
+    return {{{reinterpret_cast<const float*>(storage), e}}};
   }
   static void unpack_row(view<host_space>, std::size_t, vector_view<float>) noexcept {}
 };
@@ -28,7 +29,7 @@ template <class S, class X, class Y>
 void run_multiply(device_executor&, const device_format::view<device_space>&, const S&, const X&,
                   const Y&) {}
 template <class Y>
-void run_multiply(device_executor&, const device_format::view<device_space>&, device_active_view,
+void run_multiply(device_executor&, const device_format::view<device_space>&, active_view<device_space>,
                   const Y&) {}
 
 void f(device_executor& exec, const device_format::view<device_space>& w,

@@ -5,7 +5,7 @@
 #ifdef EXPECT_OK
 #include <sparsellm/cpu/multiply.hpp>
 #endif
-#include <sparsellm/cpu/executor.hpp>
+#include <sparsellm/cpu/executors/executor.hpp>
 
 void f(sparsellm::cpu::executor& exec, sparsellm::packed_matrix<sparsellm::panel<float>>& w,
        sparsellm::buffer<float>& x, sparsellm::buffer<float>& y) {

@@ -21,6 +21,7 @@ struct device_executor {
   }
   std::size_t concurrency() { return 1; }
   std::byte* scratch(std::size_t) { return nullptr; }
+  vector_view<float> activations(std::size_t) { return {}; }
 };
 
 void f(device_executor& exec, packed_matrix<panel<float>>& w,

@@ -9,9 +9,10 @@
 
 #include "catch2_any.hpp"
 #include "laws/executor_laws.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/pack.hpp"
 
 template <class E>
 void adaptor_laws(E& exec) {

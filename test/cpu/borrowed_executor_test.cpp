@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cpu/borrowed_executor.hpp"
+#include "sparsellm/cpu/executors/borrowed_executor.hpp"
 
 #include <exception>
 #include <thread>

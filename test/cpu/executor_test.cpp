@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 #include <atomic>
 #include <stdexcept>

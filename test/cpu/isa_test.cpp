@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cpu/isa.hpp"
+#include "sparsellm/cpu/isa/isa.hpp"
 
 #include "catch2_any.hpp"
 

@@ -9,29 +9,32 @@
 
 #include "catch2_any.hpp"
 #include "laws/multiply_laws.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cpu/executors/serial_executor.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
+#include "sparsellm/cpu/kernels/vector.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/pack.hpp"
 
 using namespace sparsellm;
 
 // Whether large batches run through the bfloat16 dot product.
 template <class F>
 constexpr bool rounds_batches() {
-  if constexpr (requires { typename F::element; })
-    return !std::is_same_v<typename F::element, float> &&
-           !std::is_same_v<typename F::element, half>;
-  return std::is_same_v<typename F::value_type, bfloat16> &&
-         !std::is_same_v<F, row_major<bfloat16>>;
+  using T = typename F::element;
+  if constexpr (is_pruned(F::layout)) return !std::is_same_v<T, float> && !std::is_same_v<T, half>;
+  return std::is_same_v<T, bfloat16> && F::layout != layout_kind::row_major;
 }
 
 TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instruction set", "",
                    row_major<float>, row_major<half>, row_major<bfloat16>, panel<float>,
                    panel<half>, panel<bfloat16>, channel_major<float>, channel_major<half>,
-                   channel_major<bfloat16>, q8_0<layout::panel>, q8_0<layout::channel_major>,
-                   q4_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>,
-                   (quantized<8, 128, levels::affine>), (quantized<4, 64>), (n_of_m<float, 2, 4>),
+                   channel_major<bfloat16>, panel<q8_0>, channel_major<q8_0>,
+                   channel_major<q4_0>, panel<q4_1>, channel_major<q4_1>,
+                   (channel_major<quantized<8, 128, quantization::affine>>),
+                   (channel_major<quantized<4, 64>>), (n_of_m<float, 2, 4>),
                    (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 1, 3>),
                    (n_of_m<std::int8_t, 2, 4>), (n_of_m<std::int8_t, 6, 8>),
                    (channel_bitmap<float, 2, 4>), (channel_bitmap<half, 2, 3>),
@@ -43,15 +46,15 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
     // Only the bfloat16 dot product rounds activations, and only in larger batches.
     const bool rounds = i == cpu::isa::avx512_bf16 && rounds_batches<TestType>();
     INFO(cpu::name(i));
-    multiply_laws<TestType>(exec, rounds ? cpu::rounded_batch : 0);
+    multiply_laws<TestType>(exec, rounds ? detail::brick_tuning::rounded_batch : 0);
   }
 }
 
 TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instruction set", "",
                    row_major<bfloat16>, panel<float>, panel<half>, panel<bfloat16>,
                    channel_major<float>, channel_major<half>, channel_major<bfloat16>,
-                   q8_0<layout::panel>, q8_0<layout::channel_major>, q4_0<layout::panel>,
-                   q4_1<layout::channel_major>, (n_of_m<float, 4, 8>), (n_of_m<half, 2, 4>),
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_0>,
+                   channel_major<q4_1>, (n_of_m<float, 4, 8>), (n_of_m<half, 2, 4>),
                    (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 5, 7>), (n_of_m<std::int8_t, 2, 4>),
                    (n_of_m<std::int8_t, 3, 4>), (channel_bitmap<float, 4, 8>),
                    (channel_bitmap<half, 2, 4>), (channel_bitmap<bfloat16, 2, 4>),
@@ -85,8 +88,8 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
 }
 
 TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "", panel<bfloat16>,
-                   channel_major<float>, channel_major<bfloat16>, q8_0<layout::panel>,
-                   q8_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>) {
+                   channel_major<float>, channel_major<bfloat16>, panel<q8_0>,
+                   channel_major<q8_0>, panel<q4_1>, channel_major<q4_1>) {
   std::mt19937 random(37);
   std::normal_distribution<float> normal;
   const extents e{130, 600};
@@ -124,7 +127,7 @@ TEST_CASE("kernels: silu is within 4 units in the last place on every instructio
   for (const cpu::isa i : cpu::all_isas) {
     if (!cpu::supported(i)) continue;
     std::vector<float> out(gate.size());
-    cpu::kernels_for<float>(i).silu_mul(gate.data(), up.data(), gate.size(), out.data());
+    detail::vector_kernels(i).silu_mul(gate.data(), up.data(), gate.size(), out.data());
     std::size_t wrong = 0;
     for (std::size_t k = 0; k < gate.size(); ++k) {
       const double x = gate[k], exact = x / (1.0 + std::exp(-x));
@@ -138,7 +141,7 @@ TEST_CASE("kernels: silu is within 4 units in the last place on every instructio
   }
   const float nan = std::numeric_limits<float>::quiet_NaN(), one = 1.0f;
   float out = 0;
-  cpu::kernels_for<float>(cpu::default_isa()).silu_mul(&nan, &one, 1, &out);
+  detail::vector_kernels(cpu::default_isa()).silu_mul(&nan, &one, 1, &out);
   CHECK(std::isnan(out));
 }
 
@@ -182,15 +185,16 @@ TEST_CASE("kernels: compaction agrees with the sparsifier on every instruction s
     for (float& v : x) v = static_cast<float>(ties(random)) / 8;
     for (float& v : scale) v = static_cast<float>(ties(random) + 8) / 4;
     active_set expected(n), scaled(n);
-    sparsify(sparsifier{magnitude{}, above{0.5f}}, x, expected);
-    sparsify(sparsifier{column_scaled{scale.data()}, above{0.5f}}, x, scaled);
+    cpu::serial_executor serial;
+    sparsify(serial, sparsifier{magnitude{}, above{0.5f}}, x, expected);
+    sparsify(serial, sparsifier{column_scaled{scale.data()}, above{0.5f}}, x, scaled);
     for (const cpu::isa i : cpu::all_isas) {
       if (!cpu::supported(i)) continue;
-      const auto& kernels = cpu::kernels_for<float>(i);
+      const auto& kernels = detail::vector_kernels(i);
       std::vector<std::uint32_t> index(n + 16);
       std::vector<float> value(n + 16);
       INFO(cpu::name(i) << " " << n);
-      const auto same = [&](const active_set& e, std::size_t count) {
+      const auto same = [&](const active_set<>& e, std::size_t count) {
         REQUIRE(count == e.size());
         CHECK(std::memcmp(index.data(), e.indices().data(), count * 4) == 0);
         CHECK(std::memcmp(value.data(), e.values().data(), count * 4) == 0);

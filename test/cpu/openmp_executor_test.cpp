@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cpu/openmp_executor.hpp"
+#include "sparsellm/cpu/executors/openmp_executor.hpp"
 
 #include "cpu/adaptor_test.hpp"
 

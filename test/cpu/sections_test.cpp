@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
 #include "sparsellm/cpu/multiply.hpp"
-#include "sparsellm/cpu/rows_product.hpp"
+#include "sparsellm/cpu/multiply_rows.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/sparsify/normalised.hpp"
 
 using namespace sparsellm;
@@ -37,8 +38,8 @@ packed_matrix<F> pack_rows(cpu::executor& exec, const std::vector<float>& w, std
 
 TEMPLATE_TEST_CASE("sections: one pass is each projection's own product, wherever they border", "",
                    panel<float>, panel<bfloat16>, channel_major<float>, channel_major<bfloat16>,
-                   q8_0<layout::panel>, q8_0<layout::channel_major>, q4_1<layout::panel>,
-                   q4_1<layout::channel_major>) {
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_1>,
+                   channel_major<q4_1>) {
   constexpr std::size_t inputs = 530;
   const std::vector<float> x = normal_vector(20 * inputs, 1);
   for (const std::size_t threads : {1, 2, 16}) {
@@ -104,7 +105,7 @@ TEST_CASE("sections: must tile the outputs") {
 
 TEMPLATE_TEST_CASE("normalised: RMSNorm in the pass that compacts changes no bit", "",
                    row_major<float>, panel<float>, channel_major<bfloat16>,
-                   q8_0<layout::channel_major>, q4_1<layout::panel>) {
+                   channel_major<q8_0>, panel<q4_1>) {
   constexpr std::size_t inputs = 577, outputs = 90;
   cpu::executor exec(2);
   const auto w = pack_rows<TestType>(exec, normal_vector(outputs * inputs, 4), inputs, 0, outputs);
@@ -135,7 +136,7 @@ TEST_CASE("normalised: has a root mean square of 1 before the gain") {
 
 TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down", "",
                    panel<bfloat16>, channel_major<float>, channel_major<bfloat16>,
-                   q8_0<layout::panel>, q4_1<layout::channel_major>) {
+                   panel<q8_0>, channel_major<q4_1>) {
   constexpr std::size_t inputs = 300;
   for (const std::size_t hidden : {1, 70, 700, 5000}) {
     const std::vector<float> w = normal_vector(2 * hidden * inputs, 8);
@@ -146,16 +147,16 @@ TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down
       const section<teal> s[] = {{0, hidden, {magnitude{}, above{0.2f}}},
                                  {hidden, 2 * hidden, {magnitude{}, above{0.6f}}}};
       const sparsifier next{magnitude{}, above{0.5f}};
-      std::vector<float> both(2 * hidden), plain(2 * hidden), h(hidden);
+      std::vector<float> gated(hidden), plain(2 * hidden), h(hidden);
       active_set live(hidden), expected(hidden);
-      cpu::multiply_gated(exec, packed.view(), stacked<teal>{s, 2}, vector_view<const float>(x),
-                          both, next, live);
+      multiply_gated(exec, packed, stacked<teal>{s, 2}, vector_view<const float>(x), gated, next,
+                     live);
       multiply(exec, packed, stacked<teal>{s, 2}, x, plain);
-      cpu::gate(exec, vector_view<const float>(plain.data(), hidden),
+      gate(exec, vector_view<const float>(plain.data(), hidden),
                 vector_view<const float>(plain.data() + hidden, hidden), vector_view<float>(h));
-      sparsify(next, h, expected);
+      sparsify(exec, next, h, expected);
       INFO(hidden << " hidden, " << threads << " threads");
-      CHECK(std::memcmp(h.data(), both.data(), hidden * sizeof(float)) == 0);
+      CHECK(std::memcmp(h.data(), gated.data(), hidden * sizeof(float)) == 0);
       REQUIRE(live.size() == expected.size());
       CHECK(std::equal(live.indices().begin(), live.indices().end(), expected.indices().begin()));
       CHECK(std::equal(live.values().begin(), live.values().end(), expected.values().begin()));
@@ -171,12 +172,12 @@ TEST_CASE("rows: those listed are computed, the others are zero") {
   multiply(exec, packed, x, all);
   const std::uint32_t index[] = {0, 3, 4, 17, 49};
   const float unused[5] = {};
-  cpu::multiply_rows(exec, packed.view(), {index, unused, 5}, x, some);
+  multiply_rows(exec, packed.view(), {index, unused, 5}, x, some);
   for (std::size_t o = 0; o < 50; ++o)
     CHECK(some[o] == (std::find(index, index + 5, o) != index + 5 ? all[o] : 0.0f));
-  cpu::multiply_rows(exec, packed.view(), {}, x, some);
+  multiply_rows(exec, packed.view(), {}, x, some);
   CHECK(some == std::vector<float>(50, 0.0f));
   const std::uint32_t beyond[] = {50};
-  CHECK_SAYS(cpu::multiply_rows(exec, packed.view(), {beyond, unused, 1}, x, some), shape_error,
+  CHECK_SAYS(multiply_rows(exec, packed.view(), {beyond, unused, 1}, x, some), shape_error,
              "W has 50 rows, row 50 was asked for");
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cpu/tbb_executor.hpp"
+#include "sparsellm/cpu/executors/tbb_executor.hpp"
 
 #include "cpu/adaptor_test.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "catch2_any.hpp"
 #include "sparsellm/core/replace_file.hpp"
-#include "sparsellm/cpu/borrowed_executor.hpp"
+#include "sparsellm/cpu/executors/borrowed_executor.hpp"
 #include "sparsellm/sparsellm.hpp"
 
 using namespace sparsellm;
@@ -30,11 +30,10 @@ std::string row(const std::string& name) {
   return "| `" + name + "` |" + cells + "\n";
 }
 
-template <int Bits, levels Kind>
+template <int Bits, quantization Kind>
 std::string quantised(const std::string& name) {
-  return row<quantized<Bits, 32, Kind, layout::panel>,
-             quantized<Bits, 32, Kind, layout::channel_major>,
-             quantized<Bits, 128, Kind, layout::channel_major>>(name);
+  return row<panel<quantized<Bits, 32, Kind>>, channel_major<quantized<Bits, 32, Kind>>,
+             channel_major<quantized<Bits, 128, Kind>>>(name);
 }
 
 template <template <class> class Format>
@@ -48,17 +47,17 @@ TEST_CASE("docs: the support matrix is true") {
   const std::string table =
       "# Which pairs run\n\n"
       "On every CPU executor (`cpu::executor`, `openmp_executor`, `tbb_executor`, "
-      "`borrowed_executor`), one\n"
-      "token and batches, every instruction set of `cpu/isa.hpp`. Written by\n"
+      "`borrowed_executor`,\n"
+      "`serial_executor`), one token and batches, every instruction set of `cpu/isa/list.inl`. Written by\n"
       "`test/docs/support_matrix_test.cpp`.\n\n"
       "| format | float | half | bfloat16 |\n|---|---|---|---|\n" +
       three<row_major>("row_major") + three<panel>("panel") +
       three<channel_major>("channel_major") +
-      "\n| quantised | panel | channel_major | 128 a group |\n|---|---|---|---|\n" +
-      quantised<8, levels::symmetric>("quantized<8>, Q8_0") +
-      quantised<8, levels::affine>("quantized<8>, affine") +
-      quantised<4, levels::symmetric>("quantized<4>, Q4_0") +
-      quantised<4, levels::affine>("quantized<4>, affine, Q4_1") +
+      "\n| quantised | panel | channel_major | blocks of 128 |\n|---|---|---|---|\n" +
+      quantised<8, quantization::symmetric>("q8_0") +
+      quantised<8, quantization::affine>("quantized<8>, affine") +
+      quantised<4, quantization::symmetric>("q4_0") +
+      quantised<4, quantization::affine>("q4_1") +
       "\n| N:M, any N and M | float | half | bfloat16 | 8-bit levels |\n|---|---|---|---|---|\n" +
       row<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
           n_of_m<std::int8_t, 2, 4>>("n_of_m") +

@@ -15,16 +15,17 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
-#include "sparsellm/cpu/masked_product.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/multiply/reference.hpp"
 #include "sparsellm/multiply/summation.hpp"
+#include "sparsellm/pack/pack.hpp"
 
 // |y - reference| <= bound · |W| |x|: n rounding errors of a float each (docs/numerics.md), and
 // where activations are rounded to bfloat16, one of that on top.
 inline double error_bound(std::size_t inputs, bool rounded) {
-  const sparsellm::summation_parts parts = sparsellm::summation_of(inputs);
+  const sparsellm::detail::summation_parts parts = sparsellm::detail::summation_of(inputs);
   const double u = 0x1p-24, n = static_cast<double>(parts.length + parts.count);
   return n * u / (1 - n * u) + (rounded ? 0x1p-8 + 0x1p-16 : 0.0);
 }
@@ -32,9 +33,10 @@ inline double error_bound(std::size_t inputs, bool rounded) {
 // The input channels that share a scale where a format's kernels round activations; 0 for none.
 template <sparsellm::packed_format F>
 constexpr std::size_t rounded_together() {
-  if constexpr (requires { F::group; }) return F::group;
-  if constexpr (requires { requires F::levels; }) {
-    if constexpr (requires { F::span; }) return sparsellm::cpu::chunk_blocks * F::span;
+  if constexpr (requires { F::block_channels; }) return F::block_channels;
+  if constexpr (requires { requires F::has_scales; }) {
+    if constexpr (requires { F::span; })
+      return sparsellm::detail::nm_tuning::chunk_cells * F::span;
     return 1u << 20;  // which channels share a scale depends on which are live
   }
   return 0;
@@ -44,7 +46,7 @@ constexpr std::size_t rounded_together() {
 // not the bits of their tokens one by one.
 template <sparsellm::packed_format F>
 constexpr std::size_t own_order_from() {
-  if constexpr (requires { F::pattern; }) return sparsellm::cpu::expanding_batch;
+  if constexpr (requires { F::pattern; }) return sparsellm::detail::nm_tuning::expanding_batch;
   return static_cast<std::size_t>(-1);
 }
 

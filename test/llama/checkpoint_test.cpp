@@ -22,8 +22,8 @@
 
 using namespace llama;
 using nlohmann::json;
+using sparsellm::element_kind;
 using sparsellm::format_error;
-using sparsellm::storage;
 
 namespace {
 
@@ -31,7 +31,7 @@ const progress quiet = [](double) {};
 
 struct tiny {
   explicit tiny(const tiny_options& o = {})
-      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {storage::f32}, quiet) {}
+      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {element_kind::f32}, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;
@@ -74,8 +74,8 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     tiny t(o);
     temporary_folder folder;
     write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                     storage::f32, "{}", {});
-    model back(t.exec, folder.path(), {storage::f32}, quiet);
+                     element_kind::f32, "{}", {});
+    model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.shape().heads == 4);
     CHECK(back.shape().kv_heads == 2);
     CHECK(back.shape().context == 128);
@@ -96,7 +96,7 @@ TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
   tiny t(o);
   temporary_folder folder;
   write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                   storage::f32, "{}", {});
+                   element_kind::f32, "{}", {});
   reads_with(folder.path(), [](json& j) {
     j["rope_scaling"] = {{"rope_type", "llama3"},
                          {"factor", 8.0},
@@ -123,10 +123,10 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
     how.global_shuffle = how.local_shuffle = shuffled;
     const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, pattern, storage::f32,
+    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, pattern, element_kind::f32,
                      "{\"metric\":\"wanda\"}", {});
     INFO(pattern.n << ":" << pattern.m << (shuffled ? " shuffled" : ""));
-    model back(t.exec, folder.path(), {storage::f32}, quiet);
+    model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.file().orders().size() == 2);
     std::size_t wrong = 0;
     std::vector<float> original(256), pruned(256);
@@ -150,17 +150,17 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
       }
     CHECK(wrong == 0);
     // 2:4 and 4:8 are packed as such; both layouts and a dense packing of the same weights agree.
-    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.parts()[0].where(); };
+    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.parts()[0].layout(); };
     const bool packed = pattern.m == 4 || pattern.m == 8;
-    CHECK((layout_of(back) == sparsellm::layout::n_of_m) == packed);
-    model skipping(t.exec, folder.path(), {storage::f32, 0.9}, quiet);
-    CHECK((layout_of(skipping) == sparsellm::layout::channel_bitmap) == packed);
+    CHECK((layout_of(back) == sparsellm::layout_kind::n_of_m) == packed);
+    model skipping(t.exec, folder.path(), {element_kind::f32, 0.9}, quiet);
+    CHECK((layout_of(skipping) == sparsellm::layout_kind::channel_bitmap) == packed);
     const auto ids = some_tokens(30);
     const auto logits = last_logits(t.exec, back, ids);
     CHECK(difference(logits, last_logits(t.exec, skipping, ids)) < 2e-5);
-    model half(t.exec, folder.path(), {storage::f16}, quiet);
+    model half(t.exec, folder.path(), {element_kind::f16}, quiet);
     CHECK(difference(logits, last_logits(t.exec, half, ids)) < 0.05);
-    model levels(t.exec, folder.path(), {storage::i8}, quiet);
+    model levels(t.exec, folder.path(), {element_kind::i8}, quiet);
     CHECK(difference(logits, last_logits(t.exec, levels, ids)) < 0.3);
     CHECK(difference(logits, last_logits(t.exec, t.m, ids)) > 0.1);
   }
@@ -171,7 +171,8 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   pruning how;
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, {2, 4}, storage::bf16, "{}", {});
+  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, {2, 4}, element_kind::bf16, "{}",
+                   {});
   const std::string bytes = sparsellm::read_file(folder.path() + "/model.safetensors");
   const safetensors f = parse(bytes);
   CHECK(f.metadata().at("format") == "pt");
@@ -204,7 +205,7 @@ TEST_CASE("checkpoint: says what is wrong") {
   tiny t;
   temporary_folder folder;
   write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                   storage::f32, "{}", {});
+                   element_kind::f32, "{}", {});
   const auto with = [&](const char* key, const json& value) {
     reads_with(folder.path(), [&](json& j) { j[key] = value; });
   };
@@ -222,7 +223,7 @@ TEST_CASE("checkpoint: says what is wrong") {
                           "{\"weight_map\":{\"a\":\"../b\"}}");
   CHECK_SAYS(model_source(folder.path()), format_error, "is not a file name");
   CHECK_SAYS(write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2),
-                              {2, 4}, storage::q8_0, "{}", {}),
+                              {2, 4}, element_kind::q8_0, "{}", {}),
              sparsellm::value_error, "f32, f16 or bf16 expected, got q8_0");
 }
 

@@ -28,9 +28,9 @@
 #include "sparsellm/core/error.hpp"
 
 using namespace llama;
+using sparsellm::element_kind;
 using sparsellm::format_error;
 using sparsellm::shape_error;
-using sparsellm::storage;
 using sparsellm::value_error;
 
 namespace {
@@ -38,7 +38,8 @@ namespace {
 const progress quiet = [](double) {};
 
 struct tiny {
-  explicit tiny(const tiny_options& o = {}, const load_options& load = {storage::f32, 0.0, nullptr})
+  explicit tiny(const tiny_options& o = {},
+                const load_options& load = {element_kind::f32, 0.0, nullptr})
       : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), load, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
@@ -104,15 +105,16 @@ TEST_CASE("model: skipping channels and zeroing activations are the same thing, 
   tiny panels;
   const auto table =
       calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
-  tiny channels({}, {storage::f32, 0.9, nullptr});
-  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::channel_major);
-  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].where() == sparsellm::layout::panel);
+  tiny channels({}, {element_kind::f32, 0.9, nullptr});
+  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].layout() ==
+          sparsellm::layout_kind::channel_major);
+  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::panel);
   channels.m.use(channels.exec, table, channels.m.identity());
   CHECK(all_logits(panels, some_tokens(30), 1, 0) == all_logits(channels, some_tokens(30), 1, 0));
 }
 
 TEST_CASE("model: projections that share an input may have thresholds of their own") {
-  tiny t({}, {storage::f32, 0.9, nullptr});
+  tiny t({}, {element_kind::f32, 0.9, nullptr});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   for (auto& s : table.sites)  // k and up dense
     if (s.where.projection == "k" || s.where.projection == "up") s.threshold = 0.0f;
@@ -141,7 +143,7 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
       calibration how;
       how.score = score;
       how.selection = selection;
-      tiny packed({}, {storage::f32, 0.9, nullptr, score}), panels;
+      tiny packed({}, {element_kind::f32, 0.9, nullptr, score}), panels;
       if (gated && selection == sparsellm::table_selection::top_k) {
         CHECK_SAYS(calibrate_model(packed.exec, packed.m, {some_tokens(64)},
                                    uniformly(packed, 0.5, how), quiet),
@@ -170,7 +172,7 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
 }
 
 TEST_CASE("model: a step that is observed and one that is not give the same bits") {
-  for (const storage type : {storage::bf16, storage::q4_1}) {
+  for (const element_kind type : {element_kind::bf16, element_kind::q4_1}) {
     tiny t({}, {type, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
     const activation_observer ignore = [](std::size_t, activation_site, const_rows) {};
@@ -187,9 +189,9 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
     tiny_options o;
     o.type = type;
     tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
-    tiny exact(o, {storage::f32, 0.0, nullptr});
+    tiny exact(o, {element_kind::f32, 0.0, nullptr});
     CHECK(kept.m.conversions().empty());
-    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].type()));
+    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].element()));
     const auto ids = some_tokens(30);
     const auto expected = all_logits(exact, ids, 30, 30);
     CHECK(largest_difference(expected, all_logits(kept, ids, 30, 30)) < 1e-2f);
@@ -249,7 +251,7 @@ TEST_CASE("divergence_meter: nothing when dense, more the more is skipped") {
 
 TEST_CASE("sequences: what a batch of sequences gives is what each gives alone") {
   for (const bool dense : {true, false}) {
-    tiny t({}, {storage::bf16, 0.9, nullptr});
+    tiny t({}, {element_kind::bf16, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
     sequences together(t.exec, t.m, 3, 10);
     std::vector<std::unique_ptr<session>> alone;
@@ -279,7 +281,7 @@ TEST_CASE("levels: a Q4_K row becomes Q4_1 to the precision of its scales") {
   sparsellm::quantized_row row{std::vector<std::uint8_t>(256), std::vector<sparsellm::half>(8),
                                std::vector<sparsellm::half>(8)};
   read_levels(t, 0, row);
-  CHECK(storage_of(tensor_type::q4_k) == storage::q4_1);
+  CHECK(storage_of(tensor_type::q4_k) == element_kind::q4_1);
   for (std::size_t c = 0; c < 256; ++c) {
     const float scale = widen(row.scale[c / 32]), minimum = widen(row.minimum[c / 32]);
     const float w = scale * static_cast<float>(row.level[c]) + minimum;

@@ -15,7 +15,7 @@
 #include "methods/pruning.hpp"
 #include "model/model.hpp"
 #include "model/session.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 class temporary_folder {
  public:

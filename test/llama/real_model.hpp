@@ -22,7 +22,7 @@
 inline const llama::progress quiet = [](double) {};
 
 struct real_model {
-  real_model(std::optional<sparsellm::storage> type, double sparsity)
+  real_model(std::optional<sparsellm::element_kind> type, double sparsity)
       : exec(sparsellm::cpu::executor::hardware_threads()),
         m(exec, SPARSELLM_DEMO_MODEL, {type, sparsity, nullptr}, quiet),
         tok(m.file()) {}

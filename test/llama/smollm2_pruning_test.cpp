@@ -19,8 +19,8 @@
 
 using namespace llama;
 using nlohmann::json;
+using sparsellm::element_kind;
 using sparsellm::nm_pattern;
-using sparsellm::storage;
 
 namespace {
 
@@ -34,7 +34,7 @@ struct outcome {
   sparsellm::retention retained;
 };
 outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
-  real_model r(storage::bf16, 0.0);
+  real_model r(element_kind::bf16, 0.0);
   pruning how;
   how.pattern = pattern;
   how.score = score;
@@ -44,10 +44,10 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
   temporary_folder folder;
-  write_checkpoint(folder.path(), r.m.file(), r.m.shape(), blocks, pattern, storage::bf16, "{}",
-                   {});
+  write_checkpoint(folder.path(), r.m.file(), r.m.shape(), blocks, pattern, element_kind::bf16,
+                   "{}", {});
   const auto windows = r.windows(16, 1536);
-  model pruned(r.exec, folder.path(), {storage::bf16}, quiet);
+  model pruned(r.exec, folder.path(), {element_kind::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);
   result.perplexity = std::exp(measure_perplexity(r.exec, s, windows, 512, nullptr, quiet).nll);
   return result;
@@ -59,7 +59,7 @@ double nats(double a, double b) { return std::fabs(std::log(a) - std::log(b)); }
 
 TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const json goldens = read_json("goldens.json");
   const auto windows = calibration_text(r);
   passage text(r.exec, r.m, windows, 512);
@@ -107,7 +107,7 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
 
 TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const json expected = read_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
   const auto windows = calibration_text(r);
   struct enough : std::runtime_error {
@@ -136,7 +136,7 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
 
 TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const config& c = r.m.shape();
   std::mt19937 random(7);
   const auto shuffled = [&](std::size_t n) {
@@ -159,7 +159,8 @@ TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
                       channel_order(shuffled(c.width)), channel_order(shuffled(c.hidden))});
   }
   model permuted(r.exec, SPARSELLM_DEMO_MODEL,
-                 {storage::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders}, quiet);
+                 {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders},
+                 quiet);
   const auto ids = read_json("goldens.json")["ids"].get<std::vector<std::int32_t>>();
   CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
 }

@@ -29,7 +29,7 @@
 
 using namespace llama;
 using nlohmann::json;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 
@@ -62,7 +62,7 @@ TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
 TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto prompt = golden["ids"].get<std::vector<std::int32_t>>();
   CHECK(r.tok.encode(golden["prompt"].get<std::string>()) == prompt);
 
@@ -138,7 +138,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
 TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   NEEDS_MODEL_AND_DATA();
   const json reference = read_json("reference.json")["dense"];
-  real_model r(storage::f32, 0.0);
+  real_model r(element_kind::f32, 0.0);
   const auto subset = r.windows(16, 1536);
   const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
   CHECK(f32.tokens_scored == 16 * 511);
@@ -150,7 +150,7 @@ TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
   CHECK_THAT(std::exp(region.nll),
              WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
 
-  real_model brain(storage::bf16, 0.0);
+  real_model brain(element_kind::bf16, 0.0);
   const perplexity_result bf16 = brain.perplexity(subset, 512, nullptr);
   CHECK(std::exp(bf16.nll - f32.nll) < 1.001);
 }
@@ -160,7 +160,7 @@ namespace {
 void check_sparse(double sparsity, const calibration& how, std::size_t prefix,
                   const char* setting) {
   const json reference = read_json("reference.json")["activation_sparsity"][setting];
-  real_model r(storage::f32, sparsity);
+  real_model r(element_kind::f32, sparsity);
   (void)r.calibrate(sparsity, how);
   sparsity_meter meter(r.m);
   const perplexity_result result = r.perplexity(r.windows(16, 1536), prefix, &meter);
@@ -225,7 +225,7 @@ TEST_CASE("SmolLM2: perplexity with WINA, top-k and CATS") {
 TEST_CASE(
     "SmolLM2: a greedy search leaves a block's output nearer to dense than uniform sparsity") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(storage::bf16, 0.0);
+  real_model r(element_kind::bf16, 0.0);
   const window ids = r.windows(1, 512).front();
   const std::size_t width = r.m.shape().width;
   forward steps(r.exec, r.m, ids.size(), ids.size());
@@ -255,7 +255,7 @@ TEST_CASE("SmolLM2: the file's own quantised weights give the logits and the tex
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
   const auto ids = golden["ids"].get<std::vector<std::int32_t>>();
-  real_model exact(storage::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
+  real_model exact(element_kind::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
   std::vector<std::vector<float>> logits;
   std::vector<std::vector<std::int32_t>> texts;
   for (real_model* r : {&exact, &kept, &skipping}) {

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/reference.hpp"
+#include "sparsellm/pack/pack.hpp"
 
 using namespace sparsellm;
 

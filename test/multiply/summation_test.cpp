@@ -5,7 +5,7 @@
 
 #include "catch2_any.hpp"
 
-using namespace sparsellm;
+using namespace sparsellm::detail;
 
 TEST_CASE("summation: the parts cover every channel once, in order, for every width") {
   for (std::size_t inputs = 1; inputs < 5000; ++inputs) {

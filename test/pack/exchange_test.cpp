@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/pack/kept_values.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/pack.hpp"
+#include "sparsellm/pack/pack_masked.hpp"
 #include "sparsellm/pack/semi_structured.hpp"
 
 using namespace sparsellm;

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/pack/channel_bitmap.hpp"
+#include "sparsellm/pack/pack.hpp"
+#include "sparsellm/pack/pack_masked.hpp"
 
 using namespace sparsellm;
 
@@ -58,7 +60,7 @@ void round_trips() {
     for (std::size_t r = 0; r < e.outputs; ++r)
       for (std::size_t c = 0; c < e.inputs; ++c) {
         const std::size_t i = r * e.inputs + c;
-        if constexpr (F::levels) {
+        if constexpr (F::has_scales) {
           wrong += std::fabs(back[i] - (mask.keeps(r, c) ? w[i] : 0.0f)) >
                    packed.view().scales[r] * 0.5001f;
         } else {

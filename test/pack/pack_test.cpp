@@ -6,8 +6,9 @@
 
 #include "catch2_any.hpp"
 #include "laws/format_laws.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/pack/panel.hpp"
 #include "sparsellm/pack/row_major.hpp"
 
@@ -32,12 +33,14 @@ TEST_CASE("formats: where one element of each brick lies") {
     for (std::size_t c = 0; c < 3; ++c) w[o * 3 + c] = static_cast<float>(o + 100 * c);
   const matrix_view<const float> view(w.data(), 64, 3);
   auto p = pack<panel<float>>(exec, view);
-  CHECK(p.storage()[(1 * 3 + 2) * 32 + 5] == 37 + 200);  // group 1, channel 2, output 5
+  const auto* const floats = reinterpret_cast<const float*>(p.storage());
+  CHECK(floats[(1 * 3 + 2) * 32 + 5] == 37 + 200);  // strip 1, channel 2, output 5
   auto c = pack<channel_major<float>>(exec, view);
-  CHECK(c.storage()[2 * 64 + 37] == 37 + 200);
+  CHECK(reinterpret_cast<const float*>(c.storage())[2 * 64 + 37] == 37 + 200);
   auto b = pack<channel_major<bfloat16>>(exec, view);
-  CHECK(widen(b.storage()[2 * 5]) == 5);       // output 5: low half of word 5
-  CHECK(widen(b.storage()[2 * 5 + 1]) == 21);  // output 21: its high half
+  const auto* const words = reinterpret_cast<const bfloat16*>(b.storage());
+  CHECK(widen(words[2 * 5]) == 5);       // output 5: low half of word 5
+  CHECK(widen(words[2 * 5 + 1]) == 21);  // output 21: its high half
 }
 
 TEST_CASE("pack: refuses zero sizes and weights that are not finite in the storage type") {

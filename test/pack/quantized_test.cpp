@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
+#include "sparsellm/pack/pack.hpp"
+#include "sparsellm/pack/pack_levels.hpp"
 #include "sparsellm/pack/quantized.hpp"
 
 #include <algorithm>
@@ -11,7 +13,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 using namespace sparsellm;
 
@@ -37,9 +39,9 @@ std::vector<quantized_row> random_rows(extents e, std::size_t blocks, int top) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("quantized: levels and scales come back as they were, in every shape", "",
-                   q8_0<layout::panel>, q8_0<layout::channel_major>, q4_0<layout::panel>,
-                   q4_0<layout::channel_major>, q4_1<layout::panel>, q4_1<layout::channel_major>,
-                   (quantized<8, 128, levels::affine>)) {
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_0>,
+                   channel_major<q4_0>, panel<q4_1>, channel_major<q4_1>,
+                   (channel_major<quantized<8, 128, quantization::affine>>)) {
   for (const extents e : shapes) {
     const auto rows = random_rows(e, TestType::blocks(e), TestType::top_level);
     const auto fill = [&](std::size_t r, quantized_row& out) { out = rows[r]; };
@@ -53,7 +55,7 @@ TEMPLATE_TEST_CASE("quantized: levels and scales come back as they were, in ever
     for (std::size_t r = 0; r < e.outputs; ++r) {
       TestType::unpack_row(packed.view(), r, out);
       for (std::size_t c = 0; c < e.inputs; ++c) {
-        const std::size_t b = c / TestType::group;
+        const std::size_t b = c / TestType::block_channels;
         float w = widen(rows[r].scale[b]) * static_cast<float>(rows[r].level[c] - TestType::zero);
         if (TestType::affine) w += widen(rows[r].minimum[b]);
         wrong += w != out[c] ? 1 : 0;
@@ -64,8 +66,8 @@ TEMPLATE_TEST_CASE("quantized: levels and scales come back as they were, in ever
 }
 
 TEMPLATE_TEST_CASE("quantized: floats become the nearest level, within half a step", "",
-                   q8_0<layout::channel_major>, q4_0<layout::panel>, q4_1<layout::channel_major>,
-                   (quantized<8, 128, levels::affine>)) {
+                   channel_major<q8_0>, panel<q4_0>, channel_major<q4_1>,
+                   (channel_major<quantized<8, 128, quantization::affine>>)) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   cpu::executor exec(2);
@@ -77,8 +79,8 @@ TEMPLATE_TEST_CASE("quantized: floats become the nearest level, within half a st
     unpack(packed, matrix_view<float>(back.data(), e.outputs, e.inputs));
     std::size_t wrong = 0;
     for (std::size_t r = 0; r < e.outputs; ++r)
-      for (std::size_t c0 = 0; c0 < e.inputs; c0 += TestType::group) {
-        const std::size_t n = std::min(TestType::group, e.inputs - c0);
+      for (std::size_t c0 = 0; c0 < e.inputs; c0 += TestType::block_channels) {
+        const std::size_t n = std::min(TestType::block_channels, e.inputs - c0);
         const float* const row = w.data() + r * e.inputs + c0;
         const auto [low, high] = std::minmax_element(row, row + n);
         const float most = std::max(std::fabs(*low), std::fabs(*high));
@@ -97,11 +99,11 @@ TEMPLATE_TEST_CASE("quantized: floats become the nearest level, within half a st
 TEST_CASE("quantized: bytes are what docs/formats.md says") {
   // 4.5 bits a weight for Q4_0, 5 for Q4_1, 8.5 for Q8_0; rows of channel_major that are a multiple
   // of 1 KiB are a line apart.
-  CHECK(q4_0<layout::panel>::bytes({128, 32}) == 128 * 32 * 9 / 16);
-  CHECK(q4_1<layout::panel>::bytes({4096, 4096}) == 4096 * 4096 * 5 / 8);
-  CHECK(q8_0<layout::panel>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16);
-  CHECK(q8_0<layout::channel_major>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16 + 4096 * 64);
-  CHECK(q4_1<layout::channel_major>::bytes({576, 64}) == 640 * 64 * 5 / 8);
+  CHECK(panel<q4_0>::bytes({128, 32}) == 128 * 32 * 9 / 16);
+  CHECK(panel<q4_1>::bytes({4096, 4096}) == 4096 * 4096 * 5 / 8);
+  CHECK(panel<q8_0>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16);
+  CHECK(channel_major<q8_0>::bytes({4096, 4096}) == 4096 * 4096 * 17 / 16 + 4096 * 64);
+  CHECK(channel_major<q4_1>::bytes({576, 64}) == 640 * 64 * 5 / 8);
 }
 
 TEST_CASE("quantized: where a level lies") {
@@ -110,9 +112,9 @@ TEST_CASE("quantized: where a level lies") {
     for (std::size_t c = 0; c < 32; ++c) row.level[c] = static_cast<std::uint8_t>((r + c) % 16);
     row.scale[0] = narrow<half>(1.0f);
   };
-  const auto w = pack_levels<q4_0<layout::panel>>(exec, {128, 32}, fill);
+  const auto w = pack_levels<panel<q4_0>>(exec, {128, 32}, fill);
   // Channel 3, outputs 21 (low nibble) and 85 (high): vector 1, lane 1, element 1.
-  const std::uint8_t byte = w.view().rows(0, 0)[3 * 64 + 1 * 16 + 1 * 4 + 1];
+  const std::uint8_t byte = w.view().levels(0, 0)[3 * 64 + 1 * 16 + 1 * 4 + 1];
   CHECK((byte & 15) == (21 + 3) % 16);
   CHECK(byte >> 4 == (85 + 3) % 16);
 }
@@ -122,13 +124,13 @@ TEST_CASE("quantized: refuses what is not finite or does not fit") {
   std::vector<float> w(64, 1.0f);
   const matrix_view<const float> view(w.data(), 2, 32);
   w[33] = std::numeric_limits<float>::infinity();
-  CHECK_SAYS(pack<quantized<8>>(exec, view), value_error, "weight [1, 1] is inf");
+  CHECK_SAYS(pack<panel<q8_0>>(exec, view), value_error, "weight [1, 1] is inf");
   w[33] = 7e4f;
-  CHECK_SAYS(pack<quantized<4>>(exec, view), value_error, "fits quantized");
-  CHECK_SAYS(pack_levels<quantized<4>>(exec, {1, 32},
+  CHECK_SAYS(pack<channel_major<q4_0>>(exec, view), value_error, "fits integer levels");
+  CHECK_SAYS(pack_levels<channel_major<q4_0>>(exec, {1, 32},
                                        [](std::size_t, quantized_row& r) { r.level[5] = 16; }),
              value_error, "row 0 has the level 16, expected at most 15");
-  CHECK_SAYS(pack_levels<quantized<8>>(
+  CHECK_SAYS(pack_levels<channel_major<q8_0>>(
                  exec, {1, 32}, [](std::size_t, quantized_row& r) { r.scale[0].bits = 0x7c00; }),
              value_error, "row 0, block 0: scale inf");
 }
@@ -138,8 +140,8 @@ TEST_CASE("quantized: a block of zeros, and of one value, is exact") {
   std::vector<float> w(64, 0.0f), back(64);
   for (std::size_t c = 32; c < 64; ++c) w[c] = 0.25f;
   const matrix_view<const float> view(w.data(), 1, 64);
-  unpack(pack<q4_1<layout::panel>>(exec, view), matrix_view<float>(back.data(), 1, 64));
+  unpack(pack<panel<q4_1>>(exec, view), matrix_view<float>(back.data(), 1, 64));
   CHECK(back == w);
-  unpack(pack<q8_0<layout::panel>>(exec, view), matrix_view<float>(back.data(), 1, 64));
+  unpack(pack<panel<q8_0>>(exec, view), matrix_view<float>(back.data(), 1, 64));
   for (std::size_t c = 0; c < 64; ++c) CHECK(std::fabs(back[c] - w[c]) <= w[c] * 0x1p-11f);
 }

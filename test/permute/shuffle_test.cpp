@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/permute/global_shuffle.hpp"

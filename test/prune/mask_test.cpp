@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/prune/retained.hpp"
 #include "sparsellm/prune/saliency.hpp"
 

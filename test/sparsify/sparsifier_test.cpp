@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
+#include "sparsellm/cpu/executors/serial_executor.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/sparsify.hpp"
 
 #include <limits>
 #include <vector>
@@ -20,7 +22,8 @@ static_assert(pointwise_sparsifier<even_channels>);
 template <class S>
 std::vector<std::uint32_t> kept(const S& s, const std::vector<float>& x) {
   active_set active(x.size());
-  sparsify(s, x, active);
+  cpu::serial_executor exec;
+  sparsify(exec, s, x, active);
   for (std::size_t i = 0; i < active.size(); ++i) {
     const float was = x[active.indices()[i]], is = active.values()[i];
     CHECK((was == is || (was != was && is != is)));
@@ -53,6 +56,7 @@ TEST_CASE("sparsifier: NaN reaches the result instead of vanishing") {
 
 TEST_CASE("sparsifier: an active set without room is refused") {
   active_set small(2);
-  CHECK_SAYS(sparsify(keep_all{}, std::vector<float>{1, 2, 3}, small), shape_error,
+  cpu::serial_executor exec;
+  CHECK_SAYS(sparsify(exec, keep_all{}, std::vector<float>{1, 2, 3}, small), shape_error,
              "for 3 channels expected, this one holds 2");
 }

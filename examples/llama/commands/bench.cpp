@@ -48,7 +48,7 @@ std::string layouts_of(const model& m) {
   for (const block& b : m.blocks())
     for (const auto* w : {&b.qkv, &b.out, &b.gate_up, &b.down})
       for (const sparsellm::sparse_linear& part : w->parts())
-        s += "pcr"[static_cast<std::size_t>(part.where())];
+        s += std::to_string(static_cast<int>(part.layout())) + " ";
   return s;
 }
 

@@ -155,7 +155,7 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(o.window >= 2, "--window: at least 2 tokens expected, got ", o.window);
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
   const pruning how = parse_pruning(o);
-  const std::optional<sparsellm::storage> type = parse_weights(o.weights);
+  const std::optional<sparsellm::element_kind> type = parse_weights(o.weights);
   require<value_error>(type.has_value() && !sparsellm::is_quantized(*type),
                        "--weights: prune writes f32, f16 or bf16, got '", o.weights, "'");
   const auto begun = std::chrono::steady_clock::now();

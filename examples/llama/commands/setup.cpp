@@ -71,11 +71,12 @@ std::size_t checked_threads(std::size_t wanted) {
   return wanted == 0 ? most : wanted;
 }
 
-std::optional<sparsellm::storage> parse_weights(const std::string& name) {
+std::optional<sparsellm::element_kind> parse_weights(const std::string& name) {
   if (name == "gguf") return std::nullopt;
-  using sparsellm::storage;
-  for (const storage s : {storage::f32, storage::f16, storage::bf16, storage::q8_0, storage::q4_0,
-                          storage::q4_1, storage::i8})
+  using sparsellm::element_kind;
+  for (const element_kind s :
+       {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0,
+        element_kind::q4_0, element_kind::q4_1, element_kind::i8})
     if (name == sparsellm::name(s)) return s;
   sparsellm::raise<value_error>(sparsellm::concat(
       "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1 or i8 expected, got '", name, "'"));

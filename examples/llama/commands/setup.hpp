@@ -18,7 +18,7 @@
 #include "model/decoder.hpp"
 #include "model/model.hpp"
 #include "model/sparsity_meter.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
 
@@ -35,7 +35,7 @@ struct setup {
 // Throws value_error for 0, or more than the machine has.
 [[nodiscard]] std::size_t checked_threads(std::size_t wanted);
 // A storage's name, or "gguf" for nothing: as the file has it. Throws value_error for others.
-[[nodiscard]] std::optional<sparsellm::storage> parse_weights(const std::string& name);
+[[nodiscard]] std::optional<sparsellm::element_kind> parse_weights(const std::string& name);
 // "magnitude", "wina", "cats" or "nonzero"; throws value_error for anything else.
 [[nodiscard]] sparsellm::table_score parse_score(const std::string& name);
 // Throws value_error outside [0, 1).

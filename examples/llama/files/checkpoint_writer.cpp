@@ -22,8 +22,8 @@
 namespace llama {
 
 using nlohmann::ordered_json;
+using sparsellm::element_kind;
 using sparsellm::require;
-using sparsellm::storage;
 using sparsellm::weight_mask;
 
 namespace {
@@ -38,25 +38,27 @@ void append(bytes& out, const T& value) {
   out.insert(out.end(), p, p + sizeof(T));
 }
 
-void append_weight(bytes& out, storage type, float w) {
-  if (type == storage::f32)
+void append_weight(bytes& out, element_kind type, float w) {
+  if (type == element_kind::f32)
     append(out, w);
-  else if (type == storage::f16)
+  else if (type == element_kind::f16)
     append(out, sparsellm::narrow<sparsellm::half>(w));
   else
     append(out, sparsellm::narrow<sparsellm::bfloat16>(w));
 }
 
-element element_of(storage type) {
+element element_of(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type),
                                   "checkpoint: f32, f16 or bf16 expected, got ",
                                   sparsellm::name(type));
-  return type == storage::f32 ? element::f32 : type == storage::f16 ? element::f16 : element::bf16;
+  return type == element_kind::f32   ? element::f32
+         : type == element_kind::f16 ? element::f16
+                                     : element::bf16;
 }
 
 class writer {
  public:
-  explicit writer(storage type) : type_(type), element_(element_of(type)) {}
+  explicit writer(element_kind type) : type_(type), element_(element_of(type)) {}
 
   void add_dense(const std::string& name, std::vector<std::size_t> shape, row_reader read) {
     const std::size_t rows = shape.size() == 1 ? 1 : shape[0], cols = shape.back();
@@ -113,7 +115,7 @@ class writer {
   [[nodiscard]] const std::vector<safetensor_source>& tensors() const noexcept { return tensors_; }
 
  private:
-  storage type_;
+  element_kind type_;
   element element_;
   std::vector<safetensor_source> tensors_;
 };
@@ -122,8 +124,8 @@ ordered_json order_json(const sparsellm::channel_order& o) {
   return o.size() == 0 ? ordered_json(nullptr) : ordered_json(o.channels());
 }
 
-const char* torch_name(storage type) {
-  return type == storage::f32 ? "float32" : type == storage::f16 ? "float16" : "bfloat16";
+const char* torch_name(element_kind type) {
+  return type == element_kind::f32 ? "float32" : type == element_kind::f16 ? "float16" : "bfloat16";
 }
 
 // Llama 3.1's scaling, known by the divisors that a file has of it.
@@ -165,7 +167,7 @@ ordered_json quantization_json(const pruned_contents& p) {
             {"targets", {"Linear"}}}}};
 }
 
-ordered_json config_json(const model_file& f, const config& c, storage type,
+ordered_json config_json(const model_file& f, const config& c, element_kind type,
                          const pruned_contents& pruned) {
   ordered_json j{{"architectures", {"LlamaForCausalLM"}},
                  {"model_type", "llama"},
@@ -267,7 +269,7 @@ ordered_json metadata_json(const std::vector<pruned_block>& blocks, const std::s
 
 void write_checkpoint(const std::string& directory, const model_file& file, const config& c,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      storage type, const std::string& provenance,
+                      element_kind type, const std::string& provenance,
                       const std::function<void(double)>& tick) {
   pruned_contents pruned;
   pruned.is_24 = pattern == sparsellm::nm_pattern{2, 4};

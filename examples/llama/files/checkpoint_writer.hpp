@@ -13,7 +13,7 @@
 #include "files/config.hpp"
 #include "files/model_file.hpp"
 #include "files/pruned_block.hpp"
-#include "sparsellm/pack/storage.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
 namespace llama {
@@ -23,7 +23,7 @@ namespace llama {
 // for a type other than f32, f16 and bf16.
 void write_checkpoint(const std::string& directory, const model_file& file, const config& c,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      sparsellm::storage type, const std::string& provenance,
+                      sparsellm::element_kind type, const std::string& provenance,
                       const std::function<void(double share)>& tick);
 
 }  // namespace llama

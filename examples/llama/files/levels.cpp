@@ -9,19 +9,19 @@
 
 namespace llama {
 
+using sparsellm::element_kind;
 using sparsellm::half;
 using sparsellm::narrow;
-using sparsellm::storage;
 
-sparsellm::storage storage_of(tensor_type t) noexcept {
+sparsellm::element_kind storage_of(tensor_type t) noexcept {
   switch (t) {
-    case tensor_type::f32: return storage::f32;
-    case tensor_type::f16: return storage::f16;
-    case tensor_type::bf16: return storage::bf16;
-    case tensor_type::q4_0: return storage::q4_0;
+    case tensor_type::f32: return element_kind::f32;
+    case tensor_type::f16: return element_kind::f16;
+    case tensor_type::bf16: return element_kind::bf16;
+    case tensor_type::q4_0: return element_kind::q4_0;
     case tensor_type::q4_1:
-    case tensor_type::q4_k: return storage::q4_1;
-    default: return storage::q8_0;
+    case tensor_type::q4_k: return element_kind::q4_1;
+    default: return element_kind::q8_0;
   }
 }
 

@@ -7,14 +7,14 @@
 #include <cstddef>
 
 #include "files/model_file.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 #include "sparsellm/pack/quantized.hpp"
-#include "sparsellm/pack/storage.hpp"
 
 namespace llama {
 
 // What a tensor of this type is packed as. Q8_0, Q4_0 and Q4_1 are kept without loss; Q4_K becomes
 // Q4_1 and loses what its scales lose in half precision; other quantised types become Q8_0.
-[[nodiscard]] sparsellm::storage storage_of(tensor_type t) noexcept;
+[[nodiscard]] sparsellm::element_kind storage_of(tensor_type t) noexcept;
 
 // Whether read_levels() takes the type: the levels in the file are the levels that are packed.
 [[nodiscard]] bool has_levels(tensor_type t) noexcept;

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
 namespace llama {
@@ -159,8 +160,8 @@ void block_trial::run(const std::vector<double>& sparsity, projection changed, c
     copy(from.gate, to.gate);
     copy(from.up, to.up);
   }
-  sparsellm::cpu::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
-                       vector_view<float>(hidden_));
+  sparsellm::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
+                  vector_view<float>(hidden_));
   project(projection::down, sparsity, view(hidden_, c.hidden), view(to.out, c.width));
   for (std::size_t i = 0; i < n * c.width; ++i) to.out[i] += to.stream[i];
 }

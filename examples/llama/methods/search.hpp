@@ -14,7 +14,7 @@
 #include "methods/observed_text.hpp"
 #include "model/model.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
 

@@ -7,11 +7,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sparsellm/cpu/gated_product.hpp"
+#include "sparsellm/cpu/gate.hpp"
 #include "sparsellm/cpu/multiply.hpp"
-#include "sparsellm/cpu/rows_product.hpp"
+#include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/sparsify.hpp"
 
 namespace llama {
 
@@ -29,13 +30,6 @@ template <class M>
 M below(M m, std::size_t n) {
   return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
 }
-
-// Weights whose rows can be multiplied one by one.
-template <class View>
-concept has_rows = requires(sparsellm::cpu::executor& exec, View w, sparsellm::active_view live,
-                            vector_view<const float> x, vector_view<float> y) {
-  sparsellm::cpu::multiply_rows(exec, w, live, x, y);
-};
 
 // A channel stays when another vector's element in its place does.
 struct scored_elsewhere {
@@ -58,7 +52,7 @@ void softmax(float* scores, std::size_t n) {
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m), ones_(m.shape().hidden, 1.0f), live_(m.shape().hidden) {
+    : exec_(exec), model_(m), live_(m.shape().hidden) {
   const config& c = m.shape();
   rotary_.reserve(positions * c.rotary_size);
   for (std::size_t p = 0; p < positions; ++p)
@@ -186,37 +180,28 @@ void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows,
     for (std::size_t i = 0; i < x.cols(); ++i) x(t, i) += y(t, i);
 }
 
-// body(an executor that is free, row). Several rows are dealt to the workers, one may use all
-// threads.
-template <class Body>
-void forward::each_row(std::size_t count, const Body& body) {
-  if (count == 1) return body(exec_, std::size_t{0});
-  exec_.parallel_for(workers_.size(), [&](std::size_t w) {
-    for (std::size_t r = w; r < count; r += workers_.size()) body(*workers_[w], r);
-  });
-}
-
 void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
-  each_row(h.rows(), [&](sparsellm::cpu::executor& exec, std::size_t t) {
-    const vector_view<float> g(&both(t, 0), hidden), up(&both(t, hidden), hidden);
-    sparsellm::cpu::gate(exec, g, up, out.row(t));
-    if (b.gate_threshold < 0.0f || t < dense_rows) return;
-    sparsellm::cpu::gate(exec, g, ones_, g);
+  const const_rows gates(both.data(), h.rows(), hidden, both.stride());
+  const const_rows ups(both.data() + hidden, h.rows(), hidden, both.stride());
+  sparsellm::gate(exec_, gates, ups, out);
+  if (b.gate_threshold < 0.0f) return;
+  for (std::size_t t = dense_rows; t < h.rows(); ++t) {
+    const vector_view<float> scores(&both(t, 0), hidden);
+    sparsellm::silu(exec_, gates.row(t), scores);
     for (std::size_t i = 0; i < hidden; ++i)
-      if (std::fabs(g[i]) <= b.gate_threshold) out(t, i) = 0.0f;
-  });
+      if (std::fabs(scores[i]) <= b.gate_threshold) out(t, i) = 0.0f;
+  }
 }
 
 void forward::gates(const block& b, const_rows h, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   b.gate_up.dense(exec_, h, both);
-  each_row(h.rows(), [&](sparsellm::cpu::executor& exec, std::size_t t) {
-    sparsellm::cpu::gate(exec, {&both(t, 0), hidden}, ones_, out.row(t));
-  });
+  for (std::size_t t = 0; t < h.rows(); ++t)
+    sparsellm::silu(exec_, vector_view<const float>(&both(t, 0), hidden), out.row(t));
 }
 
 void forward::run_block(std::size_t layer, rows x, std::size_t position, std::size_t dense_rows,
@@ -278,15 +263,17 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
 }
 
 // live_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where the
-// weights are not packed for that or down takes its largest channels.
+// weights are not packed for that or a projection takes its largest channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
   const std::vector<stack::linear>& parts = b.gate_up.parts();
   if (b.gate_threshold >= 0.0f) {
-    if (parts.size() != 2 || parts.back().where() != sparsellm::layout::row_major) return false;
+    if (parts.size() != 2 || parts.back().layout() != sparsellm::layout_kind::row_major)
+      return false;
     list_by_gate(b, x);
     return true;
   }
-  if (parts.size() != 1 || !parts.front().can_gate() || b.down.parts().front().top_k().has_value())
+  if (parts.size() != 1 || parts.front().top_k().has_value() ||
+      b.down.parts().front().top_k().has_value())
     return false;
   list_gated(b, x);
   return true;
@@ -295,14 +282,9 @@ bool forward::list_hidden(const block& b, vector_view<const float> x) {
 // TEAL: gate and up in one product, whose epilogue compares with down's threshold.
 void forward::list_gated(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
-  const stack::linear& w = b.gate_up.parts().front();
-  const rows both = scratch(gate_up_, 1, 2 * c.hidden);
+  const rows hidden = scratch(hidden_, 1, c.hidden);
   const auto run = [&](const auto& in) {
-    w.weight().visit([&](const auto& packed) {
-      if constexpr (!has_rows<decltype(packed.view())>)
-        sparsellm::cpu::multiply_gated(exec_, packed.view(), w.sections(), in, both.row(0),
-                                       b.down.parts().front().keep(), live_);
-    });
+    b.gate_up.parts().front().gated(exec_, in, hidden.row(0), b.down.parts().front().keep(), live_);
   };
   if (b.mlp_norm.order.size() == 0) return run(in_stream_order(x, b.mlp_norm));
   const rows h = scratch(h_, 1, c.width);
@@ -319,15 +301,12 @@ void forward::list_by_gate(const block& b, vector_view<const float> x) {
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
   b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
   const vector_view<float> scores = scratch(hidden_, 1, c.hidden).row(0);
-  sparsellm::cpu::gate(exec_, gates, ones_, scores);
+  sparsellm::silu(exec_, gates, scores);
   const sparsellm::teal keep{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}};
-  sparsellm::sparsify(keep, scores, live_);
-  b.gate_up.parts().back().weight().visit([&](const auto& packed) {
-    if constexpr (has_rows<decltype(packed.view())>)
-      sparsellm::cpu::multiply_rows(exec_, packed.view(), live_.view(), h.row(0), ups);
-  });
-  sparsellm::cpu::gate(exec_, gates, ups, gates);
-  sparsellm::sparsify(scored_elsewhere{scores.data(), keep}, gates, live_);
+  sparsellm::sparsify(exec_, keep, scores, live_);
+  sparsellm::multiply_rows(exec_, b.gate_up.parts().back().weight(), live_.view(), h.row(0), ups);
+  sparsellm::gate(exec_, gates, ups, gates);
+  sparsellm::sparsify(exec_, scored_elsewhere{scores.data(), keep}, gates, live_);
 }
 
 void forward::logits(const_rows x, rows out) {

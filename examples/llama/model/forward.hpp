@@ -19,7 +19,7 @@
 #include "model/kv_cache.hpp"
 #include "model/model.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/normalised.hpp"
 
@@ -71,8 +71,6 @@ class forward {
   [[nodiscard]] bool list_hidden(const block& b, sparsellm::vector_view<const float> x);
   void list_gated(const block& b, sparsellm::vector_view<const float> x);
   void list_by_gate(const block& b, sparsellm::vector_view<const float> x);
-  template <class Body>
-  void each_row(std::size_t count, const Body& body);
   void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
   void rotate(float* head, std::size_t position) const noexcept;
   void attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
@@ -83,8 +81,7 @@ class forward {
   const model& model_;
   std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
   sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
-  sparsellm::buffer<float> ones_;  // [hidden]: silu(g) = silu(g) · 1
-  sparsellm::active_set live_;     // what the gate leaves for down
+  sparsellm::active_set<> live_;  // what the gate leaves for down
   // Heads are independent: each worker multiplies on its own, one-threaded.
   std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]

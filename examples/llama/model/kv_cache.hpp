@@ -31,15 +31,14 @@ class kv_cache {
     return (keys_.size() + values_.size()) * sizeof(float);
   }
 
-  // key, value: [head_size], straight to where the formats have them: a position is an output of K
-  // and a channel of Vᵀ.
+  // key, value: [head_size]
   void store(std::size_t kv_head, std::size_t position, const float* key,
              const float* value) noexcept {
-    constexpr std::size_t lanes = keys_format::row_block;
+    constexpr std::size_t lanes = keys_format::row_block;  // positions of a brick
     float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
                      position % lanes;
     float* const v = values_.data() + kv_head * value_stride_ +
-                     position * values_format::bytes({head_size_, 1}) / sizeof(float);
+                     position * (values_format::bytes({head_size_, 1}) / sizeof(float));
     for (std::size_t i = 0; i < head_size_; ++i) {
       k[i * lanes] = key[i];
       v[i] = value[i];
@@ -48,11 +47,14 @@ class kv_cache {
 
   // K [positions, head_size] and Vᵀ [head_size, positions] of the first positions.
   [[nodiscard]] auto keys(std::size_t kv_head, std::size_t positions) const noexcept {
-    return keys_format::make_view(keys_.data() + kv_head * key_stride_, {positions, head_size_});
+    return keys_format::make_view(
+        reinterpret_cast<const std::byte*>(keys_.data() + kv_head * key_stride_),
+        {positions, head_size_});
   }
   [[nodiscard]] auto values(std::size_t kv_head, std::size_t positions) const noexcept {
-    return values_format::make_view(values_.data() + kv_head * value_stride_,
-                                    {head_size_, positions});
+    return values_format::make_view(
+        reinterpret_cast<const std::byte*>(values_.data() + kv_head * value_stride_),
+        {head_size_, positions});
   }
 
  private:

@@ -20,10 +20,9 @@ using sparsellm::buffer;
 using sparsellm::channel_order;
 using sparsellm::extents;
 using sparsellm::format_error;
-using sparsellm::layout;
+using sparsellm::layout_kind;
 using sparsellm::require;
 using sparsellm::sparse_linear;
-using sparsellm::storage;
 using sparsellm::value_error;
 using sparsellm::vector_view;
 
@@ -98,7 +97,7 @@ double expected_sparsity(const load_options& options, std::size_t layer, activat
   return weighted / total;
 }
 
-constexpr chosen_layout dense_panel{layout::panel, 0.0};
+constexpr chosen_layout dense_panel{layout_kind::panel, 0.0};
 
 }  // namespace
 
@@ -120,7 +119,7 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   const auto score = options.thresholds != nullptr ? options.thresholds->score : options.score;
   if (score != sparsellm::table_score::gate || site == activation_site::mlp_hidden) {
     const double sparsity = expected_sparsity(options, layer, site, config_);
-    const layout dense =
+    const layout_kind dense =
         sparsellm::choose_layout(shape, stored_as(readers(site).front()), sparsity);
     return packer.pack_stack(tensors, {dense, sparsity});
   }
@@ -130,7 +129,7 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   std::vector<sparse_linear> parts;
   parts.push_back(packer.pack({placed(layer, projection::gate)}, dense_panel));
   parts.push_back(packer.pack({placed(layer, projection::up)},
-                              has_rows ? chosen_layout{layout::row_major, 0.0} : dense_panel));
+                              has_rows ? chosen_layout{layout_kind::row_major, 0.0} : dense_panel));
   return stack(std::move(parts));
 }
 

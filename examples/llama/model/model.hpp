@@ -22,7 +22,7 @@
 #include "model/stack.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/core/buffer.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
 
 namespace llama {
@@ -56,7 +56,7 @@ using progress = std::function<void(double share)>;
 
 struct load_options {
   // What weights are packed as; nothing for what each tensor is in the file (files/levels.hpp).
-  std::optional<sparsellm::storage> weights = sparsellm::storage::bf16;
+  std::optional<sparsellm::element_kind> weights = sparsellm::element_kind::bf16;
   double sparsity = 0.0;                                   // expected; decides the layouts
   const sparsellm::threshold_table* thresholds = nullptr;  // per-site sparsities instead
   sparsellm::table_score score = sparsellm::table_score::magnitude;

@@ -14,9 +14,9 @@ namespace llama {
 
 using sparsellm::any_weight;
 using sparsellm::buffer;
-using sparsellm::layout;
+using sparsellm::element_kind;
+using sparsellm::layout_kind;
 using sparsellm::sparse_linear;
-using sparsellm::storage;
 using sparsellm::vector_view;
 
 namespace {
@@ -79,9 +79,9 @@ class weight_packer::stacked_rows {
 // Nothing when the tensors are not pruned to a pattern that weights are packed in.
 std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
                                                      chosen_layout where) const {
-  const storage stored = wanted_.value_or(storage_of(rows.type()));
-  const bool is_float = !sparsellm::is_quantized(stored) || stored == storage::i8;
-  const bool pruned = is_float && where.dense != layout::row_major &&
+  const element_kind stored = wanted_.value_or(storage_of(rows.type()));
+  const bool is_float = !sparsellm::is_quantized(stored) || stored == element_kind::i8;
+  const bool pruned = is_float && where.dense != layout_kind::row_major &&
                       std::all_of(rows.tensors().begin(), rows.tensors().end(),
                                   [](const placed_tensor& p) { return p.t->mask != nullptr; });
   if (!pruned) return std::nullopt;
@@ -98,9 +98,9 @@ std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
       [&](std::size_t row, vector_view<float> out) { rows.read(row, out); }, mask, *pattern);
 }
 
-any_weight weight_packer::pack_dense(const stacked_rows& rows, layout where) const {
-  storage stored = wanted_.value_or(storage_of(rows.type()));
-  if (stored == storage::i8) stored = storage::q8_0;  // what dense weights of 8 bits are
+any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where) const {
+  element_kind stored = wanted_.value_or(storage_of(rows.type()));
+  if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
   if (wanted_.has_value() || !has_levels(rows.type()))
     return any_weight(exec_, stored, where, rows.shape(),
                       [&](std::size_t row, vector_view<float> out) { rows.read(row, out); });
@@ -119,23 +119,21 @@ any_weight weight_packer::pack_dense(const stacked_rows& rows, layout where) con
 void weight_packer::measure_conversion(const any_weight& packed, const stacked_rows& rows) {
   const tensor_type type = rows.type();
   const bool kept = type == tensor_type::q8_0 || type == tensor_type::q4_0 ||
-                    type == tensor_type::q4_1 || !sparsellm::is_quantized(packed.type());
+                    type == tensor_type::q4_1 || !sparsellm::is_quantized(packed.element());
   if (wanted_.has_value() || kept) return;
   conversion& into = conversions_[type];
   into.tensors += rows.tensors().size();
-  packed.visit([&]<class F>(const sparsellm::packed_matrix<F>& weight) {
-    const sparsellm::extents shape = rows.shape();
-    buffer<float> exact(shape.inputs), stored(shape.inputs);
-    for (std::size_t row = 0; row < shape.outputs; ++row) {
-      rows.read(row, exact);
-      F::unpack_row(weight.view(), row, stored);
-      for (std::size_t c = 0; c < exact.size(); ++c) {
-        const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
-        into.squared_error += error * error;
-        into.squared += static_cast<double>(exact[c]) * static_cast<double>(exact[c]);
-      }
+  const sparsellm::extents shape = rows.shape();
+  buffer<float> exact(shape.inputs), stored(shape.inputs);
+  for (std::size_t row = 0; row < shape.outputs; ++row) {
+    rows.read(row, exact);
+    unpack_row(packed, row, stored);
+    for (std::size_t c = 0; c < exact.size(); ++c) {
+      const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
+      into.squared_error += error * error;
+      into.squared += static_cast<double>(exact[c]) * static_cast<double>(exact[c]);
     }
-  });
+  }
 }
 
 sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, chosen_layout where) {

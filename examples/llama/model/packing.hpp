@@ -14,11 +14,11 @@
 #include "files/model_source.hpp"
 #include "model/stack.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
-#include "sparsellm/pack/layout.hpp"
-#include "sparsellm/pack/storage.hpp"
+#include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/prune/mask.hpp"
 
@@ -38,7 +38,7 @@ struct placed_tensor {
 
 // The layout of a dense weight, and the expected sparsity, which decides for a pruned one.
 struct chosen_layout {
-  sparsellm::layout dense;
+  sparsellm::layout_kind dense;
   double sparsity;
 };
 
@@ -52,7 +52,7 @@ class weight_packer {
  public:
   // wanted: what weights are packed as; nothing for what each tensor is in the file.
   weight_packer(sparsellm::cpu::executor& exec, const model_source& source,
-                std::optional<sparsellm::storage> wanted)
+                std::optional<sparsellm::element_kind> wanted)
       : exec_(exec), source_(source), wanted_(wanted) {}
 
   // One weight from tensors of one type, top to bottom. Throws value_error for levels of the file
@@ -71,12 +71,12 @@ class weight_packer {
   [[nodiscard]] std::optional<sparsellm::any_weight> pack_pruned(const stacked_rows& rows,
                                                                  chosen_layout where) const;
   [[nodiscard]] sparsellm::any_weight pack_dense(const stacked_rows& rows,
-                                                 sparsellm::layout where) const;
+                                                 sparsellm::layout_kind where) const;
   void measure_conversion(const sparsellm::any_weight& packed, const stacked_rows& rows);
 
   sparsellm::cpu::executor& exec_;
   const model_source& source_;
-  std::optional<sparsellm::storage> wanted_;
+  std::optional<sparsellm::element_kind> wanted_;
   std::map<tensor_type, conversion> conversions_;
 };
 

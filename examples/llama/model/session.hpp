@@ -14,7 +14,7 @@
 #include "model/kv_cache.hpp"
 #include "model/model.hpp"
 #include "sparsellm/core/buffer.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
 

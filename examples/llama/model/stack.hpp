@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
 

@@ -28,6 +28,13 @@
 #define SPARSELLM_HAS_MADVISE 0
 #endif
 
+// Object files whose linker knows absolute symbols; device code has none.
+#if defined(__ELF__) && !defined(__CUDA_ARCH__)
+#define SPARSELLM_HAS_ELF 1
+#else
+#define SPARSELLM_HAS_ELF 0
+#endif
+
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define SPARSELLM_HAS_EXCEPTIONS 1
 #else

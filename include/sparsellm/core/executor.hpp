@@ -8,6 +8,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
@@ -20,26 +21,32 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 template <class E>
 concept executor = requires(E& exec, std::size_t n) {
   typename E::space;
-  {exec.template allocate<float>(n)};
-  {exec.wait()};
+  exec.template allocate<float>(n);
+  exec.wait();
 };
 
-namespace archetype {
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::detail {
 struct index_body {
   void operator()(std::size_t) const;
 };
-}  // namespace archetype
+}  // namespace sparsellm::inline v0::detail
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: parallel_for(count, body) calls body(i) exactly once for every i in [0, count), in
 // any order, on up to concurrency() threads, and returns when all calls have; an exception from
-// body reaches the caller after that. scratch(bytes) is memory for one multiply: aligned, grown on
-// demand, its contents worthless at the next call.
+// body reaches the caller after that. scratch(bytes) and activations(n) are memory for one verb, each
+// its own: aligned, grown on demand, their contents worthless at the next call.
 template <class E>
-concept host_executor = executor<E> && std::same_as<typename E::space, host_space> &&
-    requires(E& exec, std::size_t n, const archetype::index_body& body) {
-  {exec.parallel_for(n, body)};
-  { exec.concurrency() } -> std::convertible_to<std::size_t>;
-  { exec.scratch(n) } -> std::same_as<std::byte*>;
-};
+concept host_executor =
+    executor<E> && std::same_as<typename E::space, host_space> &&
+    requires(E& exec, std::size_t n, const detail::index_body& body) {
+      exec.parallel_for(n, body);
+      { exec.concurrency() } -> std::convertible_to<std::size_t>;
+      { exec.scratch(n) } -> std::same_as<std::byte*>;
+      { exec.activations(n) } -> std::same_as<vector_view<float>>;
+    };
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

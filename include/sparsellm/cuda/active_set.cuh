@@ -19,7 +19,7 @@
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // Owns room for one input vector; made once, reused for every token.
 class active_set {
@@ -31,7 +31,7 @@ class active_set {
                          "cuda::active_set: at most 2^31 - 1 channels, got ", channels);
   }
   [[nodiscard]] std::size_t capacity() const noexcept { return index_.size(); }
-  [[nodiscard]] device_active_view view() const noexcept {
+  [[nodiscard]] active_view<device_space> view() const noexcept {
     return {index_.data(), value_.data(), count_.data()};
   }
   // For sparsifiers of your own, in stream order.
@@ -45,9 +45,9 @@ class active_set {
   device_buffer<std::uint32_t> count_;
 };
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 namespace checks {
@@ -69,7 +69,7 @@ void sparsify(executor& exec, const S& s, vector_view<const float, device_space>
 }
 
 // Writes to x [inputs] what is active, zeros elsewhere.
-inline void scatter(executor& exec, device_active_view active, vector_view<float, device_space> x) {
+inline void scatter(executor& exec, active_view<device_space> active, vector_view<float, device_space> x) {
   check(cudaMemsetAsync(x.data(), 0, x.size() * sizeof(float), exec.stream()), "cuda::scatter");
   const unsigned blocks = static_cast<unsigned>((x.size() + 255) / 256);
   scatter_kernel<<<blocks, 256, 0, exec.stream()>>>(active.index, active.value, active.count,
@@ -78,4 +78,4 @@ inline void scatter(executor& exec, device_active_view active, vector_view<float
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -17,7 +17,7 @@
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class T, int Tokens, class S>
@@ -45,4 +45,4 @@ void bitmap_product(executor& exec, const bitmap_weight<T>& w, const stacked<S>&
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -18,11 +18,11 @@
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/channel.cuh"
 #include "sparsellm/cuda/kernels/lane.cuh"
-#include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class Lane, int Tokens, class Tile, class S>
@@ -54,7 +54,7 @@ void channel_product(executor& exec, const typename Wide::weight& w, const stack
 
 // The lanes of each format.
 template <class Tile, storage_scalar T, class S>
-void product_of(executor& exec, const grouped_weight<T>& w, const stacked<S>& s,
+void product_of(executor& exec, const brick_weight<T>& w, const stacked<S>& s,
                 matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   channel_product<grouped_lane<T>, grouped_lane<T>, 8, Tile>(exec, w, s, x, y);
 }
@@ -67,4 +67,4 @@ void product_of(executor& exec, const quantized_weight<Bits, Affine>& w, const s
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -19,7 +19,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/pack/format.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // Throws shape_error when the sizes differ.
 template <class T>
@@ -83,4 +83,4 @@ template <packed_format F>
   return {weight.shape(), to_device(exec, weight.storage_view())};
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -16,7 +16,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/error.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 template <class T>
 requires std::is_trivially_copyable_v<T>
@@ -64,4 +64,4 @@ class device_buffer {
   std::size_t size_ = 0;
 };
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

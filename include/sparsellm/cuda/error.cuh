@@ -18,11 +18,11 @@ struct device_error : error {
 
 }  // namespace sparsellm::inline v0
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // Throws device_error unless the call succeeded.
 inline void check(cudaError_t status, const char* what) {
   require<device_error>(status == cudaSuccess, what, ": ", cudaGetErrorString(status));
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -16,7 +16,7 @@
 #include "sparsellm/cuda/device_buffer.cuh"
 #include "sparsellm/cuda/error.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // Read from the device, never assumed.
 struct device_facts {
@@ -116,4 +116,4 @@ class executor {
 };
 static_assert(sparsellm::executor<executor>);
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -23,7 +23,7 @@
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // h [tokens, hidden] of both [tokens, 2 · hidden], which holds gate and up of each token.
@@ -42,8 +42,8 @@ inline void gate(executor& exec, matrix_view<const float, device_space> both,
 
 // Whether gate and up are whole lanes, which a product can bring together.
 template <class T>
-[[nodiscard]] bool gates_in_place(const grouped_weight<T>& w) noexcept {
-  return w.shape.outputs % (2 * group_outputs) == 0;
+[[nodiscard]] bool gates_in_place(const brick_weight<T>& w) noexcept {
+  return w.shape.outputs % (2 * brick_outputs) == 0;
 }
 template <int Bits, bool Affine>
 [[nodiscard]] bool gates_in_place(const quantized_weight<Bits, Affine>& w) noexcept {
@@ -77,4 +77,4 @@ void multiply_gated(executor& exec, const device_matrix<F>& w, const stacked<S>&
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -16,7 +16,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
-#include "sparsellm/cuda/masked_product.cuh"
+#include "sparsellm/cuda/nm_product.cuh"
 #include "sparsellm/cuda/rows_product.cuh"
 #include "sparsellm/cuda/semi_structured_product.cuh"
 #include "sparsellm/multiply/multiply.hpp"
@@ -24,24 +24,24 @@
 #include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 using device_vector = vector_view<const float, device_space>;
 using device_output = vector_view<float, device_space>;
 
 template <class V>
-concept grouped_view = std::derived_from<V, grouped_weight<typename V::value_type>>;
+concept grouped_view = std::derived_from<V, brick_weight<typename V::value_type>>;
 template <class V>
 concept device_view =
-    row_view<V> || grouped_view<V> || quantized_view<V> || masked_view<V> || bitmap_view<V>;
+    row_view<V> || grouped_view<V> || quantized_view<V> || nm_view<V> || bitmap_view<V>;
 
-// What mma.sp multiplies. Up to masked_batch tokens the products are bound by memory, the weights
+// What mma.sp multiplies. Up to nm_batch tokens the products are bound by memory, the weights
 // read once, and activations stay floats.
 template <class F>
 inline constexpr bool on_tensor_cores =
     storage_scalar<typename F::element> &&
     sizeof(typename F::element) == 2 && F::pattern.n == 2 && F::pattern.m == 4;
-inline constexpr std::size_t masked_batch = 8;
+inline constexpr std::size_t nm_batch = 8;
 
 // What is not zero: a scattered active set's channels.
 struct nonzero {
@@ -51,7 +51,7 @@ struct nonzero {
 };
 static_assert(pointwise_sparsifier<nonzero>);
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -70,14 +70,14 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
   cuda::product_of<cuda::plain_tile>(exec, w, s, x, y);
 }
 
-template <masked_view V, pointwise_sparsifier S>
+template <nm_view V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   using F = typename V::format;
   if constexpr (cuda::on_tensor_cores<F>) {
-    if (x.rows() > cuda::masked_batch) return cuda::semi_structured_product(exec, w, s, x, y);
+    if (x.rows() > cuda::nm_batch) return cuda::semi_structured_product(exec, w, s, x, y);
   }
-  cuda::masked_product<F>(exec, w, s, x, y);
+  cuda::nm_product<F>(exec, w, s, x, y);
 }
 
 template <bitmap_view V, pointwise_sparsifier S>
@@ -103,7 +103,7 @@ void run_multiply(cuda::executor& exec, const V& w, const S& s, const X& x, cons
 
 // One token whose channels are listed already.
 template <cuda::device_view V>
-void run_multiply(cuda::executor& exec, const V& w, device_active_view active,
+void run_multiply(cuda::executor& exec, const V& w, active_view<device_space> active,
                   cuda::device_output y) {
   const auto x = exec.activations(w.shape.inputs);
   cuda::scatter(exec, active, x);

@@ -29,18 +29,18 @@
 #include "sparsellm/pack/format.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Zeroed storage's values and masks.
 template <class F, storage_scalar T>
-requires masked_view<typename F::template view<device_space>>
+requires nm_view<typename F::template view<device_space>>
 void lay_out(executor& exec, matrix_view<const T, device_space> weight, const device_mask& mask,
              device_buffer<std::byte>& storage) {
   const extents e = mask.shape();
   const auto view = F::template make_view<device_space>(storage.data(), e);
   const auto blocks = static_cast<unsigned>(view.blocks());
-  const auto padded = static_cast<unsigned>(view.strips() * strip_rows);
+  const auto padded = static_cast<unsigned>(view.strips() * nm_strip_outputs);
   pack_kernel<F, T><<<dim3((padded + prune_threads - 1) / prune_threads, blocks), prune_threads, 0,
                       exec.stream()>>>(weight.data(), weight.stride(),
                                        static_cast<unsigned>(e.outputs),
@@ -114,4 +114,4 @@ requires storage_scalar<std::remove_const_t<T>>
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

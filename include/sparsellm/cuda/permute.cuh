@@ -27,7 +27,7 @@
 #include "sparsellm/permute/global_shuffle.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // The mean score of each channel over the rows of scores [rows, channels].
@@ -101,4 +101,4 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -24,7 +24,7 @@
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // |w| · scale[channel], scale [inputs] on the device; null is 1. Magnitude, Wanda, E-Sparse.
 struct scaled_magnitude {
@@ -82,9 +82,9 @@ class device_mask {
   return there;
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // out [outputs, inputs] = the saliency of each weight, as score_weights() of the host. Throws
@@ -134,4 +134,4 @@ requires storage_scalar<std::remove_const_t<T>>
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -25,7 +25,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/radix_select.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // The smallest |value| of x [rows, cols] that at least a share q of them does not exceed; 0 for q
@@ -65,4 +65,4 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

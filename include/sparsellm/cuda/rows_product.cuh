@@ -24,16 +24,16 @@
 #include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // A view of row_major, of any type.
 template <class V>
 concept row_view =
     std::derived_from<V, typename row_major<typename V::value_type>::template view<device_space>>;
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <row_view V, int Tokens, class S, class Rows>
@@ -85,4 +85,4 @@ void multiply_rows(executor& exec, const V& w, matrix_view<const float, device_s
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

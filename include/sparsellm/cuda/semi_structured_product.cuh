@@ -16,10 +16,10 @@
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/semi_structured.cuh"
-#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Few tokens are bound by memory: low tiles leave more blocks. Many are bound by tensor cores: 64 x
@@ -29,7 +29,7 @@ using middle_tile = mma_tile<64, 64, 2, 2, 4>;
 using high_tile = mma_tile<128, 128, 2, 2, 3>;
 
 template <storage_scalar T, class Tile, class S>
-void launch_semi_structured(executor& exec, const masked_weight<T>& w, const section<S>& s,
+void launch_semi_structured(executor& exec, const nm_weight<T>& w, const section<S>& s,
                             matrix_view<const float, device_space> x,
                             matrix_view<float, device_space> y) {
   const auto blocks = static_cast<unsigned>(w.blocks());
@@ -60,7 +60,7 @@ void launch_semi_structured(executor& exec, const masked_weight<T>& w, const sec
 
 // Activations are rounded to T. Throws shape_error for more tokens than a grid has rows.
 template <storage_scalar T, class S>
-void semi_structured_product(executor& exec, const masked_weight<T>& w, const stacked<S>& s,
+void semi_structured_product(executor& exec, const nm_weight<T>& w, const stacked<S>& s,
                              matrix_view<const float, device_space> x,
                              matrix_view<float, device_space> y) {
   for (std::size_t i = 0; i < s.count; ++i) {
@@ -74,4 +74,4 @@ void semi_structured_product(executor& exec, const masked_weight<T>& w, const st
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -27,7 +27,7 @@
 #include "sparsellm/observe/entropy.hpp"
 #include "sparsellm/observe/histogram.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 using device_rows = matrix_view<const float, device_space>;
@@ -157,4 +157,4 @@ class device_entropy {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

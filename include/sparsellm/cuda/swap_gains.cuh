@@ -28,7 +28,7 @@
 #include "sparsellm/cuda/kernels/swap_gains.cuh"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 class device_swap_gains {
@@ -223,4 +223,4 @@ class device_swap_gains {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

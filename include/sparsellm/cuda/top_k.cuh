@@ -21,7 +21,7 @@
 #include "sparsellm/sparsify/selector.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Throws shape_error when `out` has no room for x.
@@ -36,4 +36,4 @@ void sparsify(executor& exec, const sparsifier<Score, top_k>& s,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

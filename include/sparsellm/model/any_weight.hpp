@@ -1,167 +1,251 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A packed weight whose storage and layout are chosen at run time.
+// A packed weight whose format, a layout of elements, is chosen at run time.
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <variant>
+#include <vector>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/memory.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/pack/channel_bitmap.hpp"
-#include "sparsellm/pack/channel_major.hpp"
-#include "sparsellm/pack/format.hpp"
-#include "sparsellm/pack/layout.hpp"
-#include "sparsellm/pack/n_of_m.hpp"
-#include "sparsellm/pack/panel.hpp"
+#include "sparsellm/cpu/executors/executor_ref.hpp"
+#include "sparsellm/cpu/multiply_gated.hpp"
+#include "sparsellm/cpu/multiply_part.hpp"
+#include "sparsellm/cpu/multiply_rows.hpp"
+#include "sparsellm/cpu/products/selection.hpp"
+#include "sparsellm/cpu/run_multiply.hpp"
+#include "sparsellm/model/any_format.hpp"
+#include "sparsellm/model/weight_format.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 #include "sparsellm/pack/quantized.hpp"
-#include "sparsellm/pack/row_major.hpp"
-#include "sparsellm/pack/storage.hpp"
 #include "sparsellm/prune/mask.hpp"
+#include "sparsellm/prune/pattern.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// Of Fill, one that makes floats, levels or both.
+template <class Fill>
+[[nodiscard]] row_source source_of(const Fill& fill) noexcept {
+  row_source rows{&fill, nullptr, nullptr};
+  if constexpr (std::invocable<const Fill&, std::size_t, vector_view<float>>)
+    rows.floats = [](const void* body, std::size_t r, float* out, std::size_t inputs) {
+      (*static_cast<const Fill*>(body))(r, vector_view<float>(out, inputs));
+    };
+  if constexpr (std::invocable<const Fill&, std::size_t, quantized_row&>)
+    rows.levels = [](const void* body, std::size_t r, std::uint8_t* level, std::size_t inputs,
+                     half* scale, half* minimum, std::size_t blocks) {
+      quantized_row row{std::vector<std::uint8_t>(inputs), std::vector<half>(blocks),
+                        std::vector<half>(blocks)};
+      (*static_cast<const Fill*>(body))(r, row);
+      std::copy(row.level.begin(), row.level.end(), level);
+      std::copy(row.scale.begin(), row.scale.end(), scale);
+      std::copy(row.minimum.begin(), row.minimum.end(), minimum);
+    };
+  return rows;
+}
+
+template <class Space>
+struct any_view {
+  using space = Space;
+  const any_format* functions;
+  const std::byte* storage;
+  extents shape;
+};
+template <class Space>
+inline constexpr bool is_runtime_view<any_view<Space>> = true;
+
+inline void product(const executor_ref& exec, const any_view<host_space>& w, const selection& s,
+                    const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
+  w.functions->product(exec, w.storage, w.shape, s, x, tokens, y);
+}
+
+// Throws value_error, naming the format, when it is not in the list.
+[[nodiscard]] inline const any_format& format_for(weight_format f) {
+  require<value_error>(!is_pruned(f.layout) || f.pattern == nm_pattern{2, 4} ||
+                           f.pattern == nm_pattern{4, 8},
+                       "any_weight: the patterns 2:4 and 4:8 are compiled, got ", f.pattern.n, ":",
+                       f.pattern.m);
+  require<value_error>(f.layout != layout_kind::row_major || !is_quantized(f.element),
+                       "any_weight: quantised weights are packed as panel or channel_major");
+  const any_format* const found = find_format(f);
+  require<value_error>(found != nullptr, "any_weight: no weights of ", describe(f),
+                       "; N:M weights are f32, f16, bf16 or i8, others f32, f16, bf16, q8_0, q4_0 "
+                       "or q4_1");
+  return *found;
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-class any_weight {
+// Owns its bytes in the memory of a space; any_weight is the host's.
+template <class Space>
+class basic_any_weight {
  public:
-  // fill(r, out [inputs]) makes row r, as pack() describes, and quantised storages round it to the
+  using space = Space;
+
+  // Takes over bytes that are laid out as the format says. Throws value_error for a format that is
+  // not in the list, shape_error for zero sizes and for too few bytes.
+  basic_any_weight(weight_format format, extents shape, memory<std::byte, Space> storage)
+      : format_(&detail::format_for(format)), shape_(shape), storage_(std::move(storage)) {
+    check_shape(shape);
+    require<shape_error>(storage_.size() >= format_->bytes(shape), "any_weight: ",
+                         detail::describe(format), " of ", shape.outputs, "x", shape.inputs,
+                         " needs ", format_->bytes(shape), " bytes, got ", storage_.size());
+  }
+
+  // fill(r, out [inputs]) makes row r, as pack() describes, and quantised elements round it to the
   // nearest levels; fill(r, quantized_row&) gives levels that are kept bit for bit. Throws as
   // pack() and pack_levels() do, and value_error for a quantised row_major, which there is not.
+  // Returns when the weight is packed.
   template <host_executor E, class Fill>
-  any_weight(E& exec, storage type, layout where, extents shape, const Fill& fill)
-      : type_(type), where_(where), weight_(make(exec, type, where, shape, fill)) {}
+  basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
+                   const Fill& fill)
+  requires(std::same_as<Space, host_space> &&
+           (std::invocable<const Fill&, std::size_t, vector_view<float>> ||
+            std::invocable<const Fill&, std::size_t, quantized_row&>))
+      : basic_any_weight(packable(element, layout), shape) {
+    const detail::row_source rows = detail::source_of(fill);
+    const bool levels = rows.levels != nullptr && format_->pack_levels != nullptr;
+    require<value_error>(levels || rows.floats != nullptr,
+                         "any_weight: rows of levels cannot be stored as ", name(element));
+    (levels ? format_->pack_levels : format_->pack_floats)(detail::ref(exec), shape,
+                                                           storage_.data(), rows);
+  }
 
-  // An N:M weight of the patterns that are compiled: 2:4 and 4:8. `where`: n_of_m or
-  // channel_bitmap; type: float, half, bfloat16 or i8. Throws as pack_masked() does, and
-  // value_error for other layouts, types and patterns.
+  // From GGUF's blocks of q8_0, q4_0 or q4_1, as pack() takes them. Throws as that does, and
+  // value_error for other elements.
+  template <host_executor E>
+  basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
+                   vector_view<const std::byte> blocks)
+  requires std::same_as<Space, host_space>
+      : basic_any_weight(packable(element, layout), shape) {
+    require<value_error>(format_->pack_blocks != nullptr,
+                         "any_weight: GGUF blocks of q8_0, q4_0 or q4_1 expected, got ",
+                         name(element));
+    format_->pack_blocks(detail::ref(exec), shape, storage_.data(), blocks);
+  }
+
+  // An N:M weight of the patterns that are compiled: 2:4 and 4:8. layout: n_of_m or
+  // channel_bitmap; element: f32, f16, bf16 or i8. Throws as pack_masked() does, and value_error for
+  // other layouts, elements and patterns.
   template <host_executor E, class Fill>
-  any_weight(E& exec, storage type, layout where, extents shape, const Fill& fill,
-             const weight_mask& mask, nm_pattern pattern)
-      : type_(type),
-        where_(where),
-        weight_(make_pruned(exec, type, where, shape, fill, mask, pattern)) {}
-
-  [[nodiscard]] storage type() const noexcept { return type_; }
-  [[nodiscard]] layout where() const noexcept { return where_; }
-
-  // body(const packed_matrix<F>&) with the format that it is.
-  template <class Body>
-  decltype(auto) visit(const Body& body) const {
-    return std::visit(body, weight_);
+  basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
+                   const Fill& fill, const weight_mask& mask, nm_pattern pattern)
+  requires(std::same_as<Space, host_space> &&
+           std::invocable<const Fill&, std::size_t, vector_view<float>>)
+      : basic_any_weight(maskable(element, layout, pattern), shape) {
+    require<shape_error>(mask.shape() == shape, "any_weight: a mask of ", shape.outputs, "x",
+                         shape.inputs, " expected, got ", mask.shape().outputs, "x",
+                         mask.shape().inputs);
+    format_->pack_masked(detail::ref(exec), shape, storage_.data(), detail::source_of(fill),
+                         {mask.row(0), mask.row_words()});
   }
-  [[nodiscard]] extents shape() const noexcept {
-    return visit([](const auto& w) { return w.shape(); });
-  }
+
+  [[nodiscard]] weight_format format() const noexcept { return format_->format; }
+  [[nodiscard]] element_kind element() const noexcept { return format_->format.element; }
+  [[nodiscard]] layout_kind layout() const noexcept { return format_->format.layout; }
+  [[nodiscard]] extents shape() const noexcept { return shape_; }
+  // Of the weight, without what kernels may read behind it.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return visit([](const auto& w) { return w.bytes(); });
+    return format_->bytes(shape_) - format_->slack_bytes;
+  }
+  // All bytes, what kernels may read behind the last value included.
+  [[nodiscard]] vector_view<const std::byte, Space> storage_view() const noexcept {
+    return {storage_.data(), storage_.size()};
+  }
+  // What multiply() and its kin look at; borrows the weight.
+  [[nodiscard]] detail::any_view<Space> view() const noexcept {
+    return {format_, storage_.data(), shape_};
   }
 
  private:
-  template <storage_scalar T>
-  using in_panel = packed_matrix<panel<T>>;
-  template <storage_scalar T>
-  using in_channels = packed_matrix<channel_major<T>>;
-  template <storage_scalar T>
-  using in_rows = packed_matrix<row_major<T>>;
-  template <template <layout> class Q>
-  using quantized_panel = packed_matrix<Q<layout::panel>>;
-  template <template <layout> class Q>
-  using quantized_channels = packed_matrix<Q<layout::channel_major>>;
-  template <sparse_element T>
-  using two_of_four = packed_matrix<n_of_m<T, 2, 4>>;
-  template <sparse_element T>
-  using four_of_eight = packed_matrix<n_of_m<T, 4, 8>>;
-  template <sparse_element T>
-  using bitmap_2_4 = packed_matrix<channel_bitmap<T, 2, 4>>;
-  template <sparse_element T>
-  using bitmap_4_8 = packed_matrix<channel_bitmap<T, 4, 8>>;
+  basic_any_weight(const detail::any_format& format, extents shape)
+      : format_(&format), shape_(shape), storage_(checked_bytes(format, shape)) {}
 
-  using weight = std::variant<
-      in_panel<float>, in_channels<float>, in_rows<float>, in_panel<half>, in_channels<half>,
-      in_rows<half>, in_panel<bfloat16>, in_channels<bfloat16>, in_rows<bfloat16>,
-      quantized_panel<q8_0>, quantized_channels<q8_0>, quantized_panel<q4_0>,
-      quantized_channels<q4_0>, quantized_panel<q4_1>, quantized_channels<q4_1>, two_of_four<float>,
-      four_of_eight<float>, two_of_four<half>, four_of_eight<half>, two_of_four<bfloat16>,
-      four_of_eight<bfloat16>, two_of_four<std::int8_t>, four_of_eight<std::int8_t>,
-      bitmap_2_4<float>, bitmap_4_8<float>, bitmap_2_4<half>, bitmap_4_8<half>,
-      bitmap_2_4<bfloat16>, bitmap_4_8<bfloat16>, bitmap_2_4<std::int8_t>, bitmap_4_8<std::int8_t>>;
-
-  template <storage_scalar T, class E, class Fill>
-  [[nodiscard]] static weight make_float(E& exec, layout where, extents e, const Fill& fill) {
-    if (where == layout::panel) return pack<panel<T>>(exec, e, fill);
-    if (where == layout::row_major) return pack<row_major<T>>(exec, e, fill);
-    return pack<channel_major<T>>(exec, e, fill);
+  static void check_shape(extents shape) {
+    require<shape_error>(shape.outputs != 0 && shape.inputs != 0,
+                         "pack: a weight needs at least 1 output and 1 input, got ", shape.outputs,
+                         "x", shape.inputs);
   }
-
-  template <packed_format F, class E, class Fill>
-  [[nodiscard]] static packed_matrix<F> pack_quantized(E& exec, extents e, const Fill& fill) {
-    if constexpr (std::invocable<const Fill&, std::size_t, quantized_row&>)
-      return pack_levels<F>(exec, e, fill);
-    else
-      return pack<F>(exec, e, fill);
+  [[nodiscard]] static std::size_t checked_bytes(const detail::any_format& f, extents shape) {
+    check_shape(shape);
+    return f.bytes(shape);
   }
-
-  template <template <layout> class Q, class E, class Fill>
-  [[nodiscard]] static weight make_quantized(E& exec, layout where, extents e, const Fill& fill) {
-    require<value_error>(where != layout::row_major,
-                         "any_weight: quantised weights are packed as panel or channel_major");
-    if (where == layout::panel) return pack_quantized<Q<layout::panel>>(exec, e, fill);
-    return pack_quantized<Q<layout::channel_major>>(exec, e, fill);
-  }
-
-  template <sparse_element T, class E, class Fill>
-  [[nodiscard]] static weight make_masked(E& exec, layout where, extents e, const Fill& fill,
-                                          const weight_mask& mask, nm_pattern p) {
-    const bool two = p == nm_pattern{2, 4};
-    if (where == layout::n_of_m) {
-      if (two) return pack_masked<n_of_m<T, 2, 4>>(exec, e, fill, mask);
-      return pack_masked<n_of_m<T, 4, 8>>(exec, e, fill, mask);
-    }
-    if (two) return pack_masked<channel_bitmap<T, 2, 4>>(exec, e, fill, mask);
-    return pack_masked<channel_bitmap<T, 4, 8>>(exec, e, fill, mask);
-  }
-
-  template <class E, class Fill>
-  [[nodiscard]] static weight make_pruned(E& exec, storage type, layout where, extents e,
-                                          const Fill& fill, const weight_mask& mask, nm_pattern p) {
-    require<value_error>(is_pruned(where),
-                         "any_weight: a mask goes with the layouts n_of_m and channel_bitmap");
-    require<value_error>(p == nm_pattern{2, 4} || p == nm_pattern{4, 8},
-                         "any_weight: the patterns 2:4 and 4:8 are compiled, got ", p.n, ":", p.m);
-    if (type == storage::f32) return make_masked<float>(exec, where, e, fill, mask, p);
-    if (type == storage::f16) return make_masked<half>(exec, where, e, fill, mask, p);
-    if (type == storage::bf16) return make_masked<bfloat16>(exec, where, e, fill, mask, p);
-    require<value_error>(type == storage::i8,
-                         "any_weight: N:M weights are f32, f16, bf16 or i8, got ", name(type));
-    return make_masked<std::int8_t>(exec, where, e, fill, mask, p);
-  }
-
-  template <class E, class Fill>
-  [[nodiscard]] static weight make(E& exec, storage type, layout where, extents e,
-                                   const Fill& fill) {
-    require<value_error>(!is_pruned(where) && type != storage::i8,
+  [[nodiscard]] static const detail::any_format& packable(element_kind e, layout_kind l) {
+    require<value_error>(!is_pruned(l) && e != element_kind::i8,
                          "any_weight: N:M layouts and i8 need a mask");
-    if constexpr (std::invocable<const Fill&, std::size_t, vector_view<float>>) {
-      if (type == storage::f32) return make_float<float>(exec, where, e, fill);
-      if (type == storage::f16) return make_float<half>(exec, where, e, fill);
-      if (type == storage::bf16) return make_float<bfloat16>(exec, where, e, fill);
-    } else {
-      require<value_error>(is_quantized(type), "any_weight: rows of levels cannot be stored as ",
-                           name(type));
-    }
-    if (type == storage::q8_0) return make_quantized<q8_0>(exec, where, e, fill);
-    if (type == storage::q4_0) return make_quantized<q4_0>(exec, where, e, fill);
-    return make_quantized<q4_1>(exec, where, e, fill);
+    return detail::format_for({e, l, {0, 0}});
+  }
+  [[nodiscard]] static const detail::any_format& maskable(element_kind e, layout_kind l,
+                                                          nm_pattern p) {
+    require<value_error>(is_pruned(l),
+                         "any_weight: a mask goes with the layouts n_of_m and channel_bitmap");
+    return detail::format_for({e, l, p});
   }
 
-  storage type_;
-  layout where_;
-  weight weight_;
+  const detail::any_format* format_;
+  extents shape_;
+  memory<std::byte, Space> storage_;
 };
+
+using any_weight = basic_any_weight<host_space>;
+
+// out [inputs]: of row r, of each number what was stored. Throws shape_error for another size or a row
+// that is not there.
+inline void unpack_row(const any_weight& w, std::size_t r, vector_view<float> out) {
+  require<shape_error>(r < w.shape().outputs && out.size() == w.shape().inputs, "unpack_row: W is ",
+                       w.shape().outputs, "x", w.shape().inputs, ", row ", r, " and ", out.size(),
+                       " channels were asked for");
+  w.view().functions->unpack_row(w.storage_view().data(), w.shape(), r, out.data());
+}
+
+// out [outputs, inputs]. Throws shape_error for another shape.
+inline void unpack(const any_weight& w, matrix_view<float> out) {
+  require<shape_error>(out.rows() == w.shape().outputs && out.cols() == w.shape().inputs,
+                       "unpack: ", w.shape().outputs, "x", w.shape().inputs, " expected, got ",
+                       out.rows(), "x", out.cols());
+  for (std::size_t r = 0; r < out.rows(); ++r) unpack_row(w, r, out.row(r));
+}
+
+// multiply(), multiply_gated() and multiply_part() as for weights whose format is known when they are
+// compiled, and with the same bits.
+template <host_executor E, class... Rest>
+void multiply(E& exec, const any_weight& w, Rest&&... rest) {
+  multiply(exec, w.view(), std::forward<Rest>(rest)...);
+}
+template <host_executor E, class... Rest>
+void multiply_gated(E& exec, const any_weight& w, Rest&&... rest) {
+  multiply_gated(exec, w.view(), std::forward<Rest>(rest)...);
+}
+template <host_executor E, class... Rest>
+void multiply_part(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
+  multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
+}
+// The rows of a row_major weight that `live` lists. Throws value_error for other layouts.
+template <host_executor E>
+void multiply_rows(E& exec, const any_weight& w, active_view<> live, vector_view<const float> x,
+                   vector_view<float> y) {
+  const detail::any_view<host_space> v = w.view();
+  require<value_error>(v.functions->rows != nullptr,
+                       "multiply_rows: a row_major weight expected, got ",
+                       detail::describe(w.format()));
+  detail::check_rows(v.shape, live, x, y);
+  v.functions->rows(detail::ref(exec), v.storage, v.shape,
+                    vector_view<const std::uint32_t>(live.index, live.count), x, y);
+}
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -12,6 +12,7 @@
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
@@ -27,7 +28,7 @@ void reference_multiply(const packed_matrix<F>& w, const S& s, vector_view<const
                        "reference_multiply: W is ", w.shape().outputs, "x", w.shape().inputs,
                        ", x has ", x.size(), " and y ", y.size());
   active_set active(x.size());
-  sparsify(s, x, active);
+  list_active(s, x, active);
   buffer<float> row(x.size());
   for (std::size_t o = 0; o < y.size(); ++o) {
     F::unpack_row(w.view(), o, vector_view<float>(row.data(), row.size()));

@@ -12,7 +12,10 @@
 
 #include "sparsellm/core/config.hpp"
 
-namespace sparsellm::inline v0 {
+namespace sparsellm::inline v0::detail {
+
+// The most parts that channels are cut into.
+inline constexpr std::size_t most_parts = 8;
 
 struct summation_parts {
   std::size_t inputs;
@@ -35,9 +38,9 @@ struct summation_parts {
 // quantised block holds.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr summation_parts summation_of(
     std::size_t inputs, std::size_t unit = 16) noexcept {
-  const std::size_t count = inputs >= 2048 ? 8 : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
+  const std::size_t count = inputs >= 2048 ? most_parts : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
   const std::size_t length = ((inputs + count - 1) / count + unit - 1) / unit * unit;
   return {inputs, count, length};
 }
 
-}  // namespace sparsellm::inline v0
+}  // namespace sparsellm::inline v0::detail

@@ -13,12 +13,12 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
 
-namespace sparsellm::inline v0 {
+namespace sparsellm::inline v0::detail {
 
 // Outputs of one word of a channel's mask.
 inline constexpr std::size_t bitmap_outputs = 64;
 
-// T: float, half, bfloat16, or std::int8_t for levels that a scale an output belongs to.
+// T: float, half, bfloat16, or std::int8_t for levels with one scale per output.
 template <class T>
 struct bitmap_weight {
   using element = T;
@@ -47,4 +47,4 @@ struct bitmap_weight {
 template <class V>
 concept bitmap_view = std::derived_from<V, bitmap_weight<typename V::element>>;
 
-}  // namespace sparsellm::inline v0
+}  // namespace sparsellm::inline v0::detail

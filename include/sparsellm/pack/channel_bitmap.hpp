@@ -21,7 +21,9 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/pack/element.hpp"
 #include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
@@ -32,21 +34,21 @@ template <sparse_element T, std::size_t N, std::size_t M>
 struct channel_bitmap {
   static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
   static constexpr nm_pattern pattern{N, M};
-  static constexpr bool levels = std::same_as<T, std::int8_t>;
+  static constexpr bool has_scales = std::same_as<T, std::int8_t>;
 
-  using value_type = std::byte;
   using element = T;
-  static constexpr std::string_view name = "channel_bitmap";
+  static constexpr layout_kind layout = layout_kind::channel_bitmap;
+  static constexpr std::string_view name = sparsellm::name(layout);
   // Channels are as long as all rows together make them: rows are packed all at once.
   static constexpr std::size_t row_block = static_cast<std::size_t>(-1);
   static constexpr std::size_t slack_bytes = 64;
 
   template <class Space>
-  struct view : bitmap_weight<T> {
+  struct view : detail::bitmap_weight<T> {
     using format = channel_bitmap;
+    using space = Space;
   };
 
-  [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
   [[nodiscard]] static bool stores(float w) noexcept { return n_of_m<T, N, M>::stores(w); }
   // How channels share the values is known when they are packed; that each is padded to whole lines
   // bounds the sum.
@@ -57,7 +59,7 @@ struct channel_bitmap {
   template <class Space = host_space>
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{storage + data_at(e), e, reinterpret_cast<const std::uint32_t*>(storage),
-             levels ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
+             has_scales ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
   }
 
   // The N largest magnitudes of every M stay; first is 0 and rows are all of them.
@@ -66,7 +68,7 @@ struct channel_bitmap {
     pack_rows(storage, e, first, rows, {nullptr, first});
   }
   static void pack_rows(std::byte* storage, extents e, std::size_t, matrix_view<const float> rows,
-                        masked_rows keep) noexcept {
+                        detail::kept_rows keep) noexcept {
     weight_mask kept(e);
     for (std::size_t r = 0; r < e.outputs; ++r)
       for (std::size_t c = 0; c < e.inputs; c += M)
@@ -85,7 +87,7 @@ struct channel_bitmap {
         line += static_cast<std::uint32_t>((words(e) * 8 + counts[c] * sizeof(T) + 63) / 64);
     }
     std::vector<float> scale(e.outputs, 0.0f);
-    if constexpr (levels)
+    if constexpr (has_scales)
       for (std::size_t r = 0; r < e.outputs; ++r) {
         for (std::size_t c = 0; c < e.inputs; ++c)
           if (kept.keeps(r, c)) scale[r] = std::max(scale[r], std::fabs(rows(r, c)) / 127.0f);
@@ -101,11 +103,11 @@ struct channel_bitmap {
     for (std::size_t word = 0; word < words(e); ++word)
       for (std::size_t c = 0; c < e.inputs; ++c) {
         std::uint64_t bits = 0;
-        const std::size_t r0 = word * bitmap_outputs;
-        for (std::size_t r = r0; r < std::min(r0 + bitmap_outputs, e.outputs); ++r) {
+        const std::size_t r0 = word * detail::bitmap_outputs;
+        for (std::size_t r = r0; r < std::min(r0 + detail::bitmap_outputs, e.outputs); ++r) {
           if (!kept.keeps(r, c)) continue;
           bits |= std::uint64_t{1} << (r - r0);
-          const T value = sparse_value<T>(rows(r, c), scale[r]);
+          const T value = detail::sparse_value<T>(rows(r, c), scale[r]);
           std::memcpy(data + next[c], &value, sizeof(T));
           next[c] += sizeof(T);
         }
@@ -114,8 +116,8 @@ struct channel_bitmap {
   }
 
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
-    const std::size_t word = r / bitmap_outputs;
-    const std::uint64_t bit = std::uint64_t{1} << (r % bitmap_outputs);
+    const std::size_t word = r / detail::bitmap_outputs;
+    const std::uint64_t bit = std::uint64_t{1} << (r % detail::bitmap_outputs);
     for (std::size_t c = 0; c < v.shape.inputs; ++c) {
       const std::uint64_t* const mask = v.mask(c);
       out[c] = 0.0f;
@@ -123,7 +125,7 @@ struct channel_bitmap {
       auto before = static_cast<std::size_t>(std::popcount(mask[word] & (bit - 1)));
       for (std::size_t i = 0; i < word; ++i)
         before += static_cast<std::size_t>(std::popcount(mask[i]));
-      if constexpr (levels)
+      if constexpr (has_scales)
         out[c] = v.scales[r] * static_cast<float>(v.values(c)[before]);
       else
         out[c] = widen(v.values(c)[before]);
@@ -132,13 +134,13 @@ struct channel_bitmap {
 
  private:
   [[nodiscard]] static constexpr std::size_t words(extents e) noexcept {
-    return (e.outputs + bitmap_outputs - 1) / bitmap_outputs;
+    return (e.outputs + detail::bitmap_outputs - 1) / detail::bitmap_outputs;
   }
   [[nodiscard]] static constexpr std::size_t scales_at(extents e) noexcept {
     return ((e.inputs + 1) * sizeof(std::uint32_t) + 63) / 64 * 64;
   }
   [[nodiscard]] static constexpr std::size_t data_at(extents e) noexcept {
-    return scales_at(e) + (levels ? words(e) * bitmap_outputs * sizeof(float) : 0);
+    return scales_at(e) + (has_scales ? words(e) * detail::bitmap_outputs * sizeof(float) : 0);
   }
 };
 

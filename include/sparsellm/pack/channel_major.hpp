@@ -1,49 +1,29 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The format to skip channels in: W [inputs][outputs / 32][32]. A channel is one contiguous run of
+// The layout to skip channels in: W [inputs][outputs / 32][32]. A channel is one contiguous run of
 // outputs · sizeof(T) bytes, so a skipped channel is memory not read. Outputs are padded to 32.
+// Quantised elements: pack/quantized.hpp.
 #pragma once
-
-#include <cstddef>
-#include <string_view>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
-#include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/brick_format.hpp"
 #include "sparsellm/pack/format.hpp"
-#include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-template <storage_scalar T>
+// T: float, half, bfloat16, or a quantised element such as q4_1.
+template <class T>
 struct channel_major {
-  using value_type = T;
-  static constexpr std::string_view name = "channel_major";
-  static constexpr std::size_t row_block = group_outputs;
-
-  template <class Space>
-  struct view : grouped_weight<T> {
-    using format = channel_major;
-  };
-
-  [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
-  [[nodiscard]] static bool stores(float w) noexcept { return finite_as<T>(w); }
-  [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
-    return groups_of(e.outputs) * group_outputs * e.inputs * sizeof(T);
-  }
-  template <class Space = host_space>
-  [[nodiscard]] static view<Space> make_view(const T* storage, extents e) noexcept {
-    return {{storage, e, group_outputs, groups_of(e.outputs) * group_outputs}};
-  }
-  static void pack_rows(T* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows) noexcept {
-    pack_grouped<T>(storage, make_view(storage, e), first, rows);
-  }
-  static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
-    unpack_grouped<T>(v, r, out);
-  }
+  static_assert(storage_scalar<T>,
+                "sparsellm: channel_major takes float, half, bfloat16, and with "
+                "sparsellm/pack/quantized.hpp quantised elements such as q4_1");
 };
+
+template <storage_scalar T>
+struct channel_major<T> : detail::brick_format<channel_major<T>, T, layout_kind::channel_major> {};
 
 static_assert(packed_format<channel_major<float>>);
 static_assert(packed_format<channel_major<bfloat16>>);

@@ -11,9 +11,9 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/pack/layout.hpp"
-#include "sparsellm/pack/output_group.hpp"
-#include "sparsellm/pack/storage.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
@@ -41,21 +41,21 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // panel or channel_major for a weight of this storage. `sparsity`: the share of channels expected
 // to be skipped. Throws value_error for a sparsity outside [0, 1).
-[[nodiscard]] inline layout choose_layout(extents shape, storage type, double sparsity) {
+[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element, double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
-  const std::size_t run = groups_of(shape.outputs) * group_outputs * bits_of(type) / 8;
-  return 1.0 - sparsity < channel_efficiency(run, is_quantized(type)) ? layout::channel_major
-                                                                      : layout::panel;
+  const std::size_t run = detail::brick_strips(shape.outputs) * detail::brick_outputs * bits_of(element) / 8;
+  return 1.0 - sparsity < channel_efficiency(run, is_quantized(element)) ? layout_kind::channel_major
+                                                                      : layout_kind::panel;
 }
 
 // n_of_m or channel_bitmap for an N:M weight. Throws value_error as the other does.
-[[nodiscard]] inline layout choose_layout(extents shape, storage type, nm_pattern pattern,
+[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element, nm_pattern pattern,
                                           double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
-  const std::size_t run = shape.outputs * (bits_of(type) * pattern.n + pattern.m) / pattern.m / 8;
-  return 1.0 - sparsity < channel_efficiency(run, false) ? layout::channel_bitmap : layout::n_of_m;
+  const std::size_t run = shape.outputs * (bits_of(element) * pattern.n + pattern.m) / pattern.m / 8;
+  return 1.0 - sparsity < channel_efficiency(run, false) ? layout_kind::channel_bitmap : layout_kind::n_of_m;
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

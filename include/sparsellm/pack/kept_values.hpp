@@ -14,8 +14,10 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/element.hpp"
 #include "sparsellm/pack/format.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 #include "sparsellm/prune/mask.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
@@ -31,10 +33,10 @@ template <sparse_element T, std::size_t N, std::size_t M>
 [[nodiscard]] kept_values<T> kept_of(const packed_matrix<n_of_m<T, N, M>>& packed) {
   const auto v = packed.view();
   kept_values<T> out{weight_mask(v.shape), {}, {}};
-  out.values.reserve(v.shape.outputs * v.row_values * v.blocks());
+  out.values.reserve(v.shape.outputs * v.row_values * v.cells());
   for (std::size_t r = 0; r < v.shape.outputs; ++r) {
-    const std::size_t strip = r / strip_rows, row = r % strip_rows;
-    for (std::size_t b = 0; b < v.blocks(); ++b) {
+    const std::size_t strip = r / detail::nm_strip_outputs, row = r % detail::nm_strip_outputs;
+    for (std::size_t b = 0; b < v.cells(); ++b) {
       const T* value = v.values(strip, b) + row * v.row_values;
       for (std::uint64_t bits = v.masks(strip, b)[row]; bits != 0; bits &= bits - 1, ++value) {
         const std::size_t c = b * v.span + static_cast<std::size_t>(std::countr_zero(bits));
@@ -60,19 +62,19 @@ template <class F>
   require<shape_error>(kept.values.size() == e.outputs * row_values,
                        "pack_kept: ", e.outputs * row_values, " values expected, got ",
                        kept.values.size());
-  require<shape_error>(kept.scales.size() == (F::levels ? e.outputs : 0),
-                       "pack_kept: ", F::levels ? e.outputs : 0, " scales expected, got ",
+  require<shape_error>(kept.scales.size() == (F::has_scales ? e.outputs : 0),
+                       "pack_kept: ", F::has_scales ? e.outputs : 0, " scales expected, got ",
                        kept.scales.size());
-  if constexpr (!F::levels)
+  if constexpr (!F::has_scales)
     for (std::size_t i = 0; i < kept.values.size(); ++i)
       require<value_error>(F::stores(widen(kept.values[i])), "pack_kept: value ", i, " is ",
                            widen(kept.values[i]), ", a finite number expected");
   packed_matrix<F> packed(e);
-  for (std::size_t r = 0; r < (e.outputs + strip_rows - 1) / strip_rows * strip_rows; ++r) {
+  for (std::size_t r = 0; r < (e.outputs + detail::nm_strip_outputs - 1) / detail::nm_strip_outputs * detail::nm_strip_outputs; ++r) {
     const bool there = r < e.outputs;
     const T* next = kept.values.data() + r * row_values;
     F::write_row(
-        packed.storage(), e, r, F::levels && there ? kept.scales[r] : 0.0f,
+        packed.storage(), e, r, F::has_scales && there ? kept.scales[r] : 0.0f,
         [&](std::size_t c, std::size_t n) {
           std::uint32_t bits = 0;
           for (std::size_t i = 0; i < n; ++i)

@@ -3,7 +3,7 @@
 //
 // N:M sparse weights: of every M channels each output keeps N, whose values are stored behind a
 // mask of one bit a weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of dense 8-bit
-// ones (and a scale an output). Byte diagrams: docs/formats.md.
+// ones (and one scale per output). Byte diagrams: docs/formats.md.
 #pragma once
 
 #include <algorithm>
@@ -15,23 +15,17 @@
 #include <cstring>
 #include <string_view>
 
-#include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
-#include "sparsellm/core/error.hpp"
-#include "sparsellm/core/executor.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/pack/element.hpp"
 #include "sparsellm/pack/format.hpp"
-#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
-
-// What a sparse weight's values are stored as: a storage_scalar, or std::int8_t for levels from
-// -127 to 127 times a scale an output.
-template <class T>
-concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // A weight as it is stored: rounded, or the nearest level of its output's scale.
 template <sparse_element T>
@@ -44,7 +38,7 @@ template <sparse_element T>
 }
 
 // Whether rows [first, ..) are those of a mask.
-struct masked_rows {
+struct kept_rows {
   const weight_mask* mask;  // null: the N largest magnitudes of every M, ties to the lowest channel
   std::size_t first;
 
@@ -62,41 +56,45 @@ struct masked_rows {
   }
 };
 
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
 template <sparse_element T, std::size_t N, std::size_t M>
 struct n_of_m {
   static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
   static constexpr nm_pattern pattern{N, M};
-  static constexpr bool levels = std::same_as<T, std::int8_t>;
+  static constexpr bool has_scales = std::same_as<T, std::int8_t>;
 
-  using value_type = std::byte;
   using element = T;
-  static constexpr std::string_view name = "n_of_m";
-  static constexpr std::size_t row_block = strip_rows;
+  static constexpr layout_kind layout = layout_kind::n_of_m;
+  static constexpr std::string_view name = sparsellm::name(layout);
+  static constexpr std::size_t row_block = detail::nm_strip_outputs;
   static constexpr std::size_t slack_bytes = 64;  // that kernels may read after the last value
 
-  static constexpr std::size_t span = block_lanes / M * M;
+  static constexpr std::size_t span = detail::cell_lanes / M * M;
   static constexpr std::size_t row_values = span / M * N;
   static constexpr std::size_t eight_values = 8 % M == 0 ? 8 / M * N : 0;
 
   template <class Space>
-  struct view : masked_weight<T> {
+  struct view : detail::nm_weight<T> {
     using format = n_of_m;
+    using space = Space;
   };
 
-  [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
   [[nodiscard]] static bool stores(float w) noexcept {
-    if constexpr (levels)
+    if constexpr (has_scales)
       return std::isfinite(w);
     else
-      return finite_as<T>(w);
+      return detail::finite_as<T>(w);
   }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
-    return scales_at(e) + (levels ? strips(e) * strip_rows * sizeof(float) : 0);
+    return scales_at(e) + (has_scales ? strips(e) * detail::nm_strip_outputs * sizeof(float) : 0);
   }
   template <class Space = host_space>
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{storage, e, span, row_values, eight_values,
-             levels ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
+             has_scales ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
   }
 
   // The N largest magnitudes of every M stay: of all N:M weights the nearest one.
@@ -106,8 +104,8 @@ struct n_of_m {
   }
   // What the mask keeps stays. The mask follows the pattern: the caller has checked.
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows, masked_rows keep) noexcept {
-    for (std::size_t r = 0; r < strip_rows; ++r) {
+                        matrix_view<const float> rows, detail::kept_rows keep) noexcept {
+    for (std::size_t r = 0; r < detail::nm_strip_outputs; ++r) {
       if (r >= rows.rows()) {  // pads the strip
         write_row(
             storage, e, first + r, 0.0f,
@@ -115,11 +113,11 @@ struct n_of_m {
             [](std::size_t) { return T{}; });
         continue;
       }
-      const float scale = levels ? scale_of(rows, r, keep) : 0.0f;
+      const float scale = has_scales ? scale_of(rows, r, keep) : 0.0f;
       write_row(
           storage, e, first + r, scale,
           [&](std::size_t c, std::size_t n) { return keep.group(r, c, n, N, &rows(r, c)); },
-          [&](std::size_t c) { return sparse_value<T>(rows(r, c), scale); });
+          [&](std::size_t c) { return detail::sparse_value<T>(rows(r, c), scale); });
     }
   }
   // Row r from stored values, bit for bit: bits(c, n) says which of channels [c, c + n) are kept,
@@ -127,19 +125,19 @@ struct n_of_m {
   template <class Bits, class Value>
   static void write_row(std::byte* storage, extents e, std::size_t r, float scale, const Bits& bits,
                         const Value& value) noexcept {
-    if constexpr (levels)
+    if constexpr (has_scales)
       std::memcpy(storage + scales_at(e) + r * sizeof(float), &scale, sizeof scale);
-    const std::size_t in_strip = r % strip_rows;
-    std::byte* block = storage + r / strip_rows * blocks(e) * block_bytes;
-    for (std::size_t b = 0; b < blocks(e); ++b, block += block_bytes) {
-      T kept[block_lanes] = {};
+    const std::size_t in_strip = r % detail::nm_strip_outputs;
+    std::byte* cell = storage + r / detail::nm_strip_outputs * cells(e) * cell_bytes;
+    for (std::size_t b = 0; b < cells(e); ++b, cell += cell_bytes) {
+      T kept[detail::cell_lanes] = {};
       std::uint64_t mask = 0;
       std::size_t count = 0;
       for (std::size_t g = 0; g < span; g += M) {
         const std::size_t c = b * span + g;
         const std::size_t length = c < e.inputs ? std::min(M, e.inputs - c) : 0;
         std::uint32_t group = length != 0 ? bits(c, length) : 0;
-        // What pads a short group is kept as zeros, so that every block has as many values.
+        // What pads a short group is kept as zeros, so that every cell has as many values.
         for (std::size_t i = length, n = static_cast<std::size_t>(std::popcount(group)); n < N;
              ++i, ++n)
           group |= std::uint32_t{1} << i;
@@ -149,21 +147,21 @@ struct n_of_m {
           kept[count++] = i < length ? value(c + i) : T{};
         }
       }
-      std::memcpy(block + in_strip * sizeof mask, &mask, sizeof mask);
-      std::memcpy(block + strip_rows * sizeof mask + in_strip * row_values * sizeof(T), kept,
+      std::memcpy(cell + in_strip * sizeof mask, &mask, sizeof mask);
+      std::memcpy(cell + detail::nm_strip_outputs * sizeof mask + in_strip * row_values * sizeof(T), kept,
                   row_values * sizeof(T));
     }
   }
 
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
-    const std::size_t strip = r / strip_rows, row = r % strip_rows;
-    for (std::size_t b = 0; b < v.blocks(); ++b) {
+    const std::size_t strip = r / detail::nm_strip_outputs, row = r % detail::nm_strip_outputs;
+    for (std::size_t b = 0; b < v.cells(); ++b) {
       const T* value = v.values(strip, b) + row * row_values;
       const std::uint64_t bits = v.masks(strip, b)[row];
       for (std::size_t l = 0; l < span && b * span + l < v.shape.inputs; ++l) {
         if (((bits >> l) & 1u) == 0) {
           out[b * span + l] = 0.0f;
-        } else if constexpr (levels) {
+        } else if constexpr (has_scales) {
           out[b * span + l] = v.scales[r] * static_cast<float>(*value++);
         } else {
           out[b * span + l] = widen(*value++);
@@ -173,24 +171,24 @@ struct n_of_m {
   }
 
  private:
-  static constexpr std::size_t block_bytes =
-      strip_rows * (sizeof(std::uint64_t) + row_values * sizeof(T));
+  static constexpr std::size_t cell_bytes =
+      detail::nm_strip_outputs * (sizeof(std::uint64_t) + row_values * sizeof(T));
 
   [[nodiscard]] static constexpr std::size_t strips(extents e) noexcept {
-    return (e.outputs + strip_rows - 1) / strip_rows;
+    return (e.outputs + detail::nm_strip_outputs - 1) / detail::nm_strip_outputs;
   }
-  [[nodiscard]] static constexpr std::size_t blocks(extents e) noexcept {
+  [[nodiscard]] static constexpr std::size_t cells(extents e) noexcept {
     return (e.inputs + span - 1) / span;
   }
   [[nodiscard]] static constexpr std::size_t scales_at(extents e) noexcept {
-    return strips(e) * blocks(e) * block_bytes;
+    return strips(e) * cells(e) * cell_bytes;
   }
   [[nodiscard]] static constexpr std::uint32_t first_bits(std::size_t n) noexcept {
     return static_cast<std::uint32_t>((std::uint64_t{1} << n) - 1);
   }
   // The largest kept magnitude is 127 levels.
   [[nodiscard]] static float scale_of(matrix_view<const float> rows, std::size_t r,
-                                      masked_rows keep) noexcept {
+                                      detail::kept_rows keep) noexcept {
     float most = 0;
     for (std::size_t c = 0; c < rows.cols(); c += M) {
       const std::size_t length = std::min(M, rows.cols() - c);
@@ -205,28 +203,5 @@ struct n_of_m {
 
 static_assert(packed_format<n_of_m<bfloat16, 2, 4>>);
 static_assert(packed_format<n_of_m<std::int8_t, 4, 8>>);
-
-// Packs the weights that a mask keeps; the others are not looked at. fill as pack() wants it.
-// Throws shape_error for a mask of another shape, value_error when it does not follow the format's
-// pattern or a kept weight is not finite as the storage type.
-template <class F, host_executor E, class Fill>
-requires(packed_format<F>&& std::invocable<const Fill&, std::size_t, vector_view<float>>)
-    [[nodiscard]] packed_matrix<F> pack_masked(E& exec, extents shape, const Fill& fill,
-                                               const weight_mask& mask) {
-  require<shape_error>(mask.shape() == shape, "pack_masked: a mask of ", shape.outputs, "x",
-                       shape.inputs, " expected, got ", mask.shape().outputs, "x",
-                       mask.shape().inputs);
-  require<value_error>(mask.follows(F::pattern), "pack_masked: the mask does not keep ",
-                       F::pattern.n, " of every ", F::pattern.m);
-  return pack_blocks<F>(
-      exec, shape, fill,
-      [&](std::size_t r, vector_view<float> row) {
-        for (std::size_t c = 0; c < row.size(); ++c)
-          if (mask.keeps(r, c)) check_weight<F>("pack_masked", r, c, row[c]);
-      },
-      [&](std::byte* storage, std::size_t first, matrix_view<const float> rows) {
-        F::pack_rows(storage, shape, first, rows, {&mask, first});
-      });
-}
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -5,6 +5,7 @@
 // every byte; panel and channel_major are faster.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <string_view>
 
@@ -12,37 +13,53 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
+
+namespace sparsellm::inline v0::detail {
+
+// What kernels know of it: row o starts at data + o · inputs.
+template <storage_scalar T>
+struct row_weight {
+  using value_type = T;
+  const T* data;
+  extents shape;
+};
+
+template <class V>
+concept row_view = std::derived_from<V, row_weight<typename V::value_type>>;
+
+}  // namespace sparsellm::inline v0::detail
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// T: float, half or bfloat16.
 template <storage_scalar T>
 struct row_major {
-  using value_type = T;
-  static constexpr std::string_view name = "row_major";
+  using element = T;
+  static constexpr layout_kind layout = layout_kind::row_major;
+  static constexpr std::string_view name = sparsellm::name(layout);
   static constexpr std::size_t row_block = 1;
+  static constexpr std::size_t slack_bytes = 0;
 
   template <class Space>
-  struct view {
+  struct view : detail::row_weight<T> {
     using format = row_major;
-    using value_type = T;
-    const T* data;
-    extents shape;
+    using space = Space;
   };
 
-  [[nodiscard]] static constexpr bool admits(extents) noexcept { return true; }
-  [[nodiscard]] static bool stores(float w) noexcept { return finite_as<T>(w); }
+  [[nodiscard]] static bool stores(float w) noexcept { return detail::finite_as<T>(w); }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return e.outputs * e.inputs * sizeof(T);
   }
   template <class Space = host_space>
-  [[nodiscard]] static view<Space> make_view(const T* storage, extents e) noexcept {
-    return {storage, e};
+  [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
+    return {{reinterpret_cast<const T*>(storage), e}};
   }
-  static void pack_rows(T* storage, extents e, std::size_t first,
+  static void pack_rows(std::byte* storage, extents e, std::size_t first,
                         matrix_view<const float> rows) noexcept {
+    T* const to = reinterpret_cast<T*>(storage) + first * e.inputs;
     for (std::size_t r = 0; r < rows.rows(); ++r)
-      for (std::size_t c = 0; c < e.inputs; ++c)
-        storage[(first + r) * e.inputs + c] = narrow<T>(rows(r, c));
+      for (std::size_t c = 0; c < e.inputs; ++c) to[r * e.inputs + c] = narrow<T>(rows(r, c));
   }
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
     for (std::size_t c = 0; c < v.shape.inputs; ++c) out[c] = widen(v.data[r * v.shape.inputs + c]);

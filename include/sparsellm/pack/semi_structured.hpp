@@ -19,6 +19,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/kept_values.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 

@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The channels that survived: ascending indices and their activations, compacted.
+// The channels that survived: ascending indices and their activations, compacted. A device's own
+// active_set is in cuda/active_set.cuh.
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
@@ -16,44 +15,61 @@
 
 namespace sparsellm::inline v0 {
 
+// What products read of an active set, borrowed.
+template <class Space = host_space>
+struct active_view;
+
 // index [count] ascending, value [count]
-struct active_view {
+template <>
+struct active_view<host_space> {
   const std::uint32_t* index = nullptr;
   const float* value = nullptr;
   std::size_t count = 0;
 };
 
 // The same on a device, the count included: nobody waits to learn it.
-struct device_active_view {
+template <>
+struct active_view<device_space> {
   const std::uint32_t* index = nullptr;
   const float* value = nullptr;
   const std::uint32_t* count = nullptr;
 };
 
-template <class Space>
-using active_view_in =
-    std::conditional_t<std::same_as<Space, host_space>, active_view, device_active_view>;
-
 }  // namespace sparsellm::inline v0
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns room for one input vector; made once, reused for every token.
-class active_set {
+// Owns room for one input vector; made once, reused for every token. active_set live(inputs) is the
+// host's; active_set live(exec, inputs) that of the executor's space.
+template <class Space = host_space>
+class active_set;
+
+template <>
+class active_set<host_space> {
  public:
-  // Throws shape_error for more channels than 32-bit indices reach.
+  using space = host_space;
+
+  // Room for `channels`. Throws shape_error for more than 32-bit indices reach.
   explicit active_set(std::size_t channels)
       : channels_(channels), index_(channels + slack), value_(channels + slack) {
     require<shape_error>(channels <= 0xffffffffu, "active_set: at most 2^32 - 1 channels, got ",
                          channels);
   }
+  template <class E>
+  active_set(E&, std::size_t channels) : active_set(channels) {}
 
+  // Channels it has room for.
   [[nodiscard]] std::size_t capacity() const noexcept { return channels_; }
+  // Channels that survived.
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
-  [[nodiscard]] active_view view() const noexcept { return {index_.data(), value_.data(), count_}; }
+  [[nodiscard]] active_view<> view() const noexcept {
+    return {index_.data(), value_.data(), count_};
+  }
+  // [size], ascending
   [[nodiscard]] vector_view<const std::uint32_t> indices() const noexcept {
     return {index_.data(), count_};
   }
+  // [size]
   [[nodiscard]] vector_view<const float> values() const noexcept { return {value_.data(), count_}; }
 
   // For backends, which compact whole vectors at a time: both arrays, with room for `slack` entries
@@ -77,5 +93,9 @@ class active_set {
   buffer<float> value_;
   std::size_t count_ = 0;
 };
+
+active_set(std::size_t) -> active_set<host_space>;
+template <class E>
+active_set(E&, std::size_t) -> active_set<typename E::space>;
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

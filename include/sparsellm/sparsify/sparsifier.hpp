@@ -54,32 +54,26 @@ concept pointwise_sparsifier = std::is_trivially_copyable_v<S> &&
   noexcept->std::same_as<bool>;
 };
 
-// Semantics: sparsify(s, x [inputs], out) fills `out` with the surviving channels of x, ascending.
+// Semantics: list_active(s, x [inputs], out) fills `out` with the surviving channels of x, ascending.
+// What a sparsifier of your own that has to see all of x supplies; sparsify() calls it.
 template <class S>
-concept activation_sparsifier = requires(const S& s, vector_view<const float> x, active_set& out) {
-  {sparsify(s, x, out)};
-};
+concept activation_sparsifier =
+    requires(const S& s, vector_view<const float> x, active_set<>& out) {
+      list_active(s, x, out);
+    };
 
-namespace checks {
-inline void active_set_fits(std::size_t inputs, const active_set& out) {
-  require<shape_error>(out.capacity() >= inputs, "sparsify: an active set for ", inputs,
-                       " channels expected, this one holds ", out.capacity());
-}
-}  // namespace checks
-
-// Throws shape_error when `out` has no room for x.
+// `out` has room for x: sparsify() has checked.
 template <pointwise_sparsifier S>
-void sparsify(const S& s, vector_view<const float> x, active_set& out) {
-  checks::active_set_fits(x.size(), out);
+void list_active(const S& s, vector_view<const float> x, active_set<>& out) {
   out.clear();
   for (std::size_t c = 0; c < x.size(); ++c)
     if (s.keeps(x[c], c)) out.append(static_cast<std::uint32_t>(c), x[c]);
 }
 
 template <activation_score Score, selector Selector>
-requires(!pointwise_selector<Selector>) void sparsify(const sparsifier<Score, Selector>& s,
-                                                      vector_view<const float> x, active_set& out) {
-  checks::active_set_fits(x.size(), out);
+requires(!pointwise_selector<Selector>)
+void list_active(const sparsifier<Score, Selector>& s, vector_view<const float> x,
+                 active_set<>& out) {
   std::vector<float> scores(x.size());
   std::vector<std::uint8_t> keep(x.size());
   for (std::size_t c = 0; c < x.size(); ++c) scores[c] = s.score(x[c], c);

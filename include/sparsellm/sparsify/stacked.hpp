@@ -20,11 +20,13 @@ struct section {
   S keep;
 };
 
+// The most sections a stack may have.
+inline constexpr std::size_t most_sections = 8;
+
 // One sparsifier per section; sections borrowed, ascending, from 0 to the weight's outputs without
-// a gap, at most `most` of them.
+// a gap, at most most_sections of them.
 template <class S>
 struct stacked {
-  static constexpr std::size_t most = 8;
   const section<S>* sections;
   std::size_t count;
 };

@@ -19,7 +19,7 @@
 #include "sparsellm/cuda/kernels/slices.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned channel_warps = 8;     // of a block, a part of the channels each
@@ -210,4 +210,4 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -12,7 +12,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned compact_threads = 1024;
@@ -66,4 +66,4 @@ static __global__ void scatter_kernel(const std::uint32_t* index, const float* v
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

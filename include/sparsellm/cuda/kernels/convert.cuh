@@ -11,10 +11,10 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/prune.cuh"
-#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/pack/semi_structured.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned convert_threads = 128;
@@ -22,7 +22,7 @@ inline constexpr unsigned convert_threads = 128;
 // values [outputs][inputs / 2] and metadata of a weight whose strips and blocks are all full. A
 // thread a metadata element. Grid: [columns, outputs].
 template <class T>
-static __global__ void to_semi_structured_kernel(const __grid_constant__ masked_weight<T> w,
+static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w,
                                                  T* values,
                                                  typename semi_structured<T>::element* metadata) {
   using S = semi_structured<T>;
@@ -30,8 +30,8 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ masked_
   const unsigned column = blockIdx.x * convert_threads + threadIdx.x, row = blockIdx.y;
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
   if (column >= inputs / channels) return;
-  const unsigned c = column * channels, block = c / block_lanes, lane = c % block_lanes;
-  const std::size_t strip = row / strip_rows, in_strip = row % strip_rows;
+  const unsigned c = column * channels, block = c / cell_lanes, lane = c % cell_lanes;
+  const std::size_t strip = row / nm_strip_outputs, in_strip = row % nm_strip_outputs;
   const std::uint64_t bits = w.masks(strip, block)[in_strip] >> lane;
   std::uint32_t element = 0;
   for (unsigned g = 0; g < S::groups; ++g) {
@@ -55,17 +55,17 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ masked_
 template <class T>
 static __global__ void from_semi_structured_kernel(
     const T* values, const typename semi_structured<T>::element* metadata,
-    const __grid_constant__ masked_weight<T> w, std::byte* storage, first_wrong* wrong_order,
+    const __grid_constant__ nm_weight<T> w, std::byte* storage, first_wrong* wrong_order,
     first_wrong* wrong_value) {
   using S = semi_structured<T>;
   constexpr unsigned channels = 4 * S::groups;
   const unsigned block = blockIdx.x * convert_threads + threadIdx.x, row = blockIdx.y;
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  if (block >= inputs / block_lanes) return;
-  const std::size_t strip = row / strip_rows, in_strip = row % strip_rows;
+  if (block >= inputs / cell_lanes) return;
+  const std::size_t strip = row / nm_strip_outputs, in_strip = row % nm_strip_outputs;
   std::uint64_t mask = 0;
-  for (unsigned lane = 0; lane < block_lanes; lane += channels) {
-    const unsigned c = block * block_lanes + lane;
+  for (unsigned lane = 0; lane < cell_lanes; lane += channels) {
+    const unsigned c = block * cell_lanes + lane;
     const std::uint32_t element = metadata[S::place(row, c / channels, w.shape.outputs)];
     for (unsigned g = 0; g < S::groups; ++g) {
       const std::uint32_t bits = element >> 4 * g & 15u;
@@ -76,16 +76,16 @@ static __global__ void from_semi_structured_kernel(
   }
   std::byte* const at = storage + (strip * w.blocks() + block) * w.block_bytes();
   reinterpret_cast<std::uint64_t*>(at)[in_strip] = mask;
-  T* const to = reinterpret_cast<T*>(at + strip_rows * 8) + in_strip * w.row_values;
-  const T* const from = values + (std::size_t{row} * inputs + block * block_lanes) / 2;
-  for (unsigned k = 0; k < block_lanes / 2; ++k) {
+  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.row_values;
+  const T* const from = values + (std::size_t{row} * inputs + block * cell_lanes) / 2;
+  for (unsigned k = 0; k < cell_lanes / 2; ++k) {
     if constexpr (storage_scalar<T>)
       if (!(fabsf(widen(from[k])) <= 3.402823466e38f))
         atomicMin(wrong_value, static_cast<first_wrong>(
-                                   (std::size_t{row} * inputs + block * block_lanes) / 2 + k));
+                                   (std::size_t{row} * inputs + block * cell_lanes) / 2 + k));
     to[k] = from[k];
   }
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

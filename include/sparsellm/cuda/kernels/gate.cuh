@@ -9,7 +9,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 __device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
@@ -26,4 +26,4 @@ static __global__ void gate_kernel(const float* both, unsigned hidden, float* h,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -14,10 +14,10 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/words.cuh"
-#include "sparsellm/pack/output_group.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Bytes / 4 words of a channel.
@@ -35,10 +35,10 @@ struct lane_words {
 // channel_major and panel of float, half or bfloat16.
 template <storage_scalar T>
 struct grouped_lane {
-  using weight = grouped_weight<T>;
+  using weight = brick_weight<T>;
   using words = lane_words<16>;
   static constexpr unsigned outputs = 16 / sizeof(T);
-  static constexpr unsigned lanes_a_group = group_outputs / outputs;
+  static constexpr unsigned lanes_a_group = brick_outputs / outputs;
   static constexpr bool scaled = false;
 
   const T* first;  // of channel 0; null behind the last output
@@ -50,12 +50,12 @@ struct grouped_lane {
         stride(w.channel_stride) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
-    return static_cast<unsigned>(w.groups()) * lanes_a_group;
+    return static_cast<unsigned>(w.strips()) * lanes_a_group;
   }
   __device__ static unsigned output(unsigned lane, unsigned j) {
     const unsigned slot = lane % lanes_a_group * outputs + j;
     const unsigned in_group = std::same_as<T, bfloat16> ? slot / 2 + slot % 2 * 16 : slot;
-    return lane / lanes_a_group * static_cast<unsigned>(group_outputs) + in_group;
+    return lane / lanes_a_group * static_cast<unsigned>(brick_outputs) + in_group;
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {
     return words::load(first + c * stride);
@@ -146,4 +146,4 @@ struct quantized_lane {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

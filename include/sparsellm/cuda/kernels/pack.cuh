@@ -13,9 +13,9 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/prune.cuh"
-#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 [[nodiscard]] __device__ inline std::uint32_t mask_bits(const std::uint64_t* row, unsigned c,
@@ -73,12 +73,12 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
   using element = typename F::element;
   constexpr unsigned n = F::pattern.n, m = F::pattern.m;
   const unsigned r = blockIdx.x * blockDim.x + threadIdx.x, b = blockIdx.y;
-  if (r >= (rows + strip_rows - 1) / strip_rows * strip_rows) return;
-  constexpr std::size_t block_bytes = strip_rows * (8 + F::row_values * sizeof(element));
-  const auto in_strip = static_cast<unsigned>(r % strip_rows);
-  std::byte* const block = storage + (r / strip_rows * blocks + b) * block_bytes;
+  if (r >= (rows + nm_strip_outputs - 1) / nm_strip_outputs * nm_strip_outputs) return;
+  constexpr std::size_t block_bytes = nm_strip_outputs * (8 + F::row_values * sizeof(element));
+  const auto in_strip = static_cast<unsigned>(r % nm_strip_outputs);
+  std::byte* const block = storage + (r / nm_strip_outputs * blocks + b) * block_bytes;
   auto* const values =
-      reinterpret_cast<element*>(block + strip_rows * 8) + in_strip * F::row_values;
+      reinterpret_cast<element*>(block + nm_strip_outputs * 8) + in_strip * F::row_values;
   std::uint64_t kept = 0;
   unsigned count = 0;
   for (unsigned g = 0; g < F::span; g += m) {
@@ -143,4 +143,4 @@ static __global__ void pack_bitmap_kernel(const W* weight, std::size_t stride,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -18,9 +18,9 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/pipeline.cuh"
-#include "sparsellm/pack/masked_weight.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda {
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // A thread block computes rows x tokens of Y, with 4 warps in a grid of warps_m x warps_n. (A type,
@@ -112,7 +112,7 @@ struct mma_operands {
 // Grid: [outputs / rows, tokens / tokens].
 template <storage_scalar T, class Tile>
 static __global__ void __launch_bounds__(mma_threads)
-    semi_structured_kernel(const __grid_constant__ masked_weight<T> w,
+    semi_structured_kernel(const __grid_constant__ nm_weight<T> w,
                            const __grid_constant__ mma_operands to) {
   constexpr unsigned strips_a_tile = Tile::rows / 8, chunks = strip_block_bytes / 16;
   constexpr unsigned warp_rows = Tile::rows / Tile::warps_m,
@@ -220,4 +220,4 @@ static __global__ void __launch_bounds__(mma_threads)
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::cuda
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

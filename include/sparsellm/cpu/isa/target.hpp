@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which instruction sets this compiler can be asked for, and how to ask for one in the middle of a
+// file. Code between SPARSELLM_TARGET_BEGIN("avx2,fma") and SPARSELLM_TARGET_END is compiled for
+// those features whatever -march says. Nothing may be #included in between except .inl files, which
+// include no header. A lambda does not inherit the target under clang: it must be inlined into the
+// function that has it.
+#pragma once
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define SPARSELLM_ARCH_X86 1
+#include <cpuid.h>
+#else
+#define SPARSELLM_ARCH_X86 0
+#endif
+
+#if defined(__aarch64__) || defined(_M_ARM64)
+#define SPARSELLM_ARCH_ARM64 1
+#else
+#define SPARSELLM_ARCH_ARM64 0
+#endif
+
+#define SPARSELLM_PRAGMA(x) _Pragma(#x)
+#if defined(__clang__)
+#define SPARSELLM_TARGET_BEGIN(features) \
+  SPARSELLM_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define SPARSELLM_TARGET_END SPARSELLM_PRAGMA(clang attribute pop)
+#elif defined(__GNUC__)
+#define SPARSELLM_TARGET_BEGIN(features) \
+  SPARSELLM_PRAGMA(GCC push_options) SPARSELLM_PRAGMA(GCC target(features))
+#define SPARSELLM_TARGET_END SPARSELLM_PRAGMA(GCC pop_options)
+#else  // MSVC takes any intrinsic anywhere
+#define SPARSELLM_TARGET_BEGIN(features)
+#define SPARSELLM_TARGET_END
+#endif

@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an instruction set provides for weights of channel bitmaps.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
+#include "sparsellm/cpu/kernels/vector_table.hpp"
+#include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+
+namespace sparsellm::inline v0::detail {
+
+// Bytes that a product of `channels` live channels over `outputs` needs besides its sums: rounded
+// activations, and integer sums.
+[[nodiscard]] constexpr std::size_t bitmap_scratch(std::size_t outputs) noexcept {
+  return bitmap_tuning::level_channels * sizeof(std::int32_t) + (outputs + bitmap_outputs) * sizeof(std::int32_t) +
+         64;
+}
+
+template <class T>
+struct bitmap_table {
+  // y [64 · number of words] = the sum over `active` of value · channel, outputs of words
+  // [words.first, words.last). `ahead` entries from active.index on may be prefetched.
+  void (*channels)(const bitmap_weight<T>& w, index_range words, active_view<> active,
+                   std::size_t ahead, std::byte* scratch, float* y) noexcept;
+};
+
+}  // namespace sparsellm::inline v0::detail

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an instruction set provides for bricks of one storage type. Products (cpu/products) cut the
+// work and call through this table; a kernel works on what it is told, on one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/kernels/vector_table.hpp"
+#include "sparsellm/multiply/summation.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+
+namespace sparsellm::inline v0::detail {
+
+// Channels that some token of a batch keeps: index [count], of `ahead` that may be prefetched.
+struct live_channels {
+  const std::uint32_t* index;
+  std::size_t count;
+  std::size_t ahead;
+  std::size_t first;  // the channel that column 0 of the activations belongs to
+};
+
+template <storage_scalar T>
+struct brick_table {
+  // y [outputs] of the strips = W · x [inputs], every channel, accumulators in registers.
+  void (*dense_gemv)(const brick_weight<T>& w, index_range strips, const float* x,
+                     float* y) noexcept;
+
+  // y [32 · number of strips] = the sum over `active` of value · channel, y kept in cache. `ahead`
+  // entries from active.index on, at least active.count, may be prefetched.
+  void (*channel_gemv)(const brick_weight<T>& w, index_range strips, active_view<> active,
+                       std::size_t ahead, float* y) noexcept;
+
+  // The same for a batch: sums [tokens][stride] = the sum over the live channels of x · channel,
+  // x [tokens, ..] zero where a token skips.
+  void (*channel_batch)(const brick_weight<T>& w, index_range strips, live_channels live,
+                        matrix_view<const float> x, float* sums, std::size_t stride) noexcept;
+
+  // Y [tokens, outputs] of the strips = X [tokens, inputs] · Wᵀ; scratch as gemm_scratch() says.
+  void (*gemm)(const brick_weight<T>& w, index_range strips, matrix_view<const float> x,
+               matrix_view<float> y, float* scratch) noexcept;
+};
+
+// Floats of scratch for brick_table::gemm: one part of a strip widened, and one part of X rounded.
+[[nodiscard]] constexpr std::size_t gemm_scratch(std::size_t inputs, std::size_t tokens) noexcept {
+  return summation_of(inputs).length * (brick_outputs + tokens / 2 + 1);
+}
+
+}  // namespace sparsellm::inline v0::detail

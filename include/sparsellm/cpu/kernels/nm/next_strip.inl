@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What comes next in the stream, asked for in L2: two pages ahead, as dense_gemv(). A strip that is
+// passed more than once, `Rows` rows at a time, asks for the strip after it, a share a pass, so
+// that memory is never idle.
+template <std::size_t Rows>
+class next_strip {
+ public:
+  SPARSELLM_INLINE next_strip(std::size_t cell_bytes, std::size_t cells,
+                              std::size_t first_row) noexcept
+      : from_((Rows == nm_strip_outputs ? 8192 : cells * cell_bytes) +
+              cell_bytes * first_row / nm_strip_outputs),
+        bytes_(cell_bytes * Rows / nm_strip_outputs) {}
+  SPARSELLM_INLINE void prefetch(const std::byte* cell) const noexcept {
+    for (std::size_t line = 0; line < bytes_; line += 64) prefetch_l2(cell + from_ + line);
+  }
+
+ private:
+  std::size_t from_, bytes_;
+};

@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an instruction set provides for N:M weights of one element type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
+#include "sparsellm/cpu/kernels/vector_table.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
+
+namespace sparsellm::inline v0::detail {
+
+// Bytes of one token's input as kernels take it, whatever the instruction set: 64 floats a cell,
+// or for levels two planes of bytes and the sums that make them signed, and a line for each chunk's
+// scale.
+[[nodiscard]] constexpr std::size_t arranged_bytes(std::size_t cells) noexcept {
+  constexpr std::size_t chunk = nm_tuning::chunk_cells;
+  return cells * 256 + (cells + chunk - 1) / chunk * 64;
+}
+
+template <class T>
+struct nm_table {
+  // out [arranged_bytes(w.cells())] = x [inputs] as `strips` takes it.
+  void (*arrange)(const nm_weight<T>& w, const float* x, std::byte* out) noexcept;
+
+  // sums [tokens][stride]: rows 8 · s to 8 · s + 7 of strip s of the range at column
+  // 8 · (s - strips.first); token t's input at x + t · x_stride.
+  void (*strips)(const nm_weight<T>& w, index_range strips, const std::byte* x,
+                 std::size_t x_stride, std::size_t tokens, float* sums,
+                 std::size_t stride) noexcept;
+};
+
+// Which brick type weights are expanded to for large batches: levels are exact in bfloat16.
+template <class T>
+struct expanded {
+  using type = T;
+};
+template <>
+struct expanded<std::int8_t> {
+  using type = bfloat16;
+};
+
+}  // namespace sparsellm::inline v0::detail

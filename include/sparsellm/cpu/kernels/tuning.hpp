@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The numbers that kernels and products are tuned by, a struct for each family: what was measured, or
+// what bounds them.
+#pragma once
+
+#include <cstddef>
+
+#include "sparsellm/core/config.hpp"
+
+namespace sparsellm::inline v0::detail {
+
+struct brick_tuning {
+  // The largest batch of channel_major that skips: its sums stay in the caches, and a larger one has
+  // hardly a channel that is dead in all tokens.
+  static constexpr std::size_t skipping_batch = 16;
+  // From this batch on, instruction sets with a bfloat16 dot product use it for bfloat16 weights, and
+  // activations are rounded to bfloat16. Smaller batches are memory-bound and gain nothing.
+  static constexpr std::size_t rounded_batch = skipping_batch + 1;
+  // Strips that a task reads of a channel at least, where there are more threads than parts: runs of
+  // 4 KiB of bfloat16 are still long.
+  static constexpr std::size_t run_strips = 64;
+};
+
+struct quantized_tuning {
+  // As brick_tuning's.
+  static constexpr std::size_t skipping_batch = 16;
+  static constexpr std::size_t run_bytes = 2048;
+  // Tokens whose levels of a block are kept between the two passes of rounding.
+  static constexpr std::size_t tokens_at_once = 16;
+  // Two pages ahead in a stream: past the boundary where hardware prefetchers stop.
+  static constexpr std::size_t stream_distance = 8192;
+};
+
+struct nm_tuning {
+  // From this batch on weights are expanded into bricks once for all tokens.
+  static constexpr std::size_t expanding_batch = 17;
+  // Bytes of bricks at a time, for them to stay in the last-level cache.
+  static constexpr std::size_t expanded_bytes = std::size_t{6} << 20;
+  // Cells whose activations share a scale where they are rounded: 512 lanes.
+  static constexpr std::size_t chunk_cells = 8;
+};
+
+struct bitmap_tuning {
+  static constexpr std::size_t expanding_batch = nm_tuning::expanding_batch;
+  // Live channels whose levels are summed as integers before they become floats: 512 products of 7
+  // bits by 15 are the most that 32 bits hold.
+  static constexpr std::size_t level_channels = 512;
+  // Words of 64 outputs that a task reads of a channel at least.
+  static constexpr std::size_t run_words = 32;
+};
+
+struct vector_tuning {
+  // Floats that one thread adds or gates: below that a fork costs more.
+  static constexpr std::size_t serial_sums = 16384;
+  static constexpr std::size_t serial_gates = 4096;
+};
+
+// Activations that are multiplied as integers: the largest level, whose high and low byte both fit a
+// signed one, and the least |x| of a block that does not count as zero: the scale's inverse would
+// overflow.
+inline constexpr float activation_levels = 32512.0f;
+inline constexpr float least_activation = 0x1p-100f;
+
+}  // namespace sparsellm::inline v0::detail

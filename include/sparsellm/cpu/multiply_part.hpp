@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A slice of the outputs, for engines whose own threads divide the work: every thread multiplies its
+// slice on an executor of its own (cpu::serial_executor), and the slices together are the bits of the
+// whole product.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/executors/executor_ref.hpp"
+#include "sparsellm/cpu/products/selection.hpp"
+#include "sparsellm/cpu/run_multiply.hpp"
+#include "sparsellm/multiply/checks.hpp"
+#include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/normalised.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
+
+namespace sparsellm::inline v0 {
+
+// Outputs [first, last) of a weight.
+struct output_range {
+  std::size_t first = 0;
+  std::size_t last = 0;
+};
+
+// Slice `part` of `parts` of a weight's outputs, cut where formats store them together (128 outputs),
+// so that no slice multiplies what another does.
+[[nodiscard]] constexpr output_range slice_of(extents shape, std::size_t part,
+                                              std::size_t parts) noexcept {
+  constexpr std::size_t unit = 128;
+  const std::size_t units = (shape.outputs + unit - 1) / unit;
+  const auto border = [&](std::size_t i) {
+    const std::size_t at = units * i / parts * unit;
+    return at < shape.outputs ? at : shape.outputs;
+  };
+  return {border(part), border(part + 1)};
+}
+
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+inline void check_slice(extents shape, output_range slice) {
+  require<shape_error>(slice.first <= slice.last && slice.last <= shape.outputs,
+                       "multiply_part: W has ", shape.outputs, " outputs, got the slice [",
+                       slice.first, ", ", slice.last, ")");
+}
+
+// The part of each section that lies in the slice.
+[[nodiscard]] inline selection cut(const selection& s, output_range slice) noexcept {
+  selection out = s;
+  out.count = 0;
+  for (std::size_t i = 0; i < s.count; ++i) {
+    selection::section piece = s.sections[i];
+    piece.first = piece.first < slice.first ? slice.first : piece.first;
+    piece.last = piece.last > slice.last ? slice.last : piece.last;
+    if (piece.first < piece.last) out.sections[out.count++] = piece;
+  }
+  return out;
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// y[o] for o in `slice`, W [outputs, inputs], x [inputs]: floats, `normalised` or an active_view; y
+// [outputs], of which the rest is left alone. s: a pointwise sparsifier or stacked ones for all
+// outputs. The weight and x may be shared by threads, the executor not. Throws shape_error when sizes
+// do not fit. Waits; allocates nothing once the executor's memory has grown.
+template <host_executor E, detail::has_product V, class S, class X>
+requires requires(const X& x) { detail::inputs_of(x); }
+void multiply_part(E& exec, const V& w, output_range slice, const S& s, const X& x,
+                   std::type_identity_t<vector_view<float>> y) {
+  if constexpr (detail::fuses<S>()) {
+    if constexpr (requires { x.size(); }) detail::check_inputs(w.shape, x.size());
+    if constexpr (requires { x.index; }) detail::check_listed(w.shape, x);
+    detail::check_outputs(w.shape, y.size());
+    detail::check_slice(w.shape, slice);
+    detail::check_sections(s, 0, w.shape.outputs);
+    if (slice.first == slice.last) return;
+    product(detail::ref(exec), w, detail::cut(detail::select_all(s, w.shape.outputs), slice),
+            detail::inputs_of(x), 1, matrix_view<float>(y.data(), 1, y.size()));
+  }
+}
+// A batch: x [tokens, inputs], y [tokens, outputs].
+template <host_executor E, detail::has_product V, class S>
+void multiply_part(E& exec, const V& w, output_range slice, const S& s,
+                   std::type_identity_t<matrix_view<const float>> x,
+                   std::type_identity_t<matrix_view<float>> y) {
+  if constexpr (detail::fuses<S>()) {
+    detail::check_matrices(w.shape, x, y);
+    detail::check_slice(w.shape, slice);
+    detail::check_sections(s, 0, w.shape.outputs);
+    if (slice.first == slice.last) return;
+    product(detail::ref(exec), w, detail::cut(detail::select_all(s, w.shape.outputs), slice),
+            detail::inputs_of(x), x.rows(), y);
+  }
+}
+
+// All of the above for a weight that owns its bytes.
+template <host_executor E, packed_format F, class... Rest>
+void multiply_part(E& exec, const packed_matrix<F>& w, output_range slice, Rest&&... rest) {
+  multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
+}
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

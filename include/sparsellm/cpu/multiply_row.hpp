@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// multiply() on the CPU for row_major of float, half and bfloat16: for files that multiply
+// nothing else. sparsellm/cpu/multiply.hpp has all formats.
+#pragma once
+
+#include <cstddef>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/executors/executor_ref.hpp"
+#include "sparsellm/cpu/products/row_product.hpp"
+#include "sparsellm/cpu/products/selection.hpp"
+#include "sparsellm/cpu/run_multiply.hpp"
+#include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/row_major.hpp"
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+template <row_view V>
+void product(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,
+             std::size_t tokens, matrix_view<float> y) {
+  row_product<typename V::value_type>(exec, w, s, x, tokens, y);
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products of channel bitmaps: N:M weights that skip channels. Sums are added in the order of a dense
+// weight's, so floats give the bits of one with zeros. Tokens of a small batch go one by one; larger
+// batches are expanded.
+#pragma once
+
+#include <cstddef>
+
+#include "sparsellm/core/compiled.hpp"
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/executors/executor_ref.hpp"
+#include "sparsellm/cpu/products/selection.hpp"
+#include "sparsellm/pack/bitmap_weight.hpp"
+
+namespace SPARSELLM_PRODUCTS {
+
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
+template <class T>
+void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const selection& s,
+                    const token_inputs& x, std::size_t tokens, matrix_view<float> y);
+
+}  // namespace SPARSELLM_PRODUCTS
+
+#if SPARSELLM_DEFINES_PRODUCTS
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cpu/kernels/bitmap.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
+#include "sparsellm/cpu/products/cover.hpp"
+#include "sparsellm/cpu/products/expanded_product.hpp"
+#include "sparsellm/cpu/products/listed_product.hpp"
+#include "sparsellm/cpu/products/part_sums.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// What listed_product() calls.
+template <class T>
+struct bitmap_channels {
+  const bitmap_table<T>& kernels;
+  const bitmap_weight<T>& w;
+  std::size_t task_bytes;
+  void operator()(index_range words, active_view<> active, std::size_t ahead, std::byte* scratch,
+                  float* sums) const noexcept {
+    kernels.channels(w, words, active, ahead, scratch, sums);
+  }
+};
+
+// What expanded_product() takes bricks from: where each channel's values go on.
+template <class T>
+class bitmap_bricks {
+ public:
+  // next: room for [inputs]. Stands before strip `first`.
+  bitmap_bricks(const bitmap_weight<T>& w, std::size_t first, const T** next) noexcept
+      : w_(w), strip_(first), next_(next) {
+    for (std::size_t c = 0; c < w.shape.inputs; ++c) {
+      next_[c] = w.values(c);
+      for (std::size_t g = 0; g < first; ++g) next_[c] += __builtin_popcount(bits(c, g));
+    }
+  }
+  // bricks [inputs][32] of the next strip; levels without their scale.
+  void expand(typename expanded<T>::type* bricks) noexcept {
+    using brick = typename expanded<T>::type;
+    std::fill_n(bricks, w_.shape.inputs * brick_outputs, brick{});
+    for (std::size_t c = 0; c < w_.shape.inputs; ++c, bricks += brick_outputs)
+      for (std::uint32_t mask = bits(c, strip_); mask != 0; mask &= mask - 1) {
+        brick& to = bricks[slot_in_brick<brick>(static_cast<std::size_t>(__builtin_ctz(mask)))];
+        if constexpr (std::is_same_v<T, std::int8_t>)
+          to = narrow<bfloat16>(static_cast<float>(*next_[c]++));
+        else
+          to = *next_[c]++;
+      }
+    ++strip_;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t bits(std::size_t c, std::size_t strip) const noexcept {
+    return static_cast<std::uint32_t>(w_.mask(c)[strip / 2] >> (32 * (strip % 2)));
+  }
+  const bitmap_weight<T>& w_;
+  std::size_t strip_;
+  const T** next_;
+};
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace SPARSELLM_PRODUCTS {
+
+template <class T>
+void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const selection& s,
+                    const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
+  const cover sections(s, bitmap_outputs, w.shape.outputs);
+  if (tokens >= bitmap_tuning::expanding_batch)
+    return expanded_product<bitmap_bricks>(exec, w, sections, x, tokens, y);
+  constexpr std::size_t run = bitmap_tuning::run_words;
+  const bitmap_channels<T> channels{bitmap_kernels<T>(exec.isa), w,
+                                    bitmap_scratch(w.words() * bitmap_outputs)};
+  for (std::size_t t = 0; t < tokens; ++t)
+    listed_product(exec, w.shape, (w.words() + run - 1) / run, sections, x[t], channels,
+                   [&](const part_sums& sums) {
+                     store_parts(exec, sections, sums, y.row(t).data());
+                   });
+}
+
+}  // namespace SPARSELLM_PRODUCTS
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// y = W · s(x) for N:M weights and few tokens, as fast as the kept values and their mask can be
+// read. A warp takes a block of 64 channels of a strip of 8 outputs at once: four lanes an output,
+// 16 channels a lane, so that a strip's block is one contiguous load of the warp and a mask of 16
+// bits a lane. The eight warps of a thread block have an eighth of the channels each and are added
+// in order.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/words.cuh"
+#include "sparsellm/pack/nm_weight.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
+
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+inline constexpr unsigned nm_warps = 8;
+inline constexpr unsigned lane_channels = 16;
+
+// What a lane holds of one strip's block: 16 channels of one output.
+template <class F>
+struct masked_lane {
+  using T = typename F::element;
+  static constexpr unsigned values = 2 * F::eight_values;
+  // Whether every lane's values begin at a known place and fill whole words.
+  static constexpr bool even = F::eight_values != 0 && values * sizeof(T) % 4 == 0;
+  static constexpr unsigned words = even ? values * sizeof(T) / 4 : 1;
+
+  std::uint32_t bits;
+  std::uint32_t word[words];
+  const T* rest;  // where the lane's values begin, unless `even`
+
+  __device__ void load(const nm_weight<T>& w, unsigned strip, unsigned block, unsigned lane) {
+    const std::uint64_t* const masks = w.masks(strip, block);
+    bits = __ldcs(reinterpret_cast<const unsigned short*>(masks) + lane);
+    const T* const row = w.values(strip, block) + lane / 4 * F::row_values;
+    if constexpr (even) {
+      load_words<words>(row + lane % 4 * values, word);
+    } else {
+      const std::uint64_t below = (std::uint64_t{1} << lane % 4 * lane_channels) - 1;
+      rest = row + __popcll(masks[lane / 4] & below);
+    }
+  }
+  // Value k of the lane, k < values.
+  [[nodiscard]] __device__ float value(unsigned k) const {
+    if constexpr (!even) {
+      if constexpr (std::same_as<T, std::int8_t>)
+        return static_cast<float>(rest[k]);
+      else
+        return widen(rest[k]);
+    } else if constexpr (std::same_as<T, float>) {
+      return __uint_as_float(word[k]);
+    } else if constexpr (std::same_as<T, std::int8_t>) {
+      return byte_to_float(word[k / 4] ^ 0x80808080u, k % 4) - 128.0f;
+    } else {
+      const std::uint32_t pair = word[k / 2];
+      if constexpr (std::same_as<T, bfloat16>)
+        return __uint_as_float(k % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+      else
+        return widen_half(k % 2 == 0 ? pair & 0xffffu : pair >> 16);
+    }
+  }
+};
+
+// The lane's 16 channels from c0 on, as the sparsifier leaves them.
+template <class S>
+__device__ void load_activations(const S& keep, const float* x, unsigned c0, unsigned inputs,
+                                 float (&a)[lane_channels]) {
+#pragma unroll
+  for (unsigned i = 0; i < lane_channels; ++i) {
+    const float v = c0 + i < inputs ? __ldg(x + c0 + i) : 0.0f;
+    a[i] = keep.keeps(v, c0 + i) ? v : 0.0f;
+  }
+}
+
+// sum + the lane's dot product; a: its activations. 2:4 chooses among registers: of four channels
+// the first kept is 0, 1 or 2 and the second 1, 2 or 3.
+template <class F>
+__device__ float dot_two_of_four(const masked_lane<F>& w, const float (&a)[lane_channels],
+                                 float sum) {
+#pragma unroll
+  for (unsigned g = 0; g < lane_channels / 4; ++g) {
+    const std::uint32_t bits = w.bits >> 4 * g;
+    const float first = (bits & 1u) != 0   ? a[4 * g]
+                        : (bits & 2u) != 0 ? a[4 * g + 1]
+                                           : a[4 * g + 2];
+    const float second = (bits & 8u) != 0   ? a[4 * g + 3]
+                         : (bits & 4u) != 0 ? a[4 * g + 2]
+                                            : a[4 * g + 1];
+    sum = fmaf(w.value(2 * g), first, sum);
+    sum = fmaf(w.value(2 * g + 1), second, sum);
+  }
+  return sum;
+}
+
+// The same for any N:M: kept channels are looked up where x lies.
+template <class F, class S>
+__device__ float dot_any(const masked_lane<F>& w, const S& keep, const float* x, unsigned c0,
+                         unsigned inputs, float sum) {
+  std::uint32_t bits = w.bits;
+  const auto add = [&](unsigned k) {
+    const unsigned c = c0 + static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
+    bits &= bits - 1;
+    const float v = c < inputs ? __ldg(x + c) : 0.0f;
+    sum = fmaf(w.value(k), keep.keeps(v, c) ? v : 0.0f, sum);
+  };
+  if constexpr (masked_lane<F>::even) {
+#pragma unroll
+    for (unsigned k = 0; k < masked_lane<F>::values; ++k) add(k);
+  } else {
+    for (unsigned k = 0; bits != 0; ++k) add(k);
+  }
+  return sum;
+}
+
+// Grid: [strips / Strips].
+template <class F, int Tokens, int Strips, class S>
+static __global__ void __launch_bounds__(nm_warps * 32, 1)
+    nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
+                  const __grid_constant__ section_list<S> sections,
+                  const __grid_constant__ token_batch batch) {
+  constexpr bool two_of_four = F::pattern.n == 2 && F::pattern.m == 4;
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const auto blocks = static_cast<unsigned>(w.blocks()), strips = static_cast<unsigned>(w.strips());
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned part = (blocks + nm_warps - 1) / nm_warps;
+  const unsigned begin = min(warp * part, blocks), end = min(begin + part, blocks);
+  const unsigned strip0 = blockIdx.x * Strips;
+  unsigned section_of[Strips];
+#pragma unroll
+  for (unsigned s = 0; s < Strips; ++s)
+    section_of[s] = sections.of((strip0 + s) * static_cast<unsigned>(nm_strip_outputs) + lane / 4);
+
+  float sum[Tokens][Strips] = {};
+  masked_lane<F> next[Strips];
+  const auto load = [&](unsigned b) {
+#pragma unroll
+    for (unsigned s = 0; s < Strips; ++s)
+      if (strip0 + s < strips) next[s].load(w, strip0 + s, b, lane);
+  };
+#pragma unroll
+  for (unsigned s = 0; s < Strips; ++s) next[s] = {};
+  if (begin < end) load(begin);
+  for (unsigned b = begin; b < end; ++b) {
+    masked_lane<F> now[Strips];
+#pragma unroll
+    for (unsigned s = 0; s < Strips; ++s) now[s] = next[s];
+    if (b + 1 < end) load(b + 1);  // in flight while this block is multiplied
+    const unsigned c0 = b * static_cast<unsigned>(F::span) + lane % 4 * lane_channels;
+#pragma unroll
+    for (unsigned t = 0; t < Tokens; ++t) {
+      if (t >= batch.tokens) break;
+      const float* const x = batch.x + t * batch.x_stride;
+      if constexpr (two_of_four) {
+        float a[lane_channels];
+        unsigned loaded_for = ~0u;
+#pragma unroll
+        for (unsigned s = 0; s < Strips; ++s) {
+          if (section_of[s] != loaded_for) {
+            loaded_for = section_of[s];
+            load_activations(sections.at[loaded_for].keep, x, c0, inputs, a);
+          }
+          sum[t][s] = dot_two_of_four<F>(now[s], a, sum[t][s]);
+        }
+      } else {
+#pragma unroll
+        for (unsigned s = 0; s < Strips; ++s)
+          sum[t][s] = dot_any<F>(now[s], sections.at[section_of[s]].keep, x, c0, inputs, sum[t][s]);
+      }
+    }
+  }
+
+  __shared__ float sums[nm_warps][Tokens][Strips * nm_strip_outputs];
+#pragma unroll
+  for (unsigned t = 0; t < Tokens; ++t)
+#pragma unroll
+    for (unsigned s = 0; s < Strips; ++s) {
+      float row = sum[t][s];
+      row += __shfl_xor_sync(~0u, row, 1);
+      row += __shfl_xor_sync(~0u, row, 2);
+      if (lane % 4 == 0) sums[warp][t][s * nm_strip_outputs + lane / 4] = row;
+    }
+  __syncthreads();
+  constexpr unsigned rows = Strips * nm_strip_outputs;
+  for (unsigned i = threadIdx.x; i < Tokens * rows; i += nm_warps * 32) {
+    const unsigned t = i / rows, o = strip0 * static_cast<unsigned>(nm_strip_outputs) + i % rows;
+    if (t >= batch.tokens || o >= w.shape.outputs) continue;
+    float row = 0;
+#pragma unroll
+    for (unsigned k = 0; k < nm_warps; ++k) row += sums[k][t][i % rows];
+    if constexpr (F::levels) row *= w.scales[o];
+    batch.y[t * batch.y_stride + o] = row;
+  }
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

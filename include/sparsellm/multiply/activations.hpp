@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Activations as callers have them: float, half or bfloat16, in ranges or views, of one token or a
+// batch. Products compute in float; other types are widened before and rounded after, in the
+// executor's own memory.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <iterator>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/core/views.hpp"
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// Views as they are, ranges of the host as views.
+template <class T, class Space>
+[[nodiscard]] vector_view<T, Space> as_view(vector_view<T, Space> v) noexcept {
+  return v;
+}
+template <class T, class Space>
+[[nodiscard]] matrix_view<T, Space> as_view(matrix_view<T, Space> v) noexcept {
+  return v;
+}
+template <class R>
+requires requires(R& r) {
+  std::data(r);
+  std::size(r);
+}
+[[nodiscard]] auto as_view(R& r) noexcept {
+  return vector_view<std::remove_pointer_t<decltype(std::data(r))>>(std::data(r), std::size(r));
+}
+
+template <class X>
+using view_of_activations = decltype(as_view(std::declval<X&>()));
+
+// Whether activations are of a type that is not float.
+template <class X>
+concept narrow_activations = requires(X& x) {
+  requires std::same_as<typename view_of_activations<X>::value_type, half> ||
+      std::same_as<typename view_of_activations<X>::value_type, bfloat16>;
+};
+
+template <class T, class Space>
+[[nodiscard]] std::size_t elements(vector_view<T, Space> v) noexcept {
+  return v.size();
+}
+template <class T, class Space>
+[[nodiscard]] std::size_t elements(matrix_view<T, Space> v) noexcept {
+  return v.rows() * v.cols();
+}
+
+// A view of floats of the same shape, without gaps.
+template <class T, class Space>
+[[nodiscard]] vector_view<float, Space> floats_like(vector_view<T, Space> v, float* to) noexcept {
+  return {to, v.size()};
+}
+template <class T, class Space>
+[[nodiscard]] matrix_view<float, Space> floats_like(matrix_view<T, Space> v, float* to) noexcept {
+  return {to, v.rows(), v.cols()};
+}
+
+// to = from, widened or rounded; a device's executor has its own.
+template <host_executor E, class From, class To>
+void convert(E&, vector_view<From> from, vector_view<To> to) noexcept {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = narrow<To>(widen(from[i]));
+}
+template <host_executor E, class From, class To>
+void convert(E& exec, matrix_view<From> from, matrix_view<To> to) noexcept {
+  for (std::size_t r = 0; r < to.rows(); ++r) convert(exec, from.row(r), to.row(r));
+}
+
+// body(x, y) on floats: x widened, y rounded when body has run. The first `free_floats` of the
+// executor's activations are left to body.
+template <class E, class X, class Y, class Body>
+void in_floats(E& exec, X x, Y y, std::size_t free_floats, const Body& body) {
+  constexpr bool narrow_x = narrow_activations<X>, narrow_y = narrow_activations<Y>;
+  const std::size_t x_size = narrow_x ? elements(x) : 0, y_size = narrow_y ? elements(y) : 0;
+  float* const memory = exec.activations(free_floats + x_size + y_size).data() + free_floats;
+  const auto run = [&](auto xs) {
+    if constexpr (narrow_y) {
+      const auto ys = floats_like(y, memory + x_size);
+      body(xs, ys);
+      convert(exec, ys, y);
+    } else {
+      body(xs, y);
+    }
+  };
+  if constexpr (narrow_x) {
+    const auto xs = floats_like(x, memory);
+    convert(exec, x, xs);
+    run(xs);
+  } else {
+    run(x);
+  }
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a weight is stored as, beside float, half and bfloat16: integer levels of 8 or 4 bits. An
+// element says what a number is; a layout (panel, channel_major, row_major, n_of_m, channel_bitmap)
+// says where it stands: channel_major<q4_1>, panel<bfloat16>, n_of_m<std::int8_t, 2, 4>.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/pack/element_kind.hpp"
+
+namespace sparsellm::inline v0 {
+
+// symmetric: w = scale · level, affine: w = scale · level + minimum.
+enum class quantization { symmetric, affine };
+
+// Blocks of `BlockChannels` input channels share a scale, and when affine a minimum, per output.
+template <int Bits, std::size_t BlockChannels = 32, quantization Kind = quantization::symmetric>
+struct quantized {
+  static_assert(Bits == 8 || Bits == 4);
+  // 128 channels of 8 bits times 16-bit activations are the most a 32-bit sum holds.
+  static_assert(BlockChannels % 32 == 0 && BlockChannels >= 32 && BlockChannels <= 128);
+
+  static constexpr int bits = Bits;
+  static constexpr std::size_t block_channels = BlockChannels;
+  static constexpr bool affine = Kind == quantization::affine;
+  // Levels are stored unsigned; this one means 0.
+  static constexpr int zero = affine ? 0 : 1 << (Bits - 1);
+  static constexpr int top_level = (1 << Bits) - 1;
+};
+
+// GGUF's block formats of the same names.
+using q8_0 = quantized<8>;
+using q4_0 = quantized<4>;
+using q4_1 = quantized<4, 32, quantization::affine>;
+
+template <class T>
+inline constexpr bool is_quantized_element = false;
+template <int Bits, std::size_t BlockChannels, quantization Kind>
+inline constexpr bool is_quantized_element<quantized<Bits, BlockChannels, Kind>> = true;
+
+template <class T>
+concept quantized_element = is_quantized_element<T>;
+
+// What the kept values of an N:M weight are stored as: a storage_scalar, or std::int8_t for levels
+// from -127 to 127 with one scale per output.
+template <class T>
+concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
+
+// The kind of an element type: float, half, bfloat16, q8_0, q4_0, q4_1 or std::int8_t.
+template <class T>
+[[nodiscard]] constexpr element_kind kind_of() noexcept {
+  if constexpr (std::is_same_v<T, float>) return element_kind::f32;
+  if constexpr (std::is_same_v<T, half>) return element_kind::f16;
+  if constexpr (std::is_same_v<T, bfloat16>) return element_kind::bf16;
+  if constexpr (std::is_same_v<T, q8_0>) return element_kind::q8_0;
+  if constexpr (std::is_same_v<T, q4_0>) return element_kind::q4_0;
+  if constexpr (std::is_same_v<T, q4_1>) return element_kind::q4_1;
+  if constexpr (std::is_same_v<T, std::int8_t>) return element_kind::i8;
+}
+
+}  // namespace sparsellm::inline v0

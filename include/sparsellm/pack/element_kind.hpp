@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the elements of a weight are, for engines that decide it when they run.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "sparsellm/core/config.hpp"
+
+namespace sparsellm::inline v0 {
+
+// i8: 8-bit levels with one scale per output; N:M weights alone.
+enum class element_kind { f32, f16, bf16, q8_0, q4_0, q4_1, i8 };
+
+// Whether weights are integer levels times a scale.
+[[nodiscard]] constexpr bool is_quantized(element_kind e) noexcept {
+  return e >= element_kind::q8_0;
+}
+
+// Of one weight, scales and minima not counted.
+[[nodiscard]] constexpr std::size_t bits_of(element_kind e) noexcept {
+  constexpr std::size_t bits[] = {32, 16, 16, 8, 4, 4, 8};
+  return bits[static_cast<std::size_t>(e)];
+}
+
+[[nodiscard]] constexpr std::string_view name(element_kind e) noexcept {
+  constexpr std::string_view names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "i8"};
+  return names[static_cast<std::size_t>(e)];
+}
+
+}  // namespace sparsellm::inline v0
