@@ -99,3 +99,22 @@ TEMPLATE_TEST_CASE("scalar: the relative error of a normal number is at most uni
 
 static_assert(widen(narrow<bfloat16>(1.5f)) == 1.5f, "conversions are constexpr");
 static_assert(sizeof(half) == 2 && sizeof(bfloat16) == 2);
+
+TEST_CASE("scalar: finite, infinite and NaN are told apart by their bits") {
+  for (const float sign : {1.0f, -1.0f}) {
+    for (const float x : {0.0f, std::numeric_limits<float>::denorm_min(), 1.0f,
+                          std::numeric_limits<float>::max()}) {
+      CHECK(is_finite(sign * x));
+      CHECK(is_finite(static_cast<double>(sign * x)));
+      CHECK_FALSE(is_nan(static_cast<double>(sign * x)));
+    }
+    CHECK(is_finite(sign * std::numeric_limits<double>::max()));
+    CHECK_FALSE(is_finite(sign * std::numeric_limits<float>::infinity()));
+    CHECK_FALSE(is_finite(sign * std::numeric_limits<double>::infinity()));
+    CHECK_FALSE(is_nan(sign * std::numeric_limits<double>::infinity()));
+    CHECK_FALSE(is_finite(std::copysign(std::numeric_limits<float>::quiet_NaN(), sign)));
+    CHECK_FALSE(is_finite(std::copysign(std::numeric_limits<double>::quiet_NaN(), sign)));
+    CHECK(is_nan(std::copysign(std::numeric_limits<double>::quiet_NaN(), sign)));
+  }
+  CHECK(is_nan(std::numeric_limits<double>::signaling_NaN()));
+}

@@ -1,40 +1,67 @@
-# The kernels' laws on Armv8: cross-compiled, run under qemu-user. Catch2's single header is copied,
-# for /usr/include is the wrong machine's.
-find_program(SPARSELLM_AARCH64_GXX NAMES aarch64-linux-gnu-g++)
-find_program(SPARSELLM_QEMU_AARCH64 NAMES qemu-aarch64 qemu-aarch64-static)
+# Tests on machines that are not this one: cross-compiled, run under qemu-user. Catch2's single header
+# is copied, for /usr/include is the wrong machine's.
 find_file(SPARSELLM_CATCH2_HEADER catch2/catch.hpp)
-set(neon_sources cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  sparsellm_skip_test(neon "this is an Arm machine: 'unit' tests NEON")
-elseif(NOT SPARSELLM_AARCH64_GXX OR NOT SPARSELLM_QEMU_AARCH64)
-  sparsellm_skip_test(neon "aarch64-linux-gnu-g++ or qemu-aarch64 is not installed")
-elseif(NOT SPARSELLM_CATCH2_HEADER)
-  sparsellm_skip_test(neon "Catch2 2's single header is not installed")
-else()
-  set(neon_dir ${CMAKE_CURRENT_BINARY_DIR}/neon)
-  configure_file(${SPARSELLM_CATCH2_HEADER} ${neon_dir}/catch2/catch.hpp COPYONLY)
-  set(neon_objects "")
-  foreach(source catch2_main.cpp ${neon_sources})
-    string(REPLACE "/" "." object ${source})
-    set(object ${neon_dir}/${object}.o)
+
+# sparsellm_add_cross_test(<name> <processor> OPTIMISE <flag> SOURCES <file>... ARGUMENTS <Catch2's>...)
+function(sparsellm_add_cross_test name processor)
+  cmake_parse_arguments(cross "" OPTIMISE "SOURCES;ARGUMENTS" ${ARGN})
+  string(TOUPPER ${processor} upper)
+  find_program(SPARSELLM_${upper}_GXX NAMES ${processor}-linux-gnu-g++)
+  find_program(SPARSELLM_QEMU_${upper} NAMES qemu-${processor} qemu-${processor}-static)
+  set(compiler ${SPARSELLM_${upper}_GXX})
+  if(NOT compiler OR NOT SPARSELLM_QEMU_${upper})
+    sparsellm_skip_test(${name} "${processor}-linux-gnu-g++ or qemu-${processor} is not installed")
+    return()
+  elseif(NOT SPARSELLM_CATCH2_HEADER)
+    sparsellm_skip_test(${name} "Catch2 2's single header is not installed")
+    return()
+  endif()
+  set(dir ${CMAKE_CURRENT_BINARY_DIR}/${name})
+  configure_file(${SPARSELLM_CATCH2_HEADER} ${dir}/catch2/catch.hpp COPYONLY)
+  set(objects "")
+  foreach(source ${CMAKE_CURRENT_SOURCE_DIR}/catch2_main.cpp ${cross_SOURCES})
+    get_filename_component(source ${source} ABSOLUTE)
+    file(RELATIVE_PATH object ${PROJECT_SOURCE_DIR} ${source})
+    string(REPLACE "/" "." object ${object})
+    set(object ${dir}/${object}.o)
     # Catch2's main at -O0, as for the host.
-    set(optimise -O2)
-    if(source STREQUAL catch2_main.cpp)
+    set(optimise ${cross_OPTIMISE})
+    if(source MATCHES "catch2_main.cpp$")
       set(optimise -O0)
     endif()
     add_custom_command(
       OUTPUT ${object}
-      COMMAND ${SPARSELLM_AARCH64_GXX} -std=c++20 ${optimise} -Wall -Wextra -Werror
-              -I${neon_dir} -I${CMAKE_CURRENT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/include
-              -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
-      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
+      COMMAND ${compiler} -std=c++20 ${optimise} -Wall -Wextra -Werror
+              -I${dir} -I${CMAKE_CURRENT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/include
+              -I${PROJECT_SOURCE_DIR}/examples/llama -MD -MF ${object}.d -c ${source} -o ${object}
+      DEPENDS ${source}
       DEPFILE ${object}.d)
-    list(APPEND neon_objects ${object})
+    list(APPEND objects ${object})
   endforeach()
-  add_custom_command(OUTPUT ${neon_dir}/kernels
-                     COMMAND ${SPARSELLM_AARCH64_GXX} -static -pthread ${neon_objects} -o ${neon_dir}/kernels
-                     DEPENDS ${neon_objects})
-  add_custom_target(neon_kernels ALL DEPENDS ${neon_dir}/kernels)
-  add_test(NAME neon COMMAND ${SPARSELLM_QEMU_AARCH64} ${neon_dir}/kernels)
-  set_tests_properties(neon PROPERTIES TIMEOUT 1200)
+  add_custom_command(OUTPUT ${dir}/tests
+                     COMMAND ${compiler} -static -pthread ${objects} -o ${dir}/tests
+                     DEPENDS ${objects})
+  add_custom_target(${name}_tests ALL DEPENDS ${dir}/tests)
+  add_test(NAME ${name} COMMAND ${SPARSELLM_QEMU_${upper}} ${dir}/tests ${cross_ARGUMENTS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
+endfunction()
+
+# The kernels' laws on Armv8.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  sparsellm_skip_test(neon "this is an Arm machine: 'unit' tests NEON")
+else()
+  sparsellm_add_cross_test(neon aarch64 OPTIMISE -O2
+    SOURCES cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp)
 endif()
+
+# What depends on the order of bytes, on a machine that has the other one: formats, hashes, selection,
+# products, model files. How many threads there are does not.
+sparsellm_add_cross_test(big_endian s390x OPTIMISE -O1
+  SOURCES calibrate/weight_hash_test.cpp core/scalar_test.cpp cpu/kernel_test.cpp
+          llama/gguf_test.cpp llama/little_endian_test.cpp multiply/multiply_test.cpp
+          pack/exchange_test.cpp pack/n_of_m_test.cpp pack/pack_test.cpp pack/quantized_test.cpp
+          sparsify/selector_test.cpp
+          ../examples/llama/files/config.cpp ../examples/llama/files/dequantize.cpp
+          ../examples/llama/files/gguf.cpp ../examples/llama/files/mapped_file.cpp
+          ../examples/llama/files/model_file.cpp
+  ARGUMENTS "~kernels: the same bits for every thread count*")

@@ -38,6 +38,11 @@ foreach(file IN LISTS files)
     list(APPEND problems "${file}: uses std::views, <format> or <mdspan>")
   endif()
 
+  # One function for all files of a program; core/scalar.hpp says why its own are used.
+  if(text MATCHES "std::(isfinite|isnan|isinf)")
+    list(APPEND problems "${file}: std::isfinite, isnan or isinf; core/scalar.hpp has is_finite")
+  endif()
+
   # Conditions on the compiler or the machine; conditions on our own SPARSELLM_ macros are fine.
   if(NOT file MATCHES "^(core/config|cpu/target)\\.hpp$")
     string(REGEX MATCHALL "#[ ]*(if|ifdef|ifndef|elif)[^\n]*" conditions "${text}")

@@ -12,6 +12,7 @@
 #include "catch2_any.hpp"
 #include "files/config.hpp"
 #include "files/gguf.hpp"
+#include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
 #include "files/tokenizer.hpp"
 #include "files/tokenizer_json.hpp"
@@ -193,8 +194,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   std::size_t next = 5 * 48, wrong = 0;
   for (std::size_t c = 0; c < 96; ++c) {
     if (((std::to_integer<unsigned>(mask.data[5 * 12 + c / 8]) >> (c % 8)) & 1u) == 0) continue;
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, values.data + 2 * next++, 2);
+    const auto bits = read_little_endian<std::uint16_t>(values.data + 2 * next++);
     wrong += bits != sparsellm::narrow<sparsellm::bfloat16>(row[c]).bits;
   }
   CHECK(next == 6 * 48);

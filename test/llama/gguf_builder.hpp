@@ -4,12 +4,15 @@
 // Writes small GGUF files: what the tests read and the fuzzers start from.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <unistd.h>
@@ -62,8 +65,9 @@ class gguf_builder {
   }
   void floats(const std::string& name, const std::vector<std::uint64_t>& shape,
               const std::vector<float>& values) {
-    tensor(name, shape, 0,
-           {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+    std::string bytes;
+    for (const float v : values) put(bytes, v);
+    tensor(name, shape, 0, bytes);
   }
 
   [[nodiscard]] std::string bytes(std::uint32_t version = 3) const {
@@ -79,7 +83,11 @@ class gguf_builder {
  private:
   template <class T>
   static void put(std::string& to, T value) {
-    to.append(reinterpret_cast<const char*>(&value), sizeof value);
+    char bytes[sizeof value];
+    std::memcpy(bytes, &value, sizeof value);
+    if constexpr (std::endian::native == std::endian::big)
+      std::reverse(std::begin(bytes), std::end(bytes));
+    to.append(bytes, sizeof value);
   }
   static void put_string(std::string& to, const std::string& s) {
     put(to, static_cast<std::uint64_t>(s.size()));

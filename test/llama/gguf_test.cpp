@@ -106,7 +106,7 @@ TEST_CASE("gguf: a model's numbers must fit together") {
     gguf_builder b = tiny_model();
     std::string bytes = b.bytes();
     const std::size_t at = bytes.find(key) + std::string(key).size() + 4;
-    bytes.replace(at, 4, {reinterpret_cast<const char*>(&value), 4});
+    for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i));
     return bytes;
   };
   CHECK(read_config(read(tiny_model().bytes())).kv_heads == 2);

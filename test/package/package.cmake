@@ -17,14 +17,31 @@ foreach(compiler gxx clangxx)
   endif()
 endforeach()
 
-find_program(SPARSELLM_QEMU_X86_64 NAMES qemu-x86_64)
-if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  sparsellm_skip_test(package.odr "this is no x86-64 machine")
-elseif(NOT SPARSELLM_QEMU_X86_64)
-  sparsellm_skip_test(package.odr "qemu-x86_64 is not installed")
-else()
-  add_test(NAME package.odr
-           COMMAND ${CMAKE_COMMAND} -DCOMPILER=${CMAKE_CXX_COMPILER} -DROOT=${PROJECT_SOURCE_DIR}
-                   -DQEMU=${SPARSELLM_QEMU_X86_64} -DWORK=${PROJECT_BINARY_DIR}/package/odr
+# sparsellm_add_odr_test(<name> <compiler> <qemu> <oldest -march> <newest> <emulated processors>...)
+function(sparsellm_add_odr_test name compiler qemu oldest newest)
+  if(NOT compiler OR NOT qemu)
+    sparsellm_skip_test(${name} "the compiler or qemu-user is not installed")
+    return()
+  endif()
+  add_test(NAME ${name}
+           COMMAND ${CMAKE_COMMAND} -DCOMPILER=${compiler} -DQEMU=${qemu} -DOLDEST=${oldest} -DNEWEST=${newest}
+                   "-DCPUS=${ARGN}" -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${PROJECT_BINARY_DIR}/${name}
                    -P ${CMAKE_CURRENT_SOURCE_DIR}/package/odr.cmake)
+endfunction()
+
+find_program(SPARSELLM_QEMU_X86_64 NAMES qemu-x86_64)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  sparsellm_add_odr_test(package.odr ${CMAKE_CXX_COMPILER} ${SPARSELLM_QEMU_X86_64}
+                         x86-64 x86-64-v4 Nehalem Haswell max)
+else()
+  sparsellm_skip_test(package.odr "this is no x86-64 machine")
 endif()
+find_program(SPARSELLM_AARCH64_GXX NAMES aarch64-linux-gnu-g++)
+find_program(SPARSELLM_QEMU_AARCH64 NAMES qemu-aarch64 qemu-aarch64-static)
+sparsellm_add_odr_test(package.odr.aarch64 ${SPARSELLM_AARCH64_GXX} ${SPARSELLM_QEMU_AARCH64}
+                       armv8-a armv9-a cortex-a53 max)
+
+add_test(NAME package.fast_math
+         COMMAND ${CMAKE_COMMAND} -DCOMPILER=${CMAKE_CXX_COMPILER} -DROOT=${PROJECT_SOURCE_DIR}
+                 -DWORK=${PROJECT_BINARY_DIR}/package/fast_math
+                 -P ${CMAKE_CURRENT_SOURCE_DIR}/package/fast_math.cmake)

@@ -6,7 +6,6 @@
 #include "files/checkpoint.hpp"
 
 #include <bit>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "files/config.hpp"
+#include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
 #include "files/tokenizer_json.hpp"
 #include "sparsellm/core/error.hpp"
@@ -94,12 +94,6 @@ tensor dense_tensor(const std::string& name, const safetensor& s) {
   return t;
 }
 
-std::uint64_t read_u64(const std::byte* p) {
-  std::uint64_t v = 0;
-  for (std::size_t i = 8; i-- > 0;) v = v << 8 | std::to_integer<std::uint64_t>(p[i]);
-  return v;
-}
-
 // The parts of a compressed tensor.
 struct compressed_parts {
   const safetensor *values = nullptr, *mask = nullptr, *shape = nullptr, *offsets = nullptr;
@@ -110,7 +104,8 @@ tensor sparse_tensor(const std::string& name, const compressed_parts& p) {
                         "checkpoint: '", name, "' lacks compressed, bitmask or shape");
   require<format_error>(p.shape->type == element::i64 && p.shape->elements == 2, "checkpoint: '",
                         name, ".shape' must be two I64");
-  const std::uint64_t rows = read_u64(p.shape->data), cols = read_u64(p.shape->data + 8);
+  const std::uint64_t rows = read_little_endian<std::uint64_t>(p.shape->data),
+                      cols = read_little_endian<std::uint64_t>(p.shape->data + 8);
   require<format_error>(rows >= 1 && cols >= 1 && rows <= largest_extent && cols <= largest_extent,
                         "checkpoint: '", name, "' has the shape ", rows, "x", cols);
   const std::size_t mask_bytes = static_cast<std::size_t>((cols + 7) / 8);
@@ -142,8 +137,9 @@ tensor sparse_tensor(const std::string& name, const compressed_parts& p) {
     require<format_error>(p.offsets->type == element::i64 && p.offsets->elements == rows,
                           "checkpoint: '", name, ".row_offsets' must be ", rows, " I64");
     for (std::size_t r = 0; r < t.rows; ++r)
-      require<format_error>(read_u64(p.offsets->data + 8 * r) == t.starts[r], "checkpoint: '", name,
-                            ".row_offsets' of row ", r, " is not what the mask says");
+      require<format_error>(
+          read_little_endian<std::uint64_t>(p.offsets->data + 8 * r) == t.starts[r],
+          "checkpoint: '", name, ".row_offsets' of row ", r, " is not what the mask says");
   }
   return t;
 }
@@ -245,10 +241,11 @@ void checkpoint::read_config(const checkpoint_texts& texts) {
                             llama3.high_frequency > llama3.low_frequency && llama3.context > 0 &&
                             base > 1,
                         "checkpoint: rope_scaling's numbers do not fit together");
-  rope_divisors_ = rope_divisors(llama3, base, head_size());
-  add(tensor{"rope_freqs.weight", tensor_type::f32, 1, rope_divisors_.size(),
-             reinterpret_cast<const std::byte*>(rope_divisors_.data()),
-             rope_divisors_.size() * sizeof(float)});
+  const std::vector<float> divisors = rope_divisors(llama3, base, head_size());
+  for (const float d : divisors)
+    for (const std::byte b : little_endian_bytes(d)) rope_divisors_.push_back(b);
+  add(tensor{"rope_freqs.weight", tensor_type::f32, 1, divisors.size(), rope_divisors_.data(),
+             rope_divisors_.size()});
 }
 
 std::size_t checkpoint::head_size() const {

@@ -37,7 +37,7 @@ class checkpoint : public model_file {
  private:
   void read_config(const checkpoint_texts& texts);
   [[nodiscard]] std::size_t head_size() const;
-  std::vector<float> rope_divisors_;
+  std::vector<std::byte> rope_divisors_;  // as a file has them
 };
 
 }  // namespace llama

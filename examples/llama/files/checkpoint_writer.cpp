@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "files/checkpoint.hpp"
 #include "files/dequantize.hpp"
+#include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
 #include "files/tokenizer_json.hpp"
 #include "sparsellm/core/error.hpp"
@@ -34,8 +34,8 @@ using row_reader = std::function<void(std::size_t r, sparsellm::vector_view<floa
 
 template <class T>
 void append(bytes& out, const T& value) {
-  const auto* p = reinterpret_cast<const std::byte*>(&value);
-  out.insert(out.end(), p, p + sizeof(T));
+  const auto number = little_endian_bytes(value);
+  out.insert(out.end(), number.begin(), number.end());
 }
 
 void append_weight(bytes& out, element_kind type, float w) {

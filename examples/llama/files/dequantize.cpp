@@ -5,9 +5,9 @@
 #include "files/dequantize.hpp"
 
 #include <cstdint>
-#include <cstring>
 
 #include "files/gguf_blocks.hpp"
+#include "files/little_endian.hpp"
 #include "sparsellm/core/scalar.hpp"
 
 namespace llama {
@@ -132,7 +132,10 @@ void dequantize_row(const tensor& t, std::size_t r, sparsellm::vector_view<float
       t.mask != nullptr ? static_cast<std::size_t>(t.starts[stored + 1]) - first : t.cols;
   bool plain = true;
   switch (t.type) {
-    case tensor_type::f32: std::memcpy(out.data(), row, count * sizeof(float)); break;
+    case tensor_type::f32:
+      for (std::size_t c = 0; c < count; ++c)
+        out[c] = read_little_endian<float>(reinterpret_cast<const std::byte*>(row) + 4 * c);
+      break;
     case tensor_type::f16:
       for (std::size_t c = 0; c < count; ++c) out[c] = read_half(row + 2 * c);
       break;

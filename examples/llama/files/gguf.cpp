@@ -4,10 +4,10 @@
 // The GGUF reader: a cursor that cannot leave the file, and everything read through it.
 #include "files/gguf.hpp"
 
-#include <cstring>
 #include <limits>
 #include <utility>
 
+#include "files/little_endian.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -28,8 +28,7 @@ class cursor {
   template <class T>
   [[nodiscard]] T read(const char* what) {
     need(sizeof(T), what);
-    T value;
-    std::memcpy(&value, data_ + at_, sizeof(T));
+    const T value = read_little_endian<T>(data_ + at_);
     at_ += sizeof(T);
     return value;
   }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "files/little_endian.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -64,8 +65,7 @@ std::size_t bytes_of(element type) noexcept {
 safetensors::safetensors(const std::byte* data, std::size_t size) {
   require<format_error>(size >= 8, "safetensors: 8 bytes of header length expected, the file has ",
                         size);
-  std::uint64_t length = 0;
-  for (std::size_t i = 8; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(data[i]);
+  const auto length = read_little_endian<std::uint64_t>(data);
   require<format_error>(length <= longest_header && length <= size - 8, "safetensors: a header of ",
                         length, " bytes does not fit a file of ", size);
   const auto* text = reinterpret_cast<const char*>(data + 8);

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
@@ -70,7 +70,7 @@ struct threshold_table {
     require<value_error>(entry.sparsity >= 0.0 && entry.sparsity < 1.0, "threshold table: layer ",
                          entry.where.layer, " ", entry.where.projection,
                          ": the sparsity must be in [0, 1), got ", entry.sparsity);
-    require<value_error>(std::isfinite(entry.threshold) && entry.threshold >= 0.0f,
+    require<value_error>(is_finite(entry.threshold) && entry.threshold >= 0.0f,
                          "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
                          ": the threshold must be finite and at least 0, got ", entry.threshold);
     require<value_error>(find(entry.where) == nullptr, "threshold table: layer ", entry.where.layer,

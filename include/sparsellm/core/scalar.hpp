@@ -74,6 +74,18 @@ namespace rounding {
 
 }  // namespace rounding
 
+// By the bits: the standard library's is one function for all files of a program, and where one is
+// built with -ffast-math the linker may keep the body that always says yes.
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr bool is_finite(float x) noexcept {
+  return (__builtin_bit_cast(std::uint32_t, x) & 0x7fffffffu) < 0x7f800000u;
+}
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr bool is_finite(double x) noexcept {
+  return (__builtin_bit_cast(std::uint64_t, x) << 1) < 0xffe0000000000000u;
+}
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr bool is_nan(double x) noexcept {
+  return (__builtin_bit_cast(std::uint64_t, x) << 1) > 0xffe0000000000000u;
+}
+
 // The closed list of types a weight may be stored in.
 template <class T>
 concept storage_scalar =

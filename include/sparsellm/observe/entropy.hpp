@@ -15,6 +15,7 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
 #include "sparsellm/observe/observer.hpp"
@@ -50,7 +51,7 @@ class entropy {
     float low = ranges.min(0), high = ranges.max(0);
     for (std::size_t c = 0; c < channels(); ++c) {
       const float min = ranges.min(c), max = ranges.max(c);
-      require<value_error>(std::isfinite(min) && std::isfinite(max), "entropy: channel ", c,
+      require<value_error>(is_finite(min) && is_finite(max), "entropy: channel ", c,
                            " ranges over [", min, ", ", max, "], finite numbers expected");
       ranges_[c] = range_of(min, max);
       if (min < low) low = min;
@@ -69,7 +70,7 @@ class entropy {
     for (std::size_t c = 0; c < row.size(); ++c) {
       const bool absolute = how_.of == entropy_options::values::absolute;
       const double x = absolute ? std::fabs(row[c]) : row[c];
-      if (!std::isfinite(x)) {
+      if (!is_finite(x)) {
         ++non_finite_;
         continue;
       }

@@ -6,7 +6,6 @@
 // packed_matrix owns the bytes; a view is the pointer and the shape that kernels get.
 #pragma once
 
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <string_view>
@@ -63,7 +62,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // Whether a weight is finite when stored as T.
 template <storage_scalar T>
 [[nodiscard]] bool finite_as(float w) noexcept {
-  return std::isfinite(widen(narrow<T>(w)));
+  return is_finite(widen(narrow<T>(w)));
 }
 
 // What a weight of this format is stored as, for messages.

@@ -84,7 +84,7 @@ struct n_of_m {
 
   [[nodiscard]] static bool stores(float w) noexcept {
     if constexpr (has_scales)
-      return std::isfinite(w);
+      return is_finite(w);
     else
       return detail::finite_as<T>(w);
   }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +41,7 @@ void levels_into(E& exec, extents shape, std::byte* storage, const Fill& fill) {
         fill(first + r, rows[r]);
         for (std::size_t b = 0; b < blocks; ++b)
           require<value_error>(
-              std::isfinite(widen(rows[r].scale[b])) && std::isfinite(widen(rows[r].minimum[b])),
+              is_finite(widen(rows[r].scale[b])) && is_finite(widen(rows[r].minimum[b])),
               "pack_levels: row ", first + r, ", block ", b, ": scale ", widen(rows[r].scale[b]),
               " and minimum ", widen(rows[r].minimum[b]), ", expected finite numbers");
         const std::uint8_t largest = *std::max_element(rows[r].level.begin(), rows[r].level.end());

@@ -15,6 +15,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 
@@ -39,7 +40,7 @@ enum class dealing { round_robin, zigzag };
                                                   dealing how = dealing::round_robin) {
   require<value_error>(m != 0, "global_shuffle: groups of at least 1 channel expected, got 0");
   for (std::size_t c = 0; c < mean.size(); ++c)
-    require<value_error>(!std::isnan(mean[c]), "global_shuffle: the mean score of channel ", c,
+    require<value_error>(!is_nan(mean[c]), "global_shuffle: the mean score of channel ", c,
                          " is NaN");
   std::vector<std::uint32_t> sorted(mean.size());
   std::iota(sorted.begin(), sorted.end(), 0u);

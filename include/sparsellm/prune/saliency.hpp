@@ -14,6 +14,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/executor.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
@@ -38,8 +39,8 @@ static_assert(saliency<scaled_magnitude>);
 namespace checks {
 inline void channel_values(const char* what, vector_view<const double> values) {
   for (std::size_t c = 0; c < values.size(); ++c)
-    require<value_error>(std::isfinite(values[c]) && values[c] >= 0.0, what, " of channel ", c,
-                         " is ", values[c], ", a finite number from 0 on expected");
+    require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",
+                         values[c], ", a finite number from 0 on expected");
 }
 }  // namespace checks
 
@@ -57,7 +58,7 @@ inline void channel_values(const char* what, vector_view<const double> values) {
                                                        double alpha = 1.0) {
   require<shape_error>(entropies.size() == norms.size(), "e_sparse_scale: ", entropies.size(),
                        " entropies and ", norms.size(), " norms");
-  require<value_error>(std::isfinite(alpha) && alpha >= 0.0, "e_sparse_scale: alpha is ", alpha);
+  require<value_error>(is_finite(alpha) && alpha >= 0.0, "e_sparse_scale: alpha is ", alpha);
   checks::channel_values("e_sparse_scale: the entropy", entropies);
   checks::channel_values("e_sparse_scale: the norm", norms);
   std::vector<float> scale(norms.size());
@@ -115,7 +116,7 @@ void score_weights(E& exec, matrix_view<const float> weight, const S& s,
   exec.parallel_for(weight.rows(), [&](std::size_t r) {
     for (std::size_t c = 0; c < weight.cols(); ++c) {
       const float score = s(weight(r, c), r, c);
-      if (!(score >= 0.0f && std::isfinite(score)))
+      if (!(score >= 0.0f && is_finite(score)))
         raise<value_error>(concat("score_weights: the saliency of weight [", r, ", ", c, "] is ",
                                   score, ", a finite number from 0 on expected"));
       scores(r, c) = score;

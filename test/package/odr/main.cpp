@@ -1,4 +1,4 @@
-// Built for the oldest x86-64; must run there although wide.cpp, linked in, is built for AVX-512.
+// Built for the oldest machines; must run there although wide.cpp, linked in, is built for the newest.
 #include "product.hpp"
 
 #include <cstdio>

@@ -6,7 +6,6 @@
 // sleep at once.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -19,6 +18,7 @@
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/executor.hpp"
 #include "sparsellm/cpu/executors/executor_base.hpp"
+#include "sparsellm/cpu/executors/waitable.hpp"
 #include "sparsellm/cpu/isa/target.hpp"
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
@@ -63,14 +63,14 @@ class executor : public executor_base {
     }
     failure_ = nullptr;
     job_ = {[](const void* b, std::size_t i) { (*static_cast<const Body*>(b))(i); }, &body, count};
-    pending_.store(threads_ - 1, std::memory_order_relaxed);
+    pending_.start_at(static_cast<std::uint32_t>(threads_ - 1));
     start();
     run_share(0);
-    for (std::size_t spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
+    for (std::size_t spin = 0; pending_.load() != 0; ++spin) {
       if (spin < spins_)
         pause();
-      else if (const std::size_t left = pending_.load(std::memory_order_acquire); left != 0)
-        pending_.wait(left, std::memory_order_acquire);
+      else if (const std::uint32_t left = pending_.load(); left != 0)
+        pending_.wait(left);
     }
     if (failure_ != nullptr) std::rethrow_exception(failure_);
   }
@@ -91,26 +91,23 @@ class executor : public executor_base {
   }
 
   void start() noexcept {
-    generation_.fetch_add(1, std::memory_order_seq_cst);
-    if (sleepers_.load(std::memory_order_seq_cst) != 0 || spins_ == 0) generation_.notify_all();
+    generation_.increment();
+    generation_.notify();
   }
 
   void work(std::size_t t) {
     std::uint32_t seen = 0;
     for (;;) {
-      for (std::size_t spin = 0; generation_.load(std::memory_order_acquire) == seen; ++spin) {
-        if (spin < spins_) {
+      for (std::size_t spin = 0; generation_.load() == seen; ++spin) {
+        if (spin < spins_)
           pause();
-        } else {
-          sleepers_.fetch_add(1, std::memory_order_seq_cst);
-          generation_.wait(seen, std::memory_order_seq_cst);
-          sleepers_.fetch_sub(1, std::memory_order_seq_cst);
-        }
+        else
+          generation_.wait(seen);
       }
       ++seen;
       if (job_.call == nullptr) return;
       run_share(t);
-      if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
+      if (pending_.decrement() == 0) pending_.notify();
     }
   }
 
@@ -134,9 +131,8 @@ class executor : public executor_base {
   std::exception_ptr failure_;
   std::mutex failure_mutex_;
   // Apart from each other: workers write one while they read the other.
-  alignas(64) std::atomic<std::uint32_t> generation_{0};
-  std::atomic<std::uint32_t> sleepers_{0};
-  alignas(64) std::atomic<std::size_t> pending_{0};
+  alignas(64) detail::waitable generation_;
+  alignas(64) detail::waitable pending_;
   std::vector<std::thread> workers_;
 };
 

@@ -1,0 +1,6 @@
+// expected: sparsellm: compile without -ffast-math, or define SPARSELLM_ALLOW_FAST_MATH
+// flags: -ffast-math
+#ifdef EXPECT_OK
+#define SPARSELLM_ALLOW_FAST_MATH
+#endif
+#include <sparsellm/core/config.hpp>

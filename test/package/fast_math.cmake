@@ -1,0 +1,25 @@
+# Two files, one built with -ffast-math and one without, linked in both orders: the strict one must
+# keep NaN and refuse infinite weights. At -O0 functions of the standard library are shared, too.
+cmake_minimum_required(VERSION 3.22)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+set(test ${ROOT}/test/package/fast_math)
+file(MAKE_DIRECTORY ${WORK})
+foreach(optimise -O0 -O2)
+  set(main ${WORK}/main${optimise})
+  set(fast ${WORK}/fast${optimise})
+  run("main.o ${optimise}" ${COMPILER} -std=c++20 ${optimise} -I${ROOT}/include -c ${test}/main.cpp -o ${main}.o)
+  run("fast.o ${optimise}" ${COMPILER} -std=c++20 ${optimise} -ffast-math -DSPARSELLM_ALLOW_FAST_MATH
+      -I${ROOT}/include -c ${test}/fast.cpp -o ${fast}.o)
+  # Linked without -ffast-math, which would make the whole process flush subnormal numbers.
+  run("link main, fast ${optimise}" ${COMPILER} ${main}.o ${fast}.o -pthread -o ${main}_first)
+  run("link fast, main ${optimise}" ${COMPILER} ${fast}.o ${main}.o -pthread -o ${fast}_first)
+  foreach(program ${main}_first ${fast}_first)
+    foreach(isa scalar "")
+      set(ENV{SPARSELLM_ISA} "${isa}")
+      run("${program} ${isa}" ${program})
+      if(optimise STREQUAL -O2 AND isa STREQUAL scalar AND NOT OUTPUT MATCHES "fast keeps NaN: no")
+        message(FATAL_ERROR "the fast file keeps NaN, so this test shows nothing: ${OUTPUT}")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()

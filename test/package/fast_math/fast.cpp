@@ -1,0 +1,2 @@
+#include "products.hpp"
+DEFINE_KEEPS_NAN(fast)
