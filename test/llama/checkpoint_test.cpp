@@ -23,8 +23,8 @@
 
 using namespace llama;
 using nlohmann::json;
-using sparsellm::format_error;
 using sparsellm::element_kind;
+using sparsellm::format_error;
 
 namespace {
 
@@ -74,8 +74,8 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     o.linear_scaling = separate;
     tiny t(o);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
-                     {});
+    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
+                     element_kind::f32, "{}", {});
     model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.shape().heads == 4);
     CHECK(back.shape().kv_heads == 2);
@@ -96,8 +96,8 @@ TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
   tiny_options o;
   tiny t(o);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
-                   {});
+  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
+                   element_kind::f32, "{}", {});
   reads_with(folder.path(), [](json& j) {
     j["rope_scaling"] = {{"rope_type", "llama3"},
                          {"factor", 8.0},
@@ -124,8 +124,8 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
     how.global_shuffle = how.local_shuffle = shuffled;
     const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m, blocks, pattern, element_kind::f32, "{\"metric\":\"wanda\"}",
-                     {});
+    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, pattern, element_kind::f32,
+                     "{\"metric\":\"wanda\"}", {});
     INFO(pattern.n << ":" << pattern.m << (shuffled ? " shuffled" : ""));
     model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.file().orders().size() == 2);
@@ -172,7 +172,8 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   pruning how;
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, blocks, {2, 4}, element_kind::bf16, "{}", {});
+  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, {2, 4}, element_kind::bf16, "{}",
+                   {});
   const std::string bytes = sparsellm::read_file(folder.path() + "/model.safetensors");
   const safetensors f = parse(bytes);
   CHECK(f.metadata().at("format") == "pt");
@@ -203,8 +204,8 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
 TEST_CASE("checkpoint: says what is wrong") {
   tiny t;
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}",
-                   {});
+  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
+                   element_kind::f32, "{}", {});
   const auto with = [&](const char* key, const json& value) {
     reads_with(folder.path(), [&](json& j) { j[key] = value; });
   };
@@ -221,8 +222,8 @@ TEST_CASE("checkpoint: says what is wrong") {
   sparsellm::replace_file(folder.path() + "/model.safetensors.index.json",
                           "{\"weight_map\":{\"a\":\"../b\"}}");
   CHECK_SAYS(model_source(folder.path()), format_error, "is not a file name");
-  CHECK_SAYS(write_checkpoint(folder.path(), t.m, std::vector<pruned_block>(2), {2, 4},
-                              element_kind::q8_0, "{}", {}),
+  CHECK_SAYS(write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2),
+                              {2, 4}, element_kind::q8_0, "{}", {}),
              sparsellm::value_error, "f32, f16 or bf16 expected, got q8_0");
 }
 

@@ -22,14 +22,15 @@
 #include "methods/perplexity.hpp"
 #include "model/forward.hpp"
 #include "model/generation.hpp"
+#include "model/session.hpp"
 #include "model/sparsity_meter.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/error.hpp"
 
 using namespace llama;
+using sparsellm::element_kind;
 using sparsellm::format_error;
 using sparsellm::shape_error;
-using sparsellm::element_kind;
 using sparsellm::value_error;
 
 namespace {
@@ -37,7 +38,8 @@ namespace {
 const progress quiet = [](double) {};
 
 struct tiny {
-  explicit tiny(const tiny_options& o = {}, const load_options& load = {element_kind::f32, 0.0, nullptr})
+  explicit tiny(const tiny_options& o = {},
+                const load_options& load = {element_kind::f32, 0.0, nullptr})
       : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), load, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
@@ -104,7 +106,8 @@ TEST_CASE("model: skipping channels and zeroing activations are the same thing, 
   const auto table =
       calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
   tiny channels({}, {element_kind::f32, 0.9, nullptr});
-  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::channel_major);
+  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].layout() ==
+          sparsellm::layout_kind::channel_major);
   REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::panel);
   channels.m.use(channels.exec, table, channels.m.identity());
   CHECK(all_logits(panels, some_tokens(30), 1, 0) == all_logits(channels, some_tokens(30), 1, 0));

@@ -13,8 +13,8 @@
 
 #include "files/checkpoint_writer.hpp"
 #include "methods/pruning.hpp"
-#include "model/forward.hpp"
 #include "model/model.hpp"
+#include "model/session.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 
 class temporary_folder {

@@ -15,8 +15,8 @@
 
 using namespace llama;
 using sparsellm::channel_order;
-using sparsellm::nm_pattern;
 using sparsellm::element_kind;
+using sparsellm::nm_pattern;
 using sparsellm::value_error;
 
 namespace {
@@ -54,7 +54,8 @@ struct tiny {
       : file(tiny_model().bytes()),
         exec(2),
         m(exec, file.path(),
-          {element_kind::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders}, quiet) {}
+          {element_kind::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders},
+          quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;

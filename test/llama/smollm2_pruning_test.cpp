@@ -19,8 +19,8 @@
 
 using namespace llama;
 using nlohmann::json;
-using sparsellm::nm_pattern;
 using sparsellm::element_kind;
+using sparsellm::nm_pattern;
 
 namespace {
 
@@ -44,7 +44,8 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
   temporary_folder folder;
-  write_checkpoint(folder.path(), r.m, blocks, pattern, element_kind::bf16, "{}", {});
+  write_checkpoint(folder.path(), r.m.file(), r.m.shape(), blocks, pattern, element_kind::bf16,
+                   "{}", {});
   const auto windows = r.windows(16, 1536);
   model pruned(r.exec, folder.path(), {element_kind::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);
@@ -158,7 +159,8 @@ TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
                       channel_order(shuffled(c.width)), channel_order(shuffled(c.hidden))});
   }
   model permuted(r.exec, SPARSELLM_DEMO_MODEL,
-                 {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders}, quiet);
+                 {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders},
+                 quiet);
   const auto ids = read_json("goldens.json")["ids"].get<std::vector<std::int32_t>>();
   CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
 }

@@ -21,6 +21,7 @@
 #include "methods/perplexity.hpp"
 #include "model/forward.hpp"
 #include "model/generation.hpp"
+#include "model/session.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
 #include "sparsellm/calibrate/uniform.hpp"

@@ -32,83 +32,89 @@ struct program {
                                           std::to_string(SPARSELLM_VERSION_MINOR) + "." +
                                           std::to_string(SPARSELLM_VERSION_PATCH));
     add("inspect", "Show what is in a model file", llama::run_inspect);
-
-    CLI::App* generate = add("generate", "Continue a prompt", llama::run_generate);
-    generate->add_option("--prompt", options.prompt, "The text to continue")->required();
-    generate->add_option("--tokens", options.tokens, "How many tokens to write at most")
-        ->required();
-    generate->add_option("--temperature", options.temperature, "0 takes the likeliest token");
-    generate->add_option("--seed", options.seed, "Of the random draws");
-    add_device(generate);
-    add_thresholds(generate);
-
-    CLI::App* perplexity = add("perplexity", "Score a text", llama::run_perplexity);
-    perplexity->add_option("--text", options.text, "The text's file")->required();
-    perplexity->add_option("--window", options.window, "Tokens a window");
-    perplexity->add_option("--windows", options.windows, "How many windows");
-    perplexity->add_option("--stride", options.stride, "Tokens from one window to the next");
-    add_device(perplexity);
-    add_thresholds(perplexity);
-
-    CLI::App* calibrate = add("calibrate", "Make a threshold table", llama::run_calibrate);
-    calibrate->add_option("--text", options.text, "The text's file")->required();
-    calibrate->add_option("--tokens", options.tokens, "How many tokens of it")->required();
-    calibrate->add_option("--window", options.window, "Tokens a window");
-    calibrate->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
-    add_device(calibrate);
-    add_method(calibrate);
-    add_dense(calibrate, "With --sequential: positions left dense in each window");
-    calibrate->add_option("--output", options.output, "The table's file")->required();
-
-    CLI::App* prune = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
-    prune->add_option("--text", options.text, "The calibration text's file")->required();
-    prune->add_option("--output", options.output, "The checkpoint's directory")->required();
-    prune->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
-    prune->add_option("--metric", options.metric,
-                      "What a weight is scored by: magnitude, wanda, ria or e-sparse");
-    prune->add_option("--shuffle", options.shuffle,
-                      "Order channels first: none, global, local or both");
-    add_device(prune);
-    prune->add_option("--tokens", prune_tokens, "How many tokens of the text");
-    prune->add_option("--window", options.window, "Tokens a window");
-    prune->add_flag("--sequential", options.sequential,
-                    "Calibrate each block on the outputs of the pruned blocks before it");
-    prune->add_option("--block", options.block, "Channels that the local shuffle moves among");
-    prune->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
-        ->check(CLI::PositiveNumber);
-    prune->add_option("--deal", options.deal,
-                      "How the global shuffle deals channels: round-robin or zigzag");
-    prune->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
-    prune->add_option("--bins", options.bins, "Of the entropy's histogram");
-    prune
-        ->add_option("--entropy", options.entropy,
-                     "Other readings of e-sparse, comma between: bits, tensor (one range for all "
-                     "channels), absolute, rms (in place of the norm)")
-        ->delimiter(',');
-    prune
-        ->add_option("--dense", options.dense_projections,
-                     "Projections that stay dense, comma between")
-        ->delimiter(',');
-    prune->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
-        ->delimiter(',');
-
-    CLI::App* bench = add("bench", "Time decode and prefill", llama::run_bench);
-    bench->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
-        ->delimiter(',')
-        ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
-    bench->add_option("--tokens", bench_tokens, "Decode steps a round");
-    bench->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
-    bench
-        ->add_option("--batch", options.batches,
-                     "Also time so many sequences at once, comma between")
-        ->delimiter(',');
-    add_device(bench);
-    add_calibration(bench);
+    add_generate_command();
+    add_perplexity_command();
+    add_calibrate_command();
+    add_prune_command();
+    add_bench_command();
   }
 
   std::size_t bench_tokens = 48, prune_tokens = 16384;
 
  private:
+  void add_generate_command() {
+    CLI::App* sub = add("generate", "Continue a prompt", llama::run_generate);
+    sub->add_option("--prompt", options.prompt, "The text to continue")->required();
+    sub->add_option("--tokens", options.tokens, "How many tokens to write at most")->required();
+    sub->add_option("--temperature", options.temperature, "0 takes the likeliest token");
+    sub->add_option("--seed", options.seed, "Of the random draws");
+    add_device(sub);
+    add_thresholds(sub);
+  }
+  void add_perplexity_command() {
+    CLI::App* sub = add("perplexity", "Score a text", llama::run_perplexity);
+    sub->add_option("--text", options.text, "The text's file")->required();
+    sub->add_option("--window", options.window, "Tokens a window");
+    sub->add_option("--windows", options.windows, "How many windows");
+    sub->add_option("--stride", options.stride, "Tokens from one window to the next");
+    add_device(sub);
+    add_thresholds(sub);
+  }
+  void add_calibrate_command() {
+    CLI::App* sub = add("calibrate", "Make a threshold table", llama::run_calibrate);
+    sub->add_option("--text", options.text, "The text's file")->required();
+    sub->add_option("--tokens", options.tokens, "How many tokens of it")->required();
+    sub->add_option("--window", options.window, "Tokens a window");
+    sub->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
+    add_device(sub);
+    add_method(sub);
+    add_dense(sub, "With --sequential: positions left dense in each window");
+    sub->add_option("--output", options.output, "The table's file")->required();
+  }
+  void add_prune_command() {
+    CLI::App* sub = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
+    sub->add_option("--text", options.text, "The calibration text's file")->required();
+    sub->add_option("--output", options.output, "The checkpoint's directory")->required();
+    sub->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
+    sub->add_option("--metric", options.metric,
+                    "What a weight is scored by: magnitude, wanda, ria or e-sparse");
+    sub->add_option("--shuffle", options.shuffle,
+                    "Order channels first: none, global, local or both");
+    add_device(sub);
+    sub->add_option("--tokens", prune_tokens, "How many tokens of the text");
+    sub->add_option("--window", options.window, "Tokens a window");
+    sub->add_flag("--sequential", options.sequential,
+                  "Calibrate each block on the outputs of the pruned blocks before it");
+    sub->add_option("--block", options.block, "Channels that the local shuffle moves among");
+    sub->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
+        ->check(CLI::PositiveNumber);
+    sub->add_option("--deal", options.deal,
+                    "How the global shuffle deals channels: round-robin or zigzag");
+    sub->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
+    sub->add_option("--bins", options.bins, "Of the entropy's histogram");
+    sub->add_option("--entropy", options.entropy,
+                    "Other readings of e-sparse, comma between: bits, tensor (one range for all "
+                    "channels), absolute, rms (in place of the norm)")
+        ->delimiter(',');
+    sub->add_option("--dense", options.dense_projections,
+                    "Projections that stay dense, comma between")
+        ->delimiter(',');
+    sub->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
+        ->delimiter(',');
+  }
+  void add_bench_command() {
+    CLI::App* sub = add("bench", "Time decode and prefill", llama::run_bench);
+    sub->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
+        ->delimiter(',')
+        ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
+    sub->add_option("--tokens", bench_tokens, "Decode steps a round");
+    sub->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
+    sub->add_option("--batch", options.batches,
+                    "Also time so many sequences at once, comma between")
+        ->delimiter(',');
+    add_device(sub);
+    add_calibration(sub);
+  }
   CLI::App* add(const char* name, const char* what, command run) {
     CLI::App* sub = app.add_subcommand(name, what);
     sub->add_option("--model", options.model,

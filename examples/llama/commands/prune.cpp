@@ -84,6 +84,71 @@ pruning parse_pruning(const options& o) {
   return how;
 }
 
+// What pruning a model kept and cost, over all pruned projections.
+struct totals {
+  sparsellm::retention retained;
+  double error = 0, mean_retained = 0, count = 0;
+
+  // Returns the block's share as JSON, a projection each.
+  ordered_json add(const pruned_block& b) {
+    ordered_json of_block = ordered_json::object();
+    for (const projection p : projections) {
+      const pruned_weight& w = b.weights[p];
+      if (w.mask.shape().outputs == 0) continue;
+      retained += w.retained;
+      const double e = w.energy > 0 ? w.error / w.energy : 0.0;
+      error += e;
+      mean_retained += w.retained.shuffled / w.retained.total;
+      count += 1;
+      of_block[name(p)] = {{"retained", w.retained.shuffled / w.retained.total},
+                           {"plain", w.retained.plain / w.retained.total},
+                           {"without_groups", w.retained.without_groups / w.retained.total},
+                           {"efficacy", w.retained.efficacy()},
+                           {"output_error", e}};
+    }
+    return of_block;
+  }
+};
+
+// How the masks were made.
+ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
+                           const std::vector<window>& windows) {
+  ordered_json j{{"model", s.model.shape().name},
+                 {"pattern", sparsellm::concat(how.pattern.n, ":", how.pattern.m)},
+                 {"metric", o.metric},
+                 {"shuffle", o.shuffle},
+                 {"block", o.block},
+                 {"deal", o.deal},
+                 {"sequential", o.sequential},
+                 {"tokens", windows.size() * windows.front().size()},
+                 {"window", windows.front().size()}};
+  if (how.score == metric::e_sparse) {
+    j["alpha"] = o.alpha;
+    j["bins"] = o.bins;
+    j["entropy"] = o.entropy;
+  }
+  if (how.seconds.has_value()) j["seconds"] = *how.seconds;
+  return j;
+}
+
+void report(const options& o, const totals& all, double seconds, ordered_json& result) {
+  const sparsellm::retention& kept = all.retained;
+  result["output"] = o.output;
+  result["seconds"] = seconds;
+  result["retained_score"] = kept.shuffled / kept.total;
+  result["mean_retained_score"] = all.mean_retained / all.count;
+  result["plain_score"] = kept.plain / kept.total;
+  result["without_groups_score"] = kept.without_groups / kept.total;
+  result["efficacy"] = kept.efficacy();
+  result["output_error"] = all.error / all.count;
+  std::printf(
+      "%s by %s: %.2f %% of the score kept (plain %.2f, without groups %.2f, efficacy %.2f), "
+      "output error %.4f, %.0f s: %s\n",
+      o.pattern.c_str(), o.metric.c_str(), 100 * kept.shuffled / kept.total,
+      100 * kept.plain / kept.total, 100 * kept.without_groups / kept.total, kept.efficacy(),
+      all.error / all.count, seconds, o.output.c_str());
+}
+
 }  // namespace
 
 void run_prune(const options& o, ordered_json& result) {
@@ -99,71 +164,28 @@ void run_prune(const options& o, ordered_json& result) {
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
 
   std::vector<pruned_block> blocks;
-  sparsellm::retention all;
-  double error = 0, mean_retained = 0, count = 0;
+  totals all;
   ordered_json layers = ordered_json::array();
+  const bool device = o.device == "cuda";
   prune_model(
       s.exec, s.model, windows, how, show_progress("pruning"),
       [&](std::size_t, pruned_block b) {
-        ordered_json of_layer = ordered_json::object();
-        for (const projection p : projections) {
-          const pruned_weight& w = b.weights[p];
-          if (w.mask.shape().outputs == 0) continue;
-          all += w.retained;
-          const double e = w.energy > 0 ? w.error / w.energy : 0.0;
-          error += e;
-          mean_retained += w.retained.shuffled / w.retained.total;
-          count += 1;
-          of_layer[name(p)] = {{"retained", w.retained.shuffled / w.retained.total},
-                               {"plain", w.retained.plain / w.retained.total},
-                               {"without_groups", w.retained.without_groups / w.retained.total},
-                               {"efficacy", w.retained.efficacy()},
-                               {"output_error", e}};
-        }
-        layers.push_back(of_layer);
+        layers.push_back(all.add(b));
         blocks.push_back(std::move(b));
       },
-      o.device == "cuda" ? make_cuda_text : make_host_text,
-      o.device == "cuda" ? order_search(search_cuda_order) : order_search());
-  require<value_error>(count > 0, "prune: every projection was left dense");
+      device ? make_cuda_text : make_host_text,
+      device ? order_search(search_cuda_order) : order_search());
+  require<value_error>(all.count > 0, "prune: every projection was left dense");
 
-  ordered_json provenance{{"model", s.model.shape().name},
-                          {"pattern", sparsellm::concat(how.pattern.n, ":", how.pattern.m)},
-                          {"metric", o.metric},
-                          {"shuffle", o.shuffle},
-                          {"block", o.block},
-                          {"deal", o.deal},
-                          {"sequential", o.sequential},
-                          {"tokens", windows.size() * windows.front().size()},
-                          {"window", windows.front().size()}};
-  if (how.score == metric::e_sparse) {
-    provenance["alpha"] = o.alpha;
-    provenance["bins"] = o.bins;
-    provenance["entropy"] = o.entropy;
-  }
-  if (how.seconds.has_value()) provenance["seconds"] = *how.seconds;
-  write_checkpoint(o.output, s.model, blocks, how.pattern, *type, provenance.dump(),
-                   show_progress("writing the checkpoint"));
-
+  const ordered_json provenance = provenance_of(s, o, how, windows);
+  write_checkpoint(o.output, s.model.file(), s.model.shape(), blocks, how.pattern, *type,
+                   provenance.dump(), show_progress("writing the checkpoint"));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result = describe(s, o);
   result["pruning"] = provenance;
-  result["output"] = o.output;
-  result["seconds"] = seconds;
-  result["retained_score"] = all.shuffled / all.total;
-  result["mean_retained_score"] = mean_retained / count;
-  result["plain_score"] = all.plain / all.total;
-  result["without_groups_score"] = all.without_groups / all.total;
-  result["efficacy"] = all.efficacy();
-  result["output_error"] = error / count;
+  report(o, all, seconds, result);
   result["layers"] = layers;
-  std::printf(
-      "%s by %s: %.2f %% of the score kept (plain %.2f, without groups %.2f, efficacy %.2f), "
-      "output error %.4f, %.0f s: %s\n",
-      o.pattern.c_str(), o.metric.c_str(), 100 * all.shuffled / all.total,
-      100 * all.plain / all.total, 100 * all.without_groups / all.total, all.efficacy(),
-      error / count, seconds, o.output.c_str());
 }
 
 }  // namespace llama

@@ -7,13 +7,14 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/levels.hpp"
 #include "methods/search.hpp"
-#include "model/forward.hpp"
 #include "model/generation.hpp"
+#include "model/session.hpp"
 #include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
@@ -36,6 +37,14 @@ load_options loading(const options& o, double sparsity,
                        "--device: cpu or cuda expected, got '", o.device, "'");
   return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
           parse_score(o.score)};
+}
+
+search_options parse_search(const options& o) {
+  require<value_error>(o.norm == "token" || o.norm == "channel",
+                       "--norm: token or channel expected, got '", o.norm, "'");
+  require<value_error>(o.search_windows >= 1, "--search-windows: at least 1 expected, got 0");
+  return {o.allocation, o.norm == "channel" ? error_norm::channel : error_norm::token,
+          o.search_windows, o.search};
 }
 
 std::optional<sparsellm::threshold_table> read_table(const options& o) {
@@ -65,8 +74,9 @@ std::size_t checked_threads(std::size_t wanted) {
 std::optional<sparsellm::element_kind> parse_weights(const std::string& name) {
   if (name == "gguf") return std::nullopt;
   using sparsellm::element_kind;
-  for (const element_kind s : {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0, element_kind::q4_0,
-                          element_kind::q4_1, element_kind::i8})
+  for (const element_kind s :
+       {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0,
+        element_kind::q4_0, element_kind::q4_1, element_kind::i8})
     if (name == sparsellm::name(s)) return s;
   sparsellm::raise<value_error>(sparsellm::concat(
       "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1 or i8 expected, got '", name, "'"));
@@ -140,7 +150,8 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                          o.allocation,
                          ": its sparsities differ by projection, which neither "
                          "--score cats nor --top-k takes");
-    how.shares = search_allocation(s, o, sparsity, windows);
+    how.shares = search_allocation(s.exec, s.model, parse_search(o), sparsity, windows,
+                                   [](std::string what) { return show_progress(std::move(what)); });
   }
   how.score = score;
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
@@ -186,6 +197,12 @@ nlohmann::ordered_json describe(const setup& s, const options& o) {
           {"tensors", lost.tensors},
           {"relative_error", std::sqrt(lost.squared_error / lost.squared)}};
   }
+  return j;
+}
+
+nlohmann::ordered_json describe(const sparsity_meter& meter) {
+  nlohmann::ordered_json j{{"model", meter.total()}};
+  for (const projection p : projections) j[name(p)] = meter.sparsity(p);
   return j;
 }
 

@@ -17,6 +17,7 @@
 #include "methods/calibration.hpp"
 #include "model/decoder.hpp"
 #include "model/model.hpp"
+#include "model/sparsity_meter.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
@@ -70,5 +71,7 @@ bool use_thresholds(setup& s, const options& o, double sparsity);
 
 // What every command says of its run.
 [[nodiscard]] nlohmann::ordered_json describe(const setup& s, const options& o);
+// What was skipped: over the model, and of each projection's activations.
+[[nodiscard]] nlohmann::ordered_json describe(const sparsity_meter& meter);
 
 }  // namespace llama

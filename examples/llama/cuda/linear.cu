@@ -118,9 +118,11 @@ class packed_part final : public cuda_linear::part {
   }
   void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
                   device_rows y) const override {
-    if constexpr (sparsellm::cuda::row_view<decltype(weight_.view())>)
-      sparsellm::cuda::multiply_rows(exec, weight_.view(), scores,
-                                     sparsellm::teal{sparsellm::magnitude{}, {tau}}, x, y);
+    const sparsellm::teal keep_score{sparsellm::magnitude{}, {tau}};
+    if constexpr (requires {
+                    sparsellm::cuda::multiply_rows(exec, weight_.view(), scores, keep_score, x, y);
+                  })
+      sparsellm::cuda::multiply_rows(exec, weight_.view(), scores, keep_score, x, y);
     else
       dense(exec, x, y);
   }

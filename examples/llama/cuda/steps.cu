@@ -35,7 +35,7 @@ __device__ float sum_of(float v) {
   return over_block(v, 0.0f, [](float a, float b) { return a + b; });
 }
 
-// A block a token.
+// One block per token.
 __global__ void normalise_kernel(const float* x, unsigned width, const float* gain,
                                  const std::uint32_t* order, float epsilon, float* out) {
   x += std::size_t{blockIdx.x} * width;
@@ -62,7 +62,7 @@ struct row_place {
         cache(at.together ? std::size_t{row} * a.kv_heads * a.positions * a.head_size : 0) {}
 };
 
-// A block a token, a thread a pair.
+// One block per token, one thread per pair.
 __global__ void rotate_and_store_kernel(attention_shape a, float* qkv, cached_rows at_rows,
                                         const float* rotary, float* keys, float* values) {
   const row_place here(a, at_rows, blockIdx.x);
@@ -88,7 +88,7 @@ __global__ void rotate_and_store_kernel(attention_shape a, float* qkv, cached_ro
   }
 }
 
-// A block a head and token.
+// One block per head and token.
 __global__ void attend_kernel(attention_shape a, const float* qkv, cached_rows at,
                               const float* keys, const float* values, float* out) {
   extern __shared__ float scores[];  // [visible]

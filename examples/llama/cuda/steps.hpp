@@ -17,15 +17,14 @@ namespace llama {
 struct attention_shape {
   unsigned heads, kv_heads, head_size, rotary_size;
   unsigned
-      positions;  // the cache holds: keys and values [kv_heads][positions][head_size] a sequence
+      positions;  // of the cache: keys and values [kv_heads][positions][head_size] per sequence
 
-  [[nodiscard]] SPARSELLM_HD unsigned row() const {
-    return (heads + 2 * kv_heads) * head_size;
-  }  // q, k, v
+  // q, k and v of a token
+  [[nodiscard]] SPARSELLM_HD unsigned row() const { return (heads + 2 * kv_heads) * head_size; }
 };
 
-// Where rows stand: one after the other from position `first` on, or together at it, a token each
-// of as many sequences, whose caches follow one another.
+// Where rows stand: one after the other in one sequence from position `first` on, or together at
+// that position, one token of each of several sequences, whose caches follow one another.
 struct cached_rows {
   std::size_t first;
   bool together;

@@ -22,8 +22,8 @@
 namespace llama {
 
 using nlohmann::ordered_json;
-using sparsellm::require;
 using sparsellm::element_kind;
+using sparsellm::require;
 using sparsellm::weight_mask;
 
 namespace {
@@ -51,7 +51,9 @@ element element_of(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type),
                                   "checkpoint: f32, f16 or bf16 expected, got ",
                                   sparsellm::name(type));
-  return type == element_kind::f32 ? element::f32 : type == element_kind::f16 ? element::f16 : element::bf16;
+  return type == element_kind::f32   ? element::f32
+         : type == element_kind::f16 ? element::f16
+                                     : element::bf16;
 }
 
 class writer {
@@ -126,10 +128,47 @@ const char* torch_name(element_kind type) {
   return type == element_kind::f32 ? "float32" : type == element_kind::f16 ? "float16" : "bfloat16";
 }
 
-ordered_json config_json(const model& m, element_kind type, sparsellm::nm_pattern pattern, bool is_24,
-                         double sparsity, const std::vector<std::string>& dense) {
-  const config& c = m.shape();
-  const model_file& f = m.file();
+// Llama 3.1's scaling, known by the divisors that a file has of it.
+ordered_json llama3_scaling_json(const tensor& divisors, const config& c) {
+  std::vector<float> given(divisors.cols);
+  dequantize_row(divisors, 0, given);
+  llama3_scaling s;
+  s.factor = static_cast<double>(*std::max_element(given.begin(), given.end()));
+  const std::vector<float> known = rope_divisors(s, c.rotary_base, c.head_size);
+  bool same = known.size() == given.size();
+  for (std::size_t i = 0; same && i < given.size(); ++i)
+    same = std::fabs(known[i] - given[i]) <= 1e-3f * given[i];
+  require<sparsellm::format_error>(
+      same, "checkpoint: the model's rotary scaling is not Llama 3.1's, which config.json can say");
+  return {{"rope_type", "llama3"},
+          {"factor", s.factor},
+          {"low_freq_factor", s.low_frequency},
+          {"high_freq_factor", s.high_frequency},
+          {"original_max_position_embeddings", s.context}};
+}
+
+// What was pruned, as config.json and safetensors say it.
+struct pruned_contents {
+  bool is_24 = false;              // sparse-24-bitmask, else sparse-bitmask
+  double kept = 0, all = 0;        // weights of the pruned projections
+  std::vector<std::string> dense;  // modules that stay dense
+};
+
+ordered_json quantization_json(const pruned_contents& p) {
+  // compressed-tensors' readers know no other structures than these two; ours is in the metadata.
+  return {{"quant_method", "compressed-tensors"},
+          {"format", "dense"},
+          {"sparsity_config",
+           {{"format", p.is_24 ? "sparse-24-bitmask" : "sparse-bitmask"},
+            {"global_sparsity", p.all > 0 ? 1.0 - p.kept / p.all : 0.0},
+            {"ignore", p.dense},
+            {"registry_requires_subclass", false},
+            {"sparsity_structure", p.is_24 ? "2:4" : "unstructured"},
+            {"targets", {"Linear"}}}}};
+}
+
+ordered_json config_json(const model_file& f, const config& c, element_kind type,
+                         const pruned_contents& pruned) {
   ordered_json j{{"architectures", {"LlamaForCausalLM"}},
                  {"model_type", "llama"},
                  {"_name_or_path", c.name},
@@ -155,95 +194,66 @@ ordered_json config_json(const model& m, element_kind type, sparsellm::nm_patter
   }
   if (c.rotary_scale != 1.0)
     j["rope_scaling"] = {{"rope_type", "linear"}, {"factor", c.rotary_scale}};
-  if (const tensor* divisors = f.find("rope_freqs.weight"); divisors != nullptr) {
-    std::vector<float> given(divisors->cols);
-    dequantize_row(*divisors, 0, given);
-    llama3_scaling s;
-    s.factor = static_cast<double>(*std::max_element(given.begin(), given.end()));
-    const std::vector<float> known = rope_divisors(s, c.rotary_base, c.head_size);
-    bool same = known.size() == given.size();
-    for (std::size_t i = 0; same && i < given.size(); ++i)
-      same = std::fabs(known[i] - given[i]) <= 1e-3f * given[i];
-    require<sparsellm::format_error>(
-        same,
-        "checkpoint: the model's rotary scaling is not Llama 3.1's, which config.json can say");
-    j["rope_scaling"] = {{"rope_type", "llama3"},
-                         {"factor", s.factor},
-                         {"low_freq_factor", s.low_frequency},
-                         {"high_freq_factor", s.high_frequency},
-                         {"original_max_position_embeddings", s.context}};
-  }
-  j["quantization_config"] = {
-      {"quant_method", "compressed-tensors"},
-      {"format", "dense"},
-      {"sparsity_config",
-       {{"format", is_24 ? "sparse-24-bitmask" : "sparse-bitmask"},
-        {"global_sparsity", sparsity},
-        {"ignore", dense},
-        {"registry_requires_subclass", false},
-        {"sparsity_structure", is_24 ? "2:4" : sparsellm::concat(pattern.n, ":", pattern.m)},
-        {"targets", {"Linear"}}}}};
-  // Its readers know no other structures than these two; ours is in the metadata.
-  if (!is_24) j["quantization_config"]["sparsity_config"]["sparsity_structure"] = "unstructured";
+  if (const tensor* divisors = f.find("rope_freqs.weight"); divisors != nullptr)
+    j["rope_scaling"] = llama3_scaling_json(*divisors, c);
+  j["quantization_config"] = quantization_json(pruned);
   return j;
 }
 
-}  // namespace
-
-void write_checkpoint(const std::string& directory, const model& m,
-                      const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
-                      element_kind type, const std::string& provenance,
-                      const std::function<void(double)>& tick) {
-  const config& c = m.shape();
-  const model_file& file = m.file();
-  const auto rows_of = [&file](const std::string& name, std::size_t outputs, std::size_t cols) {
-    const tensor& t = file.tensor_of(name, outputs, cols);
-    return [&t](std::size_t r, sparsellm::vector_view<float> out) { dequantize_row(t, r, out); };
+// A projection's tensors, dense or by its mask.
+void add_projection(writer& out, const model_file& file, const config& c, std::size_t layer,
+                    projection p, const weight_mask& mask, pruned_contents& pruned) {
+  const sparsellm::extents e = c.extents_of(p);
+  const tensor& weight = weight_of(file, c, layer, p);
+  // Row r of the checkpoint is this one of ours: halves of a head against pairs.
+  const bool split = p == projection::q || p == projection::k;
+  const std::size_t head = c.head_size;
+  const auto ours = [split, head](std::size_t r) {
+    if (!split) return r;
+    const std::size_t at = r % head;
+    return r - at + at % (head / 2) * 2 + at / (head / 2);
   };
-  writer out(type);
-  out.add_dense("model.embed_tokens.weight", {c.vocabulary, c.width},
-                rows_of("token_embd.weight", c.vocabulary, c.width));
-  bool is_24 = pattern == sparsellm::nm_pattern{2, 4};
-  for (const pruned_block& b : blocks)
-    for (const pruned_weight& w : b.weights) is_24 = is_24 && w.mask.shape().inputs % 4 == 0;
-  std::vector<std::string> dense{"lm_head"};
-  double kept = 0, all = 0;
-  for (std::size_t l = 0; l < c.layers; ++l) {
-    const std::string prefix = "model.layers." + std::to_string(l) + ".";
-    const std::string from = "blk." + std::to_string(l) + ".";
-    out.add_dense(prefix + "input_layernorm.weight", {c.width},
-                  rows_of(from + "attn_norm.weight", 1, c.width));
-    out.add_dense(prefix + "post_attention_layernorm.weight", {c.width},
-                  rows_of(from + "ffn_norm.weight", 1, c.width));
-    for (const projection p : projections) {
-      const sparsellm::extents e = m.extents_of(p);
-      // Row r of the checkpoint is this one of ours: halves of a head against pairs.
-      const bool split = p == projection::q || p == projection::k;
-      const std::size_t head = c.head_size;
-      const auto ours = [split, head](std::size_t r) {
-        if (!split) return r;
-        const std::size_t at = r % head;
-        return r - at + at % (head / 2) * 2 + at / (head / 2);
-      };
-      const row_reader read = [&m, l, p, ours](std::size_t r, sparsellm::vector_view<float> row) {
-        m.read_row(l, p, ours(r), row);
-      };
-      const weight_mask& mask = blocks[l].weights[p].mask;
-      if (mask.shape().outputs == 0) {
-        dense.push_back(prefix + checkpoint_name(p));
-        out.add_dense(prefix + checkpoint_name(p) + ".weight", {e.outputs, e.inputs}, read);
-      } else {
-        out.add_sparse(prefix + checkpoint_name(p), mask, is_24, read, ours);
-        for (std::size_t r = 0; r < e.outputs; ++r) kept += static_cast<double>(mask.kept(r));
-        all += static_cast<double>(e.outputs) * static_cast<double>(e.inputs);
-      }
-    }
+  const row_reader read = [&weight, ours](std::size_t r, sparsellm::vector_view<float> row) {
+    dequantize_row(weight, ours(r), row);
+  };
+  const std::string name = "model.layers." + std::to_string(layer) + "." + checkpoint_name(p);
+  if (mask.shape().outputs == 0) {
+    pruned.dense.push_back(name);
+    out.add_dense(name + ".weight", {e.outputs, e.inputs}, read);
+    return;
   }
-  out.add_dense("model.norm.weight", {c.width}, rows_of("output_norm.weight", 1, c.width));
-  if (file.find("output.weight") != nullptr)
-    out.add_dense("lm_head.weight", {c.vocabulary, c.width},
-                  rows_of("output.weight", c.vocabulary, c.width));
+  out.add_sparse(name, mask, pruned.is_24, read, ours);
+  for (std::size_t r = 0; r < e.outputs; ++r) pruned.kept += static_cast<double>(mask.kept(r));
+  pruned.all += static_cast<double>(e.outputs) * static_cast<double>(e.inputs);
+}
 
+void add_tensors(writer& out, const model_file& file, const config& c,
+                 const std::vector<pruned_block>& blocks, pruned_contents& pruned) {
+  const auto add_as_is = [&](const std::string& name, const std::string& from, std::size_t rows,
+                             std::vector<std::size_t> shape) {
+    const tensor& t = file.tensor_of(from, rows, shape.back());
+    out.add_dense(name, std::move(shape), [&t](std::size_t r, sparsellm::vector_view<float> row) {
+      dequantize_row(t, r, row);
+    });
+  };
+  add_as_is("model.embed_tokens.weight", "token_embd.weight", c.vocabulary,
+            {c.vocabulary, c.width});
+  pruned.dense.push_back("lm_head");
+  for (std::size_t l = 0; l < c.layers; ++l) {
+    const std::string to = "model.layers." + std::to_string(l) + ".";
+    const std::string from = "blk." + std::to_string(l) + ".";
+    add_as_is(to + "input_layernorm.weight", from + "attn_norm.weight", 1, {c.width});
+    add_as_is(to + "post_attention_layernorm.weight", from + "ffn_norm.weight", 1, {c.width});
+    for (const projection p : projections)
+      add_projection(out, file, c, l, p, blocks[l].weights[p].mask, pruned);
+  }
+  add_as_is("model.norm.weight", "output_norm.weight", 1, {c.width});
+  if (file.find("output.weight") != nullptr)
+    add_as_is("lm_head.weight", "output.weight", c.vocabulary, {c.vocabulary, c.width});
+}
+
+// The orders and the provenance, for the metadata.
+ordered_json metadata_json(const std::vector<pruned_block>& blocks, const std::string& provenance) {
   ordered_json metadata{{"version", 1}, {"pruning", ordered_json::parse(provenance)}};
   metadata["orders"] = ordered_json::array();
   for (const pruned_block& b : blocks) {
@@ -252,18 +262,33 @@ void write_checkpoint(const std::string& directory, const model& m,
       orders[name(site)] = order_json(b.orders[site]);
     metadata["orders"].push_back(std::move(orders));
   }
+  return metadata;
+}
+
+}  // namespace
+
+void write_checkpoint(const std::string& directory, const model_file& file, const config& c,
+                      const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
+                      element_kind type, const std::string& provenance,
+                      const std::function<void(double)>& tick) {
+  pruned_contents pruned;
+  pruned.is_24 = pattern == sparsellm::nm_pattern{2, 4};
+  for (const pruned_block& b : blocks)
+    for (const pruned_weight& w : b.weights)
+      pruned.is_24 = pruned.is_24 && w.mask.shape().inputs % 4 == 0;
+  writer out(type);
+  add_tensors(out, file, c, blocks, pruned);
+  const std::string metadata = metadata_json(blocks, provenance).dump();
   const std::filesystem::path to = directory;
   std::error_code failed;
   std::filesystem::create_directories(to, failed);
   require<sparsellm::file_error>(!failed, "cannot make the directory '", directory, "'");
-  const double sparsity = all > 0 ? 1.0 - kept / all : 0.0;
-  const std::string config_text =
-      config_json(m, type, pattern, is_24, sparsity, dense).dump(1) + "\n";
+  const std::string config_text = config_json(file, c, type, pruned).dump(1) + "\n";
   const std::string tokenizer = write_tokenizer_json(file);
   const std::string tokenizer_config = write_tokenizer_config(file);
   // The large file first: an interrupted run leaves no new config beside old weights.
   write_safetensors((to / "model.safetensors").string(), out.tensors(),
-                    {{"format", "pt"}, {sparsellm_metadata, metadata.dump()}}, tick);
+                    {{"format", "pt"}, {sparsellm_metadata, metadata}}, tick);
   sparsellm::replace_file((to / "tokenizer.json").string(), tokenizer);
   sparsellm::replace_file((to / "tokenizer_config.json").string(), tokenizer_config);
   sparsellm::replace_file((to / "config.json").string(), config_text);

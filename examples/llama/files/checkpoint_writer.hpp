@@ -10,15 +10,18 @@
 #include <string>
 #include <vector>
 
-#include "methods/pruning.hpp"
-#include "model/model.hpp"
+#include "files/config.hpp"
+#include "files/model_file.hpp"
+#include "files/pruned_block.hpp"
 #include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/prune/pattern.hpp"
 
 namespace llama {
 
-// provenance: JSON text of an object that says how the masks were made. The directory is made when
-// it is not there. Throws file_error, and value_error for a type other than f32, f16 and bf16.
-void write_checkpoint(const std::string& directory, const model& m,
+// file: the dense model, whose config is c. provenance: JSON text of an object that says how the
+// masks were made. The directory is made when it is not there. Throws file_error, and value_error
+// for a type other than f32, f16 and bf16.
+void write_checkpoint(const std::string& directory, const model_file& file, const config& c,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
                       sparsellm::element_kind type, const std::string& provenance,
                       const std::function<void(double share)>& tick);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One function a block type; all multiply as ggml does, scale times integer, in float.
+// One function per block type; all multiply as ggml does, scale times integer, in float.
 #include "files/dequantize.hpp"
 
 #include <cstdint>

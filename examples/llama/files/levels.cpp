@@ -9,9 +9,9 @@
 
 namespace llama {
 
+using sparsellm::element_kind;
 using sparsellm::half;
 using sparsellm::narrow;
-using sparsellm::element_kind;
 
 sparsellm::element_kind storage_of(tensor_type t) noexcept {
   switch (t) {

@@ -7,8 +7,8 @@
 #include <cstddef>
 
 #include "files/model_file.hpp"
-#include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/pack/quantized.hpp"
 
 namespace llama {
 

@@ -36,8 +36,8 @@ enum class tensor_type : std::uint32_t {
 
 struct tensor_type_info {
   std::string_view name;
-  std::size_t block;  // elements a block
-  std::size_t bytes;  // bytes a block
+  std::size_t block;  // elements per block
+  std::size_t bytes;  // bytes per block
 };
 // nullptr for a type that is not read.
 [[nodiscard]] const tensor_type_info* info_of(std::uint32_t type) noexcept;

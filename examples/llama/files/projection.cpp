@@ -6,6 +6,16 @@ namespace llama {
 
 namespace {
 
+// readers() and site_of() agree, and go through the projections in their order.
+constexpr bool sites_cover_projections() {
+  std::size_t seen = 0;
+  for (const activation_site site : activation_sites)
+    for (const projection p : readers(site))
+      if (site_of(p) != site || projections[seen++] != p) return false;
+  return seen == projections.size();
+}
+static_assert(sites_cover_projections());
+
 struct projection_names {
   const char *table, *gguf, *checkpoint;
 };

@@ -266,21 +266,21 @@ ordered_json merges_of(const std::vector<std::string>& texts, const std::vector<
   return merges;
 }
 
-}  // namespace
-
-std::string write_tokenizer_json(const model_file& file) {
-  const bool sentencepiece = file.text("tokenizer.ggml.model") == "llama";
-  const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
-  const auto& types = file.array<std::int64_t>("tokenizer.ggml.token_type");
-  require<format_error>(types.size() == texts.size(), "tokenizer: ", texts.size(), " tokens and ",
-                        types.size(), " types");
-  ordered_json vocabulary = ordered_json::object(), added = ordered_json::array();
-  std::map<std::string, std::size_t> by_text;  // tokens may be there twice
+// Text to id; of tokens that are there twice the first.
+ordered_json vocabulary_of(const std::vector<std::string>& texts) {
+  std::map<std::string, std::size_t> by_text;
   for (std::size_t i = 0; i < texts.size(); ++i) by_text.emplace(texts[i], i);
   std::vector<std::pair<std::size_t, std::string>> entries;
   for (const auto& [text, id] : by_text) entries.emplace_back(id, text);
   std::sort(entries.begin(), entries.end());
+  ordered_json vocabulary = ordered_json::object();
   for (const auto& [id, text] : entries) vocabulary.emplace(text, id);
+  return vocabulary;
+}
+
+ordered_json added_tokens(const std::vector<std::string>& texts,
+                          const std::vector<std::int64_t>& types) {
+  ordered_json added = ordered_json::array();
   for (std::size_t i = 0; i < texts.size(); ++i)
     if (types[i] == control || types[i] == user_defined)
       added.push_back({{"id", i},
@@ -290,6 +290,34 @@ std::string write_tokenizer_json(const model_file& file) {
                        {"rstrip", false},
                        {"normalized", false},
                        {"special", types[i] == control}});
+  return added;
+}
+
+// SentencePiece writes spaces as U+2581.
+ordered_json sentencepiece_normalizer(bool space_prefix) {
+  ordered_json steps = ordered_json::array();
+  if (space_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", "\xe2\x96\x81"}});
+  steps.push_back(
+      {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\xe2\x96\x81"}});
+  return {{"type", "Sequence"}, {"normalizers", steps}};
+}
+
+ordered_json sentencepiece_decoder() {
+  return {{"type", "Sequence"},
+          {"decoders",
+           {{{"type", "Replace"}, {"pattern", {{"String", "\xe2\x96\x81"}}}, {"content", " "}},
+            {{"type", "ByteFallback"}},
+            {{"type", "Fuse"}}}}};
+}
+
+}  // namespace
+
+std::string write_tokenizer_json(const model_file& file) {
+  const bool sentencepiece = file.text("tokenizer.ggml.model") == "llama";
+  const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
+  const auto& types = file.array<std::int64_t>("tokenizer.ggml.token_type");
+  require<format_error>(types.size() == texts.size(), "tokenizer: ", texts.size(), " tokens and ",
+                        types.size(), " types");
   ordered_json model{{"type", "BPE"},
                      {"dropout", nullptr},
                      {"unk_token", nullptr},
@@ -304,31 +332,27 @@ std::string write_tokenizer_json(const model_file& file) {
                           " tokens and ", scores.size(), " scores");
     const std::uint64_t unknown_id = file.whole("tokenizer.ggml.unknown_token_id", 0);
     if (unknown_id < texts.size()) model["unk_token"] = texts[static_cast<std::size_t>(unknown_id)];
-    ordered_json steps = ordered_json::array();
-    if (file.flag("tokenizer.ggml.add_space_prefix", true))
-      steps.push_back({{"type", "Prepend"}, {"prepend", "\xe2\x96\x81"}});
-    steps.push_back(
-        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\xe2\x96\x81"}});
-    normalizer = {{"type", "Sequence"}, {"normalizers", steps}};
-    decoder = {{"type", "Sequence"},
-               {"decoders",
-                {{{"type", "Replace"}, {"pattern", {{"String", "\xe2\x96\x81"}}}, {"content", " "}},
-                 {{"type", "ByteFallback"}},
-                 {{"type", "Fuse"}}}}};
-    model["vocab"] = std::move(vocabulary);
+    normalizer = sentencepiece_normalizer(file.flag("tokenizer.ggml.add_space_prefix", true));
+    decoder = sentencepiece_decoder();
+    model["vocab"] = vocabulary_of(texts);
     model["merges"] = merges_of(texts, scores);
   } else {
     const std::string name = file.text("tokenizer.ggml.pre", "default");
     pre = pre_tokenizer_of(name);
     decoder = byte_level(true);
     model["ignore_merges"] = name == "llama-bpe" || name == "llama3" || name == "llama-v3";
-    model["vocab"] = std::move(vocabulary);
+    model["vocab"] = vocabulary_of(texts);
     model["merges"] = file.array<std::string>("tokenizer.ggml.merges");
   }
-  const ordered_json whole{
-      {"version", "1.0"},          {"truncation", nullptr},    {"padding", nullptr},
-      {"added_tokens", added},     {"normalizer", normalizer}, {"pre_tokenizer", pre},
-      {"post_processor", nullptr}, {"decoder", decoder},       {"model", model}};
+  const ordered_json whole{{"version", "1.0"},
+                           {"truncation", nullptr},
+                           {"padding", nullptr},
+                           {"added_tokens", added_tokens(texts, types)},
+                           {"normalizer", normalizer},
+                           {"pre_tokenizer", pre},
+                           {"post_processor", nullptr},
+                           {"decoder", decoder},
+                           {"model", model}};
   return whole.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

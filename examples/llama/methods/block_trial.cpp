@@ -64,7 +64,7 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
     observe(seen_[activation_site::attention_input], hs);
     std::copy_n(&hs(length - half_, 0), half_ * c.width, h1_.data() + w * half_ * c.width);
     std::copy_n(&x(length - quarter_, 0), quarter_ * c.width, x_.data() + w * quarter_ * c.width);
-    steps.attend(block_, hs, 0, length, caches_.back(), as);
+    steps.attend(block_, hs, 0, length, {&caches_.back(), 1}, as);
     observe(seen_[activation_site::attention_output], as);
     steps.add_product(block_.out, as, length, x);
     steps.normalise(x, block_.mlp_norm, hs);
@@ -161,7 +161,7 @@ void block_trial::run(const std::vector<double>& sparsity, projection changed, c
     copy(from.up, to.up);
   }
   sparsellm::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
-                       vector_view<float>(hidden_));
+                  vector_view<float>(hidden_));
   project(projection::down, sparsity, view(hidden_, c.hidden), view(to.out, c.width));
   for (std::size_t i = 0; i < n * c.width; ++i) to.out[i] += to.stream[i];
 }

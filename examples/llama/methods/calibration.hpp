@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "methods/observed_text.hpp"
-#include "model/forward.hpp"
 #include "model/model.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
 #include "sparsellm/calibrate/calibrator.hpp"

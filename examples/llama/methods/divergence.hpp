@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "methods/calibration.hpp"
-#include "model/forward.hpp"
 #include "model/model.hpp"
+#include "model/session.hpp"
 #include "sparsellm/observe/histogram.hpp"
 
 namespace llama {
@@ -22,7 +22,7 @@ class divergence_meter {
   // measured.
   divergence_meter(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows);
 
-  // Nats a token, when each layer skips these shares of its projections' inputs:
+  // Nats per token, when each layer skips these shares of its projections' inputs:
   // sparsity [layers][projections]. Changes the model's thresholds.
   [[nodiscard]] double measure(const std::vector<std::vector<double>>& sparsity);
 

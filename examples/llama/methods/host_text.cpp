@@ -13,7 +13,7 @@ namespace {
 
 using sparsellm::histogram;
 
-// A passage, and an observer a thread, merged in order.
+// A passage, and one observer per thread, merged in order.
 class host_text final : public observed_text {
  public:
   host_text(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,

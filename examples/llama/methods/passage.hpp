@@ -46,7 +46,8 @@ class passage {
     const block& b = model_.blocks()[l];
     for (std::size_t w = 0; w < windows_; ++w) {
       if (site == activation_site::attention_output)
-        steps_.attend(b, normalised(w, b.attention_norm), 0, dense_rows_, cache_, inside(w, site));
+        steps_.attend(b, normalised(w, b.attention_norm), 0, dense_rows_, {&cache_, 1},
+                      inside(w, site));
       if (site == activation_site::mlp_input)
         steps_.add_product(b.out, inside(w, activation_site::attention_output), dense_rows_,
                            stream(w));

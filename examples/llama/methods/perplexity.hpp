@@ -15,7 +15,7 @@
 namespace llama {
 
 struct perplexity_result {
-  double nll = 0, nll_half2 = 0;  // nats a token
+  double nll = 0, nll_half2 = 0;  // nats per token
   std::size_t tokens_scored = 0;
 };
 

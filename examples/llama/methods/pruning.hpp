@@ -10,15 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "files/orders.hpp"
+#include "files/pruned_block.hpp"
 #include "methods/calibration.hpp"
 #include "methods/observed_text.hpp"
 #include "methods/shuffling.hpp"
 #include "model/model.hpp"
 #include "sparsellm/observe/entropy.hpp"
-#include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
-#include "sparsellm/prune/retained.hpp"
 
 namespace llama {
 
@@ -35,18 +33,6 @@ struct pruning : shuffling {
   // Projections (by name) and layers that stay dense.
   std::vector<std::string> dense_projections;
   std::vector<std::size_t> dense_layers;
-};
-
-// A pruned projection, rows and columns as in the file.
-struct pruned_weight {
-  sparsellm::weight_mask mask;  // empty: left dense
-  sparsellm::retention retained;
-  double error = 0, energy = 0;  // of its output over the calibration tokens: squared, and of what
-};
-
-struct pruned_block {
-  block_orders orders;
-  per_projection<pruned_weight> weights;
 };
 
 // Blocks in turn; each is handed over when it is done, so that one block's masks are alive at a

@@ -51,7 +51,7 @@ class decoder {
   [[nodiscard]] virtual std::size_t cache_bytes() const noexcept = 0;
 };
 
-// Sequences that go on together, a token of each a step: what a server batches. Every sequence
+// Sequences that go on together, one token of each per step: what a server batches. Every sequence
 // skips the channels of its own token.
 class batch_decoder {
  public:

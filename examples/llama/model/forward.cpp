@@ -6,19 +6,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "sparsellm/core/error.hpp"
-#include "sparsellm/cpu/multiply_gated.hpp"
+#include "sparsellm/cpu/gate.hpp"
 #include "sparsellm/cpu/multiply.hpp"
-#include "sparsellm/cpu/multiply_rows.hpp"
+#include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
+#include "sparsellm/sparsify/sparsify.hpp"
 
 namespace llama {
 
-using sparsellm::matrix_view;
-using sparsellm::require;
-using sparsellm::shape_error;
 using sparsellm::vector_view;
 
 namespace {
@@ -33,6 +30,15 @@ template <class M>
 M below(M m, std::size_t n) {
   return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
 }
+
+// A channel stays when another vector's element in its place does.
+struct scored_elsewhere {
+  const float* scores;
+  sparsellm::teal keep;
+  [[nodiscard]] bool keeps(float, std::size_t channel) const noexcept {
+    return keep.keeps(scores[channel], channel);
+  }
+};
 
 // scores [n] become probabilities.
 void softmax(float* scores, std::size_t n) {
@@ -105,12 +111,14 @@ void forward::rotate(float* head, std::size_t position) const noexcept {
   }
 }
 
-void forward::attend(const block& b, const_rows h, std::size_t first, std::size_t dense_rows,
-                     kv_cache& cache, rows out) {
+void forward::attend(const block& b, const_rows h, std::size_t position, std::size_t dense_rows,
+                     std::span<kv_cache> caches, rows out) {
   const config& c = model_.shape();
   const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
   product(b.qkv, h, dense_rows, qkv);
-  attend_to(qkv, first, cache, out);
+  if (caches.size() == 1) return attend_to(qkv, position, caches.front(), out);
+  for (std::size_t i = 0; i < caches.size(); ++i)
+    attend_to(top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
 }
 
 // From [q; k; v] of each row.
@@ -176,13 +184,12 @@ void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows ou
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
-  const const_rows gates(both.data(), h.rows(), hidden, 2 * hidden);
-  const const_rows ups(both.data() + hidden, h.rows(), hidden, 2 * hidden);
+  const const_rows gates(both.data(), h.rows(), hidden, both.stride());
+  const const_rows ups(both.data() + hidden, h.rows(), hidden, both.stride());
   sparsellm::gate(exec_, gates, ups, out);
   if (b.gate_threshold < 0.0f) return;
   for (std::size_t t = dense_rows; t < h.rows(); ++t) {
-    const vector_view<float> g = both.row(t);
-    const vector_view<float> scores(g.data(), hidden);
+    const vector_view<float> scores(&both(t, 0), hidden);
     sparsellm::silu(exec_, gates.row(t), scores);
     for (std::size_t i = 0; i < hidden; ++i)
       if (std::fabs(scores[i]) <= b.gate_threshold) out(t, i) = 0.0f;
@@ -194,15 +201,15 @@ void forward::gates(const block& b, const_rows h, rows out) {
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   b.gate_up.dense(exec_, h, both);
   for (std::size_t t = 0; t < h.rows(); ++t)
-    sparsellm::silu(exec_, vector_view<const float>(both.row(t).data(), hidden), out.row(t));
+    sparsellm::silu(exec_, vector_view<const float>(&both(t, 0), hidden), out.row(t));
 }
 
-void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_t dense_rows,
-                        kv_cache& cache, const activation_observer* observe) {
+void forward::run_block(std::size_t layer, rows x, std::size_t position, std::size_t dense_rows,
+                        std::span<kv_cache> caches, const activation_observer* observe) {
   const block& b = model_.blocks()[layer];
   const config& c = model_.shape();
   if (x.rows() == 1 && dense_rows == 0 && observe == nullptr)
-    return decode_block(b, x.row(0), first, cache);
+    return decode_block(b, x.row(0), position, caches.front());
   const auto saw = [&](activation_site site, const_rows in) {
     if (observe != nullptr) (*observe)(layer, site, in);
   };
@@ -210,7 +217,7 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
   normalise(x, b.attention_norm, h);
   saw(activation_site::attention_input, h);
   const rows a = scratch(attention_, x.rows(), c.query_width());
-  attend(b, h, first, dense_rows, cache, a);
+  attend(b, h, position, dense_rows, caches, a);
   saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
 
@@ -219,25 +226,6 @@ void forward::run_block(std::size_t layer, rows x, std::size_t first, std::size_
   const rows g = scratch(hidden_, x.rows(), c.hidden);
   gate(b, h, dense_rows, g);
   saw(activation_site::mlp_hidden, g);
-  add_product(b.down, g, dense_rows, x);
-}
-
-void forward::run_sequences(std::size_t layer, rows x, std::size_t position, bool dense,
-                            std::vector<kv_cache>& caches) {
-  const block& b = model_.blocks()[layer];
-  const config& c = model_.shape();
-  const std::size_t dense_rows = dense ? x.rows() : 0;
-  const rows h = scratch(h_, x.rows(), c.width);
-  normalise(x, b.attention_norm, h);
-  const rows qkv = scratch(qkv_, x.rows(), c.query_width() + 2 * c.kv_width());
-  product(b.qkv, h, dense_rows, qkv);
-  const rows a = scratch(attention_, x.rows(), c.query_width());
-  for (std::size_t i = 0; i < x.rows(); ++i)
-    attend_to(rows(&qkv(i, 0), 1, qkv.cols()), position, caches[i], rows(&a(i, 0), 1, a.cols()));
-  add_product(b.out, a, dense_rows, x);
-  normalise(x, b.mlp_norm, h);
-  const rows g = scratch(hidden_, x.rows(), c.hidden);
-  gate(b, h, dense_rows, g);
   add_product(b.down, g, dense_rows, x);
 }
 
@@ -253,32 +241,15 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   attend_to(qkv, position, cache, a);
   add_product(b.out, a, 0, x_row);
 
-  const rows y = scratch(product_, 1, c.width);
-  const stack::linear& down = b.down.parts().front();
-  if (b.gate_threshold >= 0.0f && b.gate_up.parts().size() == 2 &&
-      b.gate_up.parts().back().layout() == sparsellm::layout_kind::row_major) {
-    gate_rows(b, x);
-  } else if (b.gate_threshold < 0.0f && b.gate_up.parts().size() == 1 &&
-             !b.gate_up.parts().front().top_k().has_value() && !down.top_k().has_value()) {
-    const rows hidden = scratch(hidden_, 1, c.hidden);
-    const auto gated = [&](const auto& in) {
-      b.gate_up.parts().front().gated(exec_, in, hidden.row(0), down.keep(), live_);
-    };
-    if (b.mlp_norm.order.size() == 0) {
-      gated(in_stream_order(x, b.mlp_norm));
-    } else {
-      const rows h = scratch(h_, 1, c.width);
-      normalise(x_row, b.mlp_norm, h);
-      gated(vector_view<const float>(h.row(0)));
-    }
-  } else {
+  if (!list_hidden(b, x)) {
     const rows h = scratch(h_, 1, c.width);
     normalise(x_row, b.mlp_norm, h);
     const rows g = scratch(hidden_, 1, c.hidden);
     gate(b, h, 0, g);
     return add_product(b.down, g, 0, x_row);
   }
-  down.active(exec_, live_.view(), y.row(0));
+  const rows y = scratch(product_, 1, c.width);
+  b.down.parts().front().active(exec_, live_.view(), y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
@@ -291,91 +262,57 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 
-// CATS: gate whole, then the rows of up that it leaves; live_ receives silu(gate) ∘ up.
-void forward::gate_rows(const block& b, vector_view<const float> x) {
+// live_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where the
+// weights are not packed for that or a projection takes its largest channels.
+bool forward::list_hidden(const block& b, vector_view<const float> x) {
+  const std::vector<stack::linear>& parts = b.gate_up.parts();
+  if (b.gate_threshold >= 0.0f) {
+    if (parts.size() != 2 || parts.back().layout() != sparsellm::layout_kind::row_major)
+      return false;
+    list_by_gate(b, x);
+    return true;
+  }
+  if (parts.size() != 1 || parts.front().top_k().has_value() ||
+      b.down.parts().front().top_k().has_value())
+    return false;
+  list_gated(b, x);
+  return true;
+}
+
+// TEAL: gate and up in one product, whose epilogue compares with down's threshold.
+void forward::list_gated(const block& b, vector_view<const float> x) {
+  const config& c = model_.shape();
+  const rows hidden = scratch(hidden_, 1, c.hidden);
+  const auto run = [&](const auto& in) {
+    b.gate_up.parts().front().gated(exec_, in, hidden.row(0), b.down.parts().front().keep(), live_);
+  };
+  if (b.mlp_norm.order.size() == 0) return run(in_stream_order(x, b.mlp_norm));
+  const rows h = scratch(h_, 1, c.width);
+  normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
+  run(vector_view<const float>(h.row(0)));
+}
+
+// CATS: gate whole, then the rows of up that it leaves.
+void forward::list_by_gate(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows h = scratch(h_, 1, c.width);
   normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
   const rows both = scratch(gate_up_, 1, 2 * c.hidden);
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
   b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
-  const rows out = scratch(hidden_, 1, c.hidden);
-  sparsellm::silu(exec_, vector_view<const float>(gates), out.row(0));
-  sparsellm::sparsify(
-      exec_, sparsellm::sparsifier{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}},
-      vector_view<const float>(out.row(0)), live_);
-  sparsellm::multiply_rows(exec_, b.gate_up.parts().back().weight(), live_.view(),
-                           vector_view<const float>(h.row(0)), ups);
-  sparsellm::gate(exec_, vector_view<const float>(gates), vector_view<const float>(ups), gates);
-  for (std::size_t i = 0; i < live_.size(); ++i)
-    live_.value_storage()[i] = gates[live_.indices()[i]];
+  const vector_view<float> scores = scratch(hidden_, 1, c.hidden).row(0);
+  sparsellm::silu(exec_, gates, scores);
+  const sparsellm::teal keep{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}};
+  sparsellm::sparsify(exec_, keep, scores, live_);
+  sparsellm::multiply_rows(exec_, b.gate_up.parts().back().weight(), live_.view(), h.row(0), ups);
+  sparsellm::gate(exec_, gates, ups, gates);
+  sparsellm::sparsify(exec_, scored_elsewhere{scores.data(), keep}, gates, live_);
 }
 
 void forward::logits(const_rows x, rows out) {
   const rows h = scratch(h_, x.rows(), x.cols());
   normalise(x, model_.final_norm(), h);
   product(model_.head(), h, x.rows(), out);
-}
-
-session::session(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
-                 std::size_t positions)
-    : model_(m),
-      forward_(exec, m, max_tokens, positions),
-      x_(max_tokens * m.shape().width),
-      max_tokens_(max_tokens),
-      positions_(positions) {
-  require<shape_error>(positions <= m.shape().context, "model: at most ", m.shape().context,
-                       " positions, got ", positions);
-  caches_.reserve(m.shape().layers);
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches_.emplace_back(m.shape(), positions);
-}
-
-std::size_t session::cache_bytes() const noexcept {
-  std::size_t bytes = 0;
-  for (const kv_cache& cache : caches_) bytes += cache.bytes();
-  return bytes;
-}
-
-const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t dense_prefix,
-                            const activation_observer* observe) {
-  require<shape_error>(
-      !tokens.empty() && tokens.size() <= max_tokens_ && position_ + tokens.size() <= positions_,
-      "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,
-      " expected and ", positions_, " positions in all");
-  const rows x(x_.data(), tokens.size(), model_.shape().width);
-  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
-  const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
-  for (std::size_t l = 0; l < caches_.size(); ++l)
-    forward_.run_block(l, x, position_, dense_rows, caches_[l], observe);
-  position_ += tokens.size();
-  return x;
-}
-
-sequences::sequences(sparsellm::cpu::executor& exec, const model& m, std::size_t count,
-                     std::size_t positions)
-    : model_(m),
-      forward_(exec, m, count, positions),
-      x_(count * m.shape().width),
-      count_(count),
-      positions_(positions) {
-  require<shape_error>(positions <= m.shape().context && count != 0,
-                       "model: at least 1 sequence of at most ", m.shape().context,
-                       " positions expected, got ", count, " of ", positions);
-  caches_.resize(m.shape().layers);
-  for (auto& of_layer : caches_)
-    for (std::size_t i = 0; i < count; ++i) of_layer.emplace_back(m.shape(), positions);
-}
-
-const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dense) {
-  require<shape_error>(tokens.size() == count_ && position_ < positions_, "sequences: ", count_,
-                       " tokens at a position below ", positions_, " expected, got ", tokens.size(),
-                       " at ", position_);
-  const rows x(x_.data(), count_, model_.shape().width);
-  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], x.row(i));
-  for (std::size_t l = 0; l < caches_.size(); ++l)
-    forward_.run_sequences(l, x, position_, dense, caches_[l]);
-  ++position_;
-  return x;
 }
 
 }  // namespace llama

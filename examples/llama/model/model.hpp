@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A model's weights, packed: four linear layers a block, in the layout that the expected sparsity
+// A model's weights, packed: four linear layers per block, in the layout that the expected sparsity
 // of each asks for.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "files/model_source.hpp"
 #include "files/orders.hpp"
 #include "files/projection.hpp"
+#include "model/packing.hpp"
 #include "model/stack.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/core/buffer.hpp"
@@ -63,12 +64,6 @@ struct load_options {
   const std::vector<block_orders>* orders = nullptr;
 };
 
-// What converting a file's tensors to other types lost.
-struct conversion {
-  std::size_t tensors = 0;
-  double squared_error = 0, squared = 0;
-};
-
 class model {
  public:
   // Throws file_error and format_error as model_source and read_config do, and when a tensor is
@@ -104,7 +99,7 @@ class model {
   // outside the vocabulary.
   void embed(std::int32_t token, sparsellm::vector_view<float> out) const;
 
-  // [rotary_size / 2], radians a position: RoPE's frequencies, scaling applied.
+  // [rotary_size / 2], radians per position: RoPE's frequencies, scaling applied.
   [[nodiscard]] const std::vector<double>& rotary_frequencies() const noexcept {
     return frequencies_;
   }
@@ -126,6 +121,12 @@ class model {
            std::size_t layer, activation_site site);
 
  private:
+  [[nodiscard]] placed_tensor placed(std::size_t layer, projection p) const;
+  [[nodiscard]] block load_block(weight_packer& packer, const load_options& options,
+                                 std::size_t layer) const;
+  [[nodiscard]] stack load_stack(weight_packer& packer, const load_options& options,
+                                 std::size_t layer, activation_site site) const;
+
   model_source source_;
   config config_;
   std::vector<block_orders> orders_;         // as the file or the options say, or empty

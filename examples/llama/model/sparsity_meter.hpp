@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/forward.hpp"
+#include "model/decoder.hpp"
 #include "model/model.hpp"
 
 namespace llama {

@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// perplexity: a text is scored.
+#include "methods/perplexity.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands/commands.hpp"
+#include "commands/setup.hpp"
+#include "commands/terminal.hpp"
+#include "model/sparsity_meter.hpp"
+
+namespace llama {
+
+using nlohmann::ordered_json;
+using sparsellm::require;
+using sparsellm::value_error;
+
+void run_perplexity(const options& o, ordered_json& result) {
+  require<value_error>(o.window >= 4, "--window: at least 4 tokens expected, got ", o.window);
+  require<value_error>(o.windows >= 1, "--windows: at least 1 expected, got 0");
+  setup s(o, o.sparsity);
+  const std::vector<std::int32_t> ids = read_ids(s.tokenizer, o.text);
+  const std::size_t stride = o.stride == 0 ? o.window : o.stride;
+  std::vector<window> windows;
+  for (std::size_t at = 0; windows.size() < o.windows && at + o.window <= ids.size(); at += stride)
+    windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                         ids.begin() + static_cast<std::ptrdiff_t>(at + o.window));
+  require<value_error>(windows.size() == o.windows, "--windows: '", o.text, "' has ", ids.size(),
+                       " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
+                       stride, ", not ", o.windows);
+  const bool sparse = use_thresholds(s, o, o.sparsity);
+  const std::size_t prefix = !sparse ? o.window : dense_positions(o, o.window, 0);
+  const std::unique_ptr<decoder> run = make_decoder(s, o, o.window, o.window);
+  sparsity_meter meter(s.model);
+  const perplexity_result r =
+      measure_perplexity(s.exec, *run, windows, prefix, sparse ? &meter : nullptr,
+                         show_progress("measuring perplexity"));
+  result = describe(s, o);
+  result["text"] = o.text;
+  result["window"] = o.window;
+  result["windows"] = windows.size();
+  result["stride"] = stride;
+  result["dense_prefix"] = prefix;
+  result["perplexity"] = std::exp(r.nll);
+  result["nll"] = r.nll;
+  result["perplexity_half2"] = std::exp(r.nll_half2);
+  result["nll_half2"] = r.nll_half2;
+  result["tokens_scored"] = r.tokens_scored;
+  result["sparsity"] = describe(meter);
+  std::printf(
+      "perplexity %.4f (second half of each window %.4f) over %zu tokens, %.1f %% skipped\n",
+      std::exp(r.nll), std::exp(r.nll_half2), r.tokens_scored, 100 * meter.total());
+}
+
+}  // namespace llama

@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/packing.hpp"
+
+#include <algorithm>
+
+#include "files/dequantize.hpp"
+#include "files/levels.hpp"
+#include "sparsellm/core/buffer.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/pack/choose.hpp"
+
+namespace llama {
+
+using sparsellm::any_weight;
+using sparsellm::buffer;
+using sparsellm::element_kind;
+using sparsellm::layout_kind;
+using sparsellm::sparse_linear;
+using sparsellm::vector_view;
+
+namespace {
+
+// The pattern that a mask follows, of those that weights are packed in.
+std::optional<sparsellm::nm_pattern> pattern_of(const sparsellm::weight_mask& mask) {
+  for (const sparsellm::nm_pattern p : {sparsellm::nm_pattern{2, 4}, sparsellm::nm_pattern{4, 8}})
+    if (mask.follows(p)) return p;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void placed_tensor::read(std::size_t r, vector_view<float> out) const {
+  const std::size_t from = rows->size() != 0 ? (*rows)[r] : r;
+  if (columns->size() == 0) return dequantize_row(*t, from, out);
+  buffer<float> row(t->cols);
+  dequantize_row(*t, from, row);
+  columns->gather(vector_view<const float>(row), out);
+}
+
+void placed_tensor::read_mask(std::size_t r, std::size_t to, sparsellm::weight_mask& mask) const {
+  const std::size_t stored = t->stored_row(rows->size() != 0 ? (*rows)[r] : r);
+  for (std::size_t c = 0; c < t->cols; ++c)
+    if (keeps(*t, stored, columns->size() != 0 ? (*columns)[c] : c)) mask.keep(to, c);
+}
+
+// The rows of tensors of one type, one tensor below the other.
+class weight_packer::stacked_rows {
+ public:
+  explicit stacked_rows(const std::vector<placed_tensor>& tensors) : tensors_(tensors) {}
+
+  [[nodiscard]] const std::vector<placed_tensor>& tensors() const noexcept { return tensors_; }
+  [[nodiscard]] tensor_type type() const noexcept { return tensors_.front().t->type; }
+  [[nodiscard]] std::vector<std::size_t> outputs() const {
+    std::vector<std::size_t> sizes;
+    for (const placed_tensor& p : tensors_) sizes.push_back(p.t->rows);
+    return sizes;
+  }
+  [[nodiscard]] sparsellm::extents shape() const {
+    sparsellm::extents e{0, tensors_.front().t->cols};
+    for (const placed_tensor& p : tensors_) e.outputs += p.t->rows;
+    return e;
+  }
+  // The tensor that a row of the stack is in, and its row there.
+  [[nodiscard]] std::pair<const placed_tensor*, std::size_t> locate(std::size_t row) const {
+    std::size_t t = 0;
+    for (; row >= tensors_[t].t->rows; ++t) row -= tensors_[t].t->rows;
+    return {&tensors_[t], row};
+  }
+  void read(std::size_t row, vector_view<float> out) const {
+    const auto [p, r] = locate(row);
+    p->read(r, out);
+  }
+
+ private:
+  const std::vector<placed_tensor>& tensors_;
+};
+
+// Nothing when the tensors are not pruned to a pattern that weights are packed in.
+std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
+                                                     chosen_layout where) const {
+  const element_kind stored = wanted_.value_or(storage_of(rows.type()));
+  const bool is_float = !sparsellm::is_quantized(stored) || stored == element_kind::i8;
+  const bool pruned = is_float && where.dense != layout_kind::row_major &&
+                      std::all_of(rows.tensors().begin(), rows.tensors().end(),
+                                  [](const placed_tensor& p) { return p.t->mask != nullptr; });
+  if (!pruned) return std::nullopt;
+  const sparsellm::extents shape = rows.shape();
+  sparsellm::weight_mask mask(shape);
+  exec_.parallel_for(shape.outputs, [&](std::size_t row) {
+    const auto [p, r] = rows.locate(row);
+    p->read_mask(r, row, mask);
+  });
+  const auto pattern = pattern_of(mask);
+  if (!pattern.has_value()) return std::nullopt;
+  return any_weight(
+      exec_, stored, sparsellm::choose_layout(shape, stored, *pattern, where.sparsity), shape,
+      [&](std::size_t row, vector_view<float> out) { rows.read(row, out); }, mask, *pattern);
+}
+
+any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where) const {
+  element_kind stored = wanted_.value_or(storage_of(rows.type()));
+  if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
+  if (wanted_.has_value() || !has_levels(rows.type()))
+    return any_weight(exec_, stored, where, rows.shape(),
+                      [&](std::size_t row, vector_view<float> out) { rows.read(row, out); });
+  for (const placed_tensor& p : rows.tensors())
+    sparsellm::require<sparsellm::value_error>(
+        p.rows->size() == 0 && p.columns->size() == 0, "model: '", p.t->name,
+        "' can be put in another order as floats, not as it is in the file");
+  return any_weight(exec_, stored, where, rows.shape(),
+                    [&](std::size_t row, sparsellm::quantized_row& out) {
+                      const auto [p, r] = rows.locate(row);
+                      read_levels(*p->t, r, out);
+                    });
+}
+
+// How far a packed weight is from its tensors, where it is not kept as the file has it.
+void weight_packer::measure_conversion(const any_weight& packed, const stacked_rows& rows) {
+  const tensor_type type = rows.type();
+  const bool kept = type == tensor_type::q8_0 || type == tensor_type::q4_0 ||
+                    type == tensor_type::q4_1 || !sparsellm::is_quantized(packed.element());
+  if (wanted_.has_value() || kept) return;
+  conversion& into = conversions_[type];
+  into.tensors += rows.tensors().size();
+  const sparsellm::extents shape = rows.shape();
+  buffer<float> exact(shape.inputs), stored(shape.inputs);
+  for (std::size_t row = 0; row < shape.outputs; ++row) {
+    rows.read(row, exact);
+    unpack_row(packed, row, stored);
+    for (std::size_t c = 0; c < exact.size(); ++c) {
+      const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
+      into.squared_error += error * error;
+      into.squared += static_cast<double>(exact[c]) * static_cast<double>(exact[c]);
+    }
+  }
+}
+
+sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
+  const stacked_rows rows(tensors);
+  std::optional<any_weight> packed = pack_pruned(rows, where);
+  if (!packed.has_value()) {
+    packed = pack_dense(rows, where.dense);
+    measure_conversion(*packed, rows);
+  }
+  for (const placed_tensor& p : tensors) source_.release(*p.t);
+  return sparse_linear(std::move(*packed), rows.outputs());
+}
+
+stack weight_packer::pack_stack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
+  std::vector<sparse_linear> parts;
+  for (std::size_t first = 0, last; first < tensors.size(); first = last) {
+    for (last = first + 1; last < tensors.size(); ++last)
+      if (!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) break;
+    parts.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
+                          tensors.begin() + static_cast<std::ptrdiff_t>(last)},
+                         where));
+  }
+  return stack(std::move(parts));
+}
+
+}  // namespace llama
