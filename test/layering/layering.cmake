@@ -13,7 +13,7 @@ set(allowed_permute core prune)
 set(allowed_prune core)
 set(allowed_pack core sparsify permute prune)
 set(allowed_multiply core sparsify permute prune pack)
-set(allowed_model core sparsify permute prune pack multiply)
+set(allowed_model core sparsify permute prune pack multiply cpu)
 set(allowed_cpu core sparsify permute prune pack multiply)
 set(allowed_cuda core observe sparsify permute prune pack multiply)
 
@@ -44,7 +44,7 @@ foreach(file IN LISTS files)
   endif()
 
   # Conditions on the compiler or the machine; conditions on our own SPARSELLM_ macros are fine.
-  if(NOT file MATCHES "^(core/config|cpu/target)\\.hpp$")
+  if(NOT file MATCHES "^(core/config|cpu/isa/target)\\.hpp$")
     string(REGEX MATCHALL "#[ ]*(if|ifdef|ifndef|elif)[^\n]*" conditions "${text}")
     foreach(condition IN LISTS conditions)
       if(condition MATCHES "__|_MSC_VER|_WIN32|_OPENMP")

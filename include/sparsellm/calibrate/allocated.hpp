@@ -14,11 +14,13 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// What one site is to skip.
 struct site_share {
   site where;
   double sparsity = 0;  // in [0, 1)
 };
 
+// An allocation that was made elsewhere: by a search, or read from a file.
 struct allocated {
   std::string how;                 // what decided, for the table
   double sparsity = 0;             // of the whole model

@@ -49,6 +49,7 @@ struct greedy_search {
     require<value_error>(most > 0 && most < 1, "greedy: the limit must be in (0, 1), got ", most);
   }
 
+  // The block's sparsity now, in [0, 1).
   [[nodiscard]] double reached() const {
     return path.empty() ? 0.0 : block_sparsity(path.back().sparsity, weights);
   }

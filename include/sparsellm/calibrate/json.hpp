@@ -18,6 +18,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::json {
 
+// A JSON value; the members that its kind does not use are empty.
 struct value {
   enum class kind { null, boolean, number, string, array, object };
   kind type = kind::null;
@@ -35,8 +36,10 @@ struct value {
   }
 };
 
+// Reads one text, which it borrows.
 class parser {
  public:
+  // UTF-8.
   explicit parser(std::string_view text) : text_(text) {}
 
   // Throws format_error.
@@ -210,6 +213,7 @@ class parser {
   std::size_t at_ = 0;
 };
 
+// The value that a whole text is. Throws format_error, with line and column.
 [[nodiscard]] inline value parse(std::string_view text) { return parser(text).parse(); }
 
 // The text as a JSON string, quotes included.

@@ -22,8 +22,10 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // The profile at a position in [0, 1]: a sparsity for each projection.
 namespace llama_profile {
 
+// In the order of the columns below.
 inline constexpr std::array<std::string_view, 7> projections{"q",    "k",  "v",   "o",
                                                              "gate", "up", "down"};
+// The seven sparsities at one position.
 struct knot {
   double at;
   std::array<double, 7> sparsity;
@@ -39,6 +41,7 @@ inline constexpr std::array<knot, 6> knots{{
     {1.00, {1, 1, 1, 1, 1, 1, 1}},
 }};
 
+// Of projection 0 to 6 at a position in [0, 1].
 [[nodiscard]] inline double sparsity(double at, std::size_t projection) noexcept {
   std::size_t k = 1;
   while (k + 1 < knots.size() && at > knots[k].at) ++k;
@@ -49,6 +52,7 @@ inline constexpr std::array<knot, 6> knots{{
 
 }  // namespace llama_profile
 
+// Every layer the same seven sparsities, which llama_profile has.
 struct profile {
   double sparsity = 0.5;  // of all the weights calibrated for, in [0, 1)
 

@@ -22,8 +22,10 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 namespace table_json {
 
+// What the field `format` says.
 inline constexpr std::string_view format_name = "sparsellm-thresholds";
 
+// Members of a table's objects. Throw format_error for what is missing, of another kind or out of range.
 [[nodiscard]] inline const json::value& member(const json::value& object, std::string_view key,
                                                json::value::kind type) {
   const json::value* v = object.find(key);
@@ -64,6 +66,7 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
 inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
 inline constexpr std::array<std::string_view, 2> selection_names{"above", "top_k"};
 
+// The enumerator whose name a member holds. Throws format_error for others.
 template <class Enum, std::size_t N>
 [[nodiscard]] Enum named(const json::value& object, std::string_view key,
                          const std::array<std::string_view, N>& names) {
@@ -78,6 +81,7 @@ template <class Enum, std::size_t N>
 
 }  // namespace table_json
 
+// The text of a table, as docs/formats.md describes it.
 [[nodiscard]] inline std::string to_json(const threshold_table& table) {
   using json::number;
   using json::quote;

@@ -27,6 +27,7 @@ struct site {
   friend bool operator==(const site&, const site&) = default;
 };
 
+// One entry of a table.
 struct site_threshold {
   site where;
   extents shape;        // of the weight
@@ -53,6 +54,7 @@ struct model_identity {
   std::uint64_t weight_hash = 0;  // calibrate/weight_hash.hpp over the tensors' bytes
 };
 
+// A threshold for each site of a model, and what it was made from.
 struct threshold_table {
   static constexpr int format_version = 2;
 

@@ -12,6 +12,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// The same sparsity for all.
 struct uniform {
   double sparsity = 0.5;  // in [0, 1)
 

@@ -13,6 +13,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Fed with tensors one after the other.
 class weight_hash {
  public:
   // Feeds one tensor's bytes. The hash depends on where one tensor ends and the next begins.
@@ -28,6 +29,7 @@ class weight_hash {
     state_ = mix(state_, bytes);
   }
 
+  // Of what was added so far.
   [[nodiscard]] std::uint64_t value() const noexcept { return state_; }
 
  private:

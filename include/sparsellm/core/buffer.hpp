@@ -27,6 +27,7 @@ inline constexpr std::size_t buffer_alignment = 64;
 // it.
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
+// Owns `size` elements, aligned to 64 bytes; moves, and copies by clone() alone.
 template <class T>
 requires std::is_trivially_copyable_v<T>
 class buffer {
@@ -54,6 +55,7 @@ class buffer {
                       MADV_HUGEPAGE);
 #endif
   }
+  // Every element set to `fill`. Throws as the other.
   buffer(std::size_t size, T fill) : buffer(size) {
     for (T& element : *this) element = fill;
   }
@@ -78,6 +80,7 @@ class buffer {
     return copy;
   }
 
+  // All `size` elements.
   [[nodiscard]] T* data() noexcept { return data_; }
   [[nodiscard]] const T* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one place that asks which compiler this is and what it was told. Only this file and
-// cpu/target.hpp may test compiler or machine macros; test/layering holds that.
+// cpu/isa/target.hpp may test compiler or machine macros; test/layering holds that.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -48,6 +48,7 @@ inline std::atomic<error_handler> on_error{nullptr};
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Throws Error, or calls on_error and stops the program where there are no exceptions.
 template <class Error>
 [[noreturn]] inline void raise(const std::string& what) {
 #if SPARSELLM_HAS_EXCEPTIONS
@@ -58,6 +59,7 @@ template <class Error>
 #endif
 }
 
+// The parts as a stream prints them, joined.
 template <class... Parts>
 [[nodiscard]] std::string concat(const Parts&... parts) {
   std::ostringstream out;

@@ -16,22 +16,27 @@
 
 namespace sparsellm::inline v0 {
 
+// IEEE binary16, by its bits.
 struct half {
   std::uint16_t bits;
   friend constexpr bool operator==(half, half) = default;
 };
 
+// The upper half of a float, by its bits.
 struct bfloat16 {
   std::uint16_t bits;
   friend constexpr bool operator==(bfloat16, bfloat16) = default;
 };
 
+// As float; exact.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(float x) noexcept { return x; }
 
+// As float; exact.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(bfloat16 x) noexcept {
   return __builtin_bit_cast(float, std::uint32_t{x.bits} << 16);
 }
 
+// As float; exact, NaN made quiet.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr float widen(half x) noexcept {
   const std::uint32_t sign = std::uint32_t{x.bits & 0x8000u} << 16;
   const std::uint32_t magnitude = x.bits & 0x7fffu;
@@ -47,6 +52,7 @@ struct bfloat16 {
 
 namespace rounding {
 
+// The bits of the nearest bfloat16, ties to even.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::uint16_t to_bfloat16(float x) noexcept {
   const auto bits = __builtin_bit_cast(std::uint32_t, x);
   if ((bits & 0x7fffffffu) > 0x7f800000u)  // NaN: keep the top of the payload, never round to inf
@@ -54,6 +60,7 @@ namespace rounding {
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+// The bits of the nearest half, ties to even.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::uint16_t to_half(float x) noexcept {
   const auto bits = __builtin_bit_cast(std::uint32_t, x);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
@@ -91,6 +98,7 @@ template <class T>
 concept storage_scalar =
     std::same_as<T, float> || std::same_as<T, half> || std::same_as<T, bfloat16>;
 
+// The nearest T, ties to even; too large becomes infinity.
 template <storage_scalar T>
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T narrow(float x) noexcept {
   if constexpr (std::same_as<T, float>)
@@ -101,6 +109,7 @@ template <storage_scalar T>
     return bfloat16{rounding::to_bfloat16(x)};
 }
 
+// How messages and files call it.
 template <storage_scalar T>
 inline constexpr std::string_view scalar_name = std::same_as<T, float>  ? "f32"
                                                 : std::same_as<T, half> ? "f16"

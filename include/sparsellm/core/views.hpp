@@ -34,6 +34,7 @@ class vector_view {
   using space = Space;
 
   SPARSELLM_INLINE constexpr vector_view() noexcept = default;
+  // `size` elements from `data` on.
   SPARSELLM_HD SPARSELLM_INLINE constexpr vector_view(T* data, std::size_t size) noexcept
       : data_(data), size_(size) {}
 
@@ -51,6 +52,7 @@ class vector_view {
       constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), size_(other.size()) {}
 
+  // The first of `size` elements, null when there are none.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t size() const noexcept {
     return size_;
@@ -90,6 +92,7 @@ class matrix_view {
   using space = Space;
 
   SPARSELLM_INLINE constexpr matrix_view() noexcept = default;
+  // Rows one after the other, without gaps.
   SPARSELLM_HD SPARSELLM_INLINE constexpr matrix_view(T* data, std::size_t rows,
                                                       std::size_t cols) noexcept
       : data_(data), rows_(rows), cols_(cols), stride_(cols) {}
@@ -114,6 +117,7 @@ class matrix_view {
       constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
+  // The first element; rows, columns, and elements from a row to the next.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T* data() const noexcept { return data_; }
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t rows() const noexcept {
     return rows_;
@@ -124,6 +128,7 @@ class matrix_view {
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t stride() const noexcept {
     return stride_;
   }
+  // [cols]
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr vector_view<T, Space> row(
       std::size_t r) const noexcept {
     return {data_ + r * stride_, cols_};

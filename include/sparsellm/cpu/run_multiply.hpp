@@ -51,6 +51,7 @@ requires requires { detail::inputs_of(x); }
           matrix_view<float>(y.data(), 1, y.size()));
 }
 
+// One token whose channels are listed.
 template <host_executor E, detail::has_product V>
 void run_multiply(E& exec, const V& w, active_view<> active, vector_view<float> y) {
   run_multiply(exec, w, keep_all{}, active, y);

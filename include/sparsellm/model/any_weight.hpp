@@ -155,6 +155,7 @@ class basic_any_weight {
                          {mask.row(0), mask.row_words()});
   }
 
+  // What it was made as.
   [[nodiscard]] weight_format format() const noexcept { return format_->format; }
   [[nodiscard]] element_kind element() const noexcept { return format_->format.element; }
   [[nodiscard]] layout_kind layout() const noexcept { return format_->format.layout; }
@@ -202,6 +203,7 @@ class basic_any_weight {
   memory<std::byte, Space> storage_;
 };
 
+// The host's.
 using any_weight = basic_any_weight<host_space>;
 
 // out [inputs]: of row r, of each number what was stored. Throws shape_error for another size or a row

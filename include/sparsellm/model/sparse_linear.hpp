@@ -28,6 +28,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Owns its weight, thresholds and scale; moves, does not copy.
 class sparse_linear {
  public:
   // What a section skips: channels whose |x|, times the scale when there is one, is not above tau.
@@ -52,6 +53,7 @@ class sparse_linear {
   sparse_linear(sparse_linear&& other) noexcept = default;
   sparse_linear& operator=(sparse_linear&& other) noexcept = default;
 
+  // Of the weight, and how many projections are stacked into it.
   [[nodiscard]] extents shape() const noexcept { return weight_.shape(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes(); }
   [[nodiscard]] layout_kind layout() const noexcept { return weight_.layout(); }
@@ -129,6 +131,7 @@ class sparse_linear {
     multiply_gated(exec, weight_, sections(), x, h, next, live);
   }
 
+  // The outputs of each projection and what they keep; borrows the layer.
   [[nodiscard]] stacked<threshold_sparsifier> sections() const noexcept {
     return {sections_.data(), sections_.size()};
   }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one order in which a product over grouped weights is summed, whatever the format, the
+// The one order in which a product of strips is summed, whatever the format, the
 // instruction set, the batch or the number of threads: the input channels are cut into a few parts
 // that depend on their number alone; within a part terms are added by fused multiply-add in
 // ascending order, starting from zero; the parts are added in ascending order. Hence results are

@@ -18,6 +18,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Models observer.
 class channel_stats {
  public:
   // Of one channel over the rows seen.
@@ -81,6 +82,7 @@ class channel_stats {
     rows_ += other.rows_;
   }
 
+  // How many there are, and how many rows were seen.
   [[nodiscard]] std::size_t channels() const noexcept { return channels_.size(); }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   // sum over rows of |x_c|

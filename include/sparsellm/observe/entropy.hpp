@@ -35,6 +35,7 @@ struct entropy_options {
   values of = values::with_sign;
 };
 
+// Models observer.
 class entropy {
  public:
   // A value falls into the bin floor((x - low) · bins_per_unit), or the nearest there is.
@@ -106,11 +107,13 @@ class entropy {
     non_finite_ += other.non_finite_;
   }
 
+  // How many channels there are, and how they are counted.
   [[nodiscard]] std::size_t channels() const noexcept { return ranges_.size(); }
   [[nodiscard]] const entropy_options& options() const noexcept { return how_; }
   [[nodiscard]] vector_view<const bin_range> ranges() const noexcept {
     return {ranges_.data(), ranges_.size()};
   }
+  // How many were seen.
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
 
   // H of channel c, at least 0; 0 for a channel that never changes. Throws value_error when nothing

@@ -21,6 +21,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Models observer.
 class histogram {
  public:
   static constexpr std::size_t bin_count = std::size_t{64} << 10;
@@ -30,6 +31,7 @@ class histogram {
     std::uint64_t count = 0;
     std::uint32_t smallest = 0x7f800000u, largest = 0;
 
+    // As if the other's values had been counted here.
     void merge(const bin& other) noexcept {
       count += other.count;
       if (other.smallest < smallest) smallest = other.smallest;
@@ -65,6 +67,7 @@ class histogram {
     }
   }
 
+  // As if the other's values had been observed here; exact.
   void merge(const histogram& other) noexcept {
     for (std::size_t b = 0; b < bin_count; ++b) bins_[b].merge(other.bins_[b]);
     zeros_ += other.zeros_;

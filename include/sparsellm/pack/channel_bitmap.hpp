@@ -30,6 +30,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// T: float, half, bfloat16 or std::int8_t. Of every M channels each output keeps N.
 template <sparse_element T, std::size_t N, std::size_t M>
 struct channel_bitmap {
   static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
@@ -43,12 +44,14 @@ struct channel_bitmap {
   static constexpr std::size_t row_block = static_cast<std::size_t>(-1);
   static constexpr std::size_t slack_bytes = 64;
 
+  // What products take.
   template <class Space>
   struct view : detail::bitmap_weight<T> {
     using format = channel_bitmap;
     using space = Space;
   };
 
+  // As packed_format says.
   [[nodiscard]] static bool stores(float w) noexcept { return n_of_m<T, N, M>::stores(w); }
   // How channels share the values is known when they are packed; that each is padded to whole lines
   // bounds the sum.
@@ -115,6 +118,7 @@ struct channel_bitmap {
       }
   }
 
+  // As packed_format says; what is not kept is 0.
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
     const std::size_t word = r / detail::bitmap_outputs;
     const std::uint64_t bit = std::uint64_t{1} << (r % detail::bitmap_outputs);

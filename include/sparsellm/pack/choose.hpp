@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which of the two grouped formats a weight should be packed in: panel reads everything at full
+// Which of two layouts a weight should be packed in: panel reads everything at full
 // speed, channel_major reads the live channels at a share of it that depends on how long a
 // channel's contiguous run is.
 #pragma once

@@ -40,11 +40,13 @@ using q8_0 = quantized<8>;
 using q4_0 = quantized<4>;
 using q4_1 = quantized<4, 32, quantization::affine>;
 
+// Whether T is `quantized<…>`.
 template <class T>
 inline constexpr bool is_quantized_element = false;
 template <int Bits, std::size_t BlockChannels, quantization Kind>
 inline constexpr bool is_quantized_element<quantized<Bits, BlockChannels, Kind>> = true;
 
+// `quantized` of any bits, blocks and kind.
 template <class T>
 concept quantized_element = is_quantized_element<T>;
 

@@ -25,6 +25,7 @@ enum class element_kind { f32, f16, bf16, q8_0, q4_0, q4_1, i8 };
   return bits[static_cast<std::size_t>(e)];
 }
 
+// As files and messages spell it.
 [[nodiscard]] constexpr std::string_view name(element_kind e) noexcept {
   constexpr std::string_view names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "i8"};
   return names[static_cast<std::size_t>(e)];

@@ -25,6 +25,7 @@ struct gguf_block {
   static constexpr std::size_t channels = 32;
   static constexpr std::size_t bytes = 2 + (Q::affine ? 2 : 0) + channels * Q::bits / 8;
 
+  // Takes one block apart.
   static void read(const std::byte* from, std::uint8_t* level, half& scale,
                    half& minimum) noexcept {
     scale = half_at(from);

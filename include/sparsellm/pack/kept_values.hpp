@@ -22,6 +22,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// An N:M weight taken apart.
 template <sparse_element T>
 struct kept_values {
   weight_mask mask;
@@ -29,6 +30,7 @@ struct kept_values {
   std::vector<float> scales;  // [outputs] for levels, else empty
 };
 
+// Of a packed weight, bit for bit. Allocates what it returns.
 template <sparse_element T, std::size_t N, std::size_t M>
 [[nodiscard]] kept_values<T> kept_of(const packed_matrix<n_of_m<T, N, M>>& packed) {
   const auto v = packed.view();

@@ -11,6 +11,7 @@
 
 namespace sparsellm::inline v0 {
 
+// Which layout, for engines that decide it when they run.
 enum class layout_kind {
   panel,          // a strip of outputs after the other, all channels of each: one stream, dense
   channel_major,  // a channel after the other, all outputs of each: a skipped channel is not read

@@ -60,6 +60,7 @@ struct kept_rows {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// T: float, half, bfloat16 or std::int8_t. Of every M channels each output keeps N.
 template <sparse_element T, std::size_t N, std::size_t M>
 struct n_of_m {
   static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
@@ -76,12 +77,14 @@ struct n_of_m {
   static constexpr std::size_t row_values = span / M * N;
   static constexpr std::size_t eight_values = 8 % M == 0 ? 8 / M * N : 0;
 
+  // What products take.
   template <class Space>
   struct view : detail::nm_weight<T> {
     using format = n_of_m;
     using space = Space;
   };
 
+  // As packed_format says.
   [[nodiscard]] static bool stores(float w) noexcept {
     if constexpr (has_scales)
       return is_finite(w);
@@ -153,6 +156,7 @@ struct n_of_m {
     }
   }
 
+  // As packed_format says; what is not kept is 0.
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
     const std::size_t strip = r / detail::nm_strip_outputs, row = r % detail::nm_strip_outputs;
     for (std::size_t b = 0; b < v.cells(); ++b) {

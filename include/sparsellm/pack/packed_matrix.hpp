@@ -66,6 +66,7 @@ class packed_matrix {
                          storage_bytes<F>(shape), " bytes, got ", storage_.size());
   }
 
+  // Outputs and inputs.
   [[nodiscard]] extents shape() const noexcept { return shape_; }
   // Of the weight, without what kernels may read behind it.
   [[nodiscard]] std::size_t bytes() const noexcept { return F::bytes(shape_); }

@@ -41,12 +41,14 @@ struct row_major {
   static constexpr std::size_t row_block = 1;
   static constexpr std::size_t slack_bytes = 0;
 
+  // What products take.
   template <class Space>
   struct view : detail::row_weight<T> {
     using format = row_major;
     using space = Space;
   };
 
+  // As packed_format says.
   [[nodiscard]] static bool stores(float w) noexcept { return detail::finite_as<T>(w); }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return e.outputs * e.inputs * sizeof(T);

@@ -23,6 +23,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// A 2:4 weight in their order. T: half, bfloat16 or std::int8_t.
 template <sparse_element T>
 requires(!std::same_as<T, float>) struct semi_structured {
   using element = std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;

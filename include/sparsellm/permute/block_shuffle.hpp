@@ -25,6 +25,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// How far and how long block_shuffle() looks.
 struct block_shuffle_options {
   std::size_t block = 256;        // channels that may change places, rounded down to whole groups
   double least_gain = 1e-9;       // of the block's kept score; smaller gains end the search

@@ -16,6 +16,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Places and the channels that stand there; a default one has none.
 class channel_order {
  public:
   channel_order() = default;
@@ -28,6 +29,7 @@ class channel_order {
                            " holds channel ", at_[i], ", each of ", at_.size(),
                            " channels expected once");
       seen[at_[i]] = true;
+    // Every channel where it is.
     }
   }
   [[nodiscard]] static channel_order identity(std::size_t channels) {
@@ -37,8 +39,10 @@ class channel_order {
     return order;
   }
 
+  // How many channels.
   [[nodiscard]] std::size_t size() const noexcept { return at_.size(); }
   [[nodiscard]] std::uint32_t operator[](std::size_t place) const noexcept { return at_[place]; }
+  // [size]: the channel at each place.
   [[nodiscard]] const std::vector<std::uint32_t>& channels() const noexcept { return at_; }
   [[nodiscard]] bool is_identity() const noexcept {
     for (std::size_t i = 0; i < at_.size(); ++i)

@@ -23,6 +23,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// Of one block. Borrows the executor.
 template <host_executor E>
 class swap_gains {
  public:
@@ -47,6 +48,7 @@ class swap_gains {
     refresh(all);
   }
 
+  // The channel at each place now.
   [[nodiscard]] const std::vector<std::uint32_t>& channels() const noexcept { return channel_; }
 
   // What all groups keep, over all rows.

@@ -34,6 +34,7 @@ class weight_mask {
     return shape.outputs * ((shape.inputs + 63) / 64);
   }
 
+  // Outputs and inputs, words of a row, and the words of row r.
   [[nodiscard]] extents shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t row_words() const noexcept { return (shape_.inputs + 63) / 64; }
   [[nodiscard]] const std::uint64_t* row(std::size_t r) const noexcept {
@@ -42,6 +43,7 @@ class weight_mask {
   [[nodiscard]] std::uint64_t* row(std::size_t r) noexcept {
     return words_.data() + r * row_words();
   }
+  // Whether weight [r, c] stays; let it stay; how many of row r do.
   [[nodiscard]] bool keeps(std::size_t r, std::size_t c) const noexcept {
     return ((row(r)[c / 64] >> (c % 64)) & 1u) != 0;
   }

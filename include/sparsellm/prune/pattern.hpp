@@ -27,6 +27,7 @@ struct nm_pattern {
   }
 };
 
+// The most channels that a group may have: M.
 inline constexpr std::size_t longest_group = 32;
 
 }  // namespace sparsellm::inline v0

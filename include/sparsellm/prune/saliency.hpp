@@ -37,6 +37,7 @@ struct scaled_magnitude {
 static_assert(saliency<scaled_magnitude>);
 
 namespace checks {
+// Throws value_error, beginning with `what`, for values that are NaN, infinite or negative.
 inline void channel_values(const char* what, vector_view<const double> values) {
   for (std::size_t c = 0; c < values.size(); ++c)
     require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",

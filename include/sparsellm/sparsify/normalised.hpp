@@ -20,6 +20,7 @@ struct normalised {
   const float* gain;
   float factor;
 
+  // Of x, before RMSNorm.
   [[nodiscard]] SPARSELLM_INLINE std::size_t size() const noexcept { return x.size(); }
   [[nodiscard]] SPARSELLM_INLINE const float* data() const noexcept { return x.data(); }
   [[nodiscard]] SPARSELLM_INLINE float operator[](std::size_t c) const noexcept {

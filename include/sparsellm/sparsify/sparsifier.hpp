@@ -26,6 +26,7 @@ struct sparsifier {
   Score score;
   Selector select;
 
+  // Whether x stays at this channel; where the selector is pointwise.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(
       float x, std::size_t channel) const noexcept requires requires(const Selector& s, float v) {
     s.keeps(v);
@@ -37,6 +38,7 @@ sparsifier(Score, Selector) -> sparsifier<Score, Selector>;
 
 // Dense: every channel stays.
 struct keep_all {
+  // Always.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(float, std::size_t) const noexcept {
     return true;
   }
@@ -70,6 +72,7 @@ void list_active(const S& s, vector_view<const float> x, active_set<>& out) {
     if (s.keeps(x[c], c)) out.append(static_cast<std::uint32_t>(c), x[c]);
 }
 
+// The same for selectors that see all scores. Allocates.
 template <activation_score Score, selector Selector>
 requires(!pointwise_selector<Selector>)
 void list_active(const sparsifier<Score, Selector>& s, vector_view<const float> x,

@@ -27,8 +27,10 @@ class borrowed_executor : public executor_base {
     require<value_error>(concurrency >= 1, "borrowed_executor: at least 1 thread expected, got 0");
   }
 
+  // As the constructor was told.
   [[nodiscard]] std::size_t concurrency() const noexcept { return concurrency_; }
 
+  // Calls the function that was lent.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     run_(count, body);

@@ -23,6 +23,7 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
+// Starts its threads when it is made and joins them when it goes.
 class executor : public executor_base {
  public:
   static constexpr std::size_t max_threads = 1024;
@@ -47,11 +48,13 @@ class executor : public executor_base {
     for (std::thread& w : workers_) w.join();
   }
 
+  // At least 1.
   [[nodiscard]] static std::size_t hardware_threads() noexcept {
     const unsigned n = std::thread::hardware_concurrency();
     return n == 0 ? 1 : n;
   }
 
+  // The threads, the calling one included.
   [[nodiscard]] std::size_t concurrency() const noexcept { return threads_; }
 
   // Each thread takes one contiguous run of indices, so that it reads one stream.

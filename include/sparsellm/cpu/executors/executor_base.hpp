@@ -16,6 +16,7 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
+// To derive from.
 class executor_base {
  public:
   using space = host_space;
@@ -23,6 +24,7 @@ class executor_base {
   // Uses the best instruction set of the machine. Throws value_error for a wrong SPARSELLM_ISA.
   executor_base() : isa_(default_isa()) {}
 
+  // [n], uninitialised. Throws as buffer does.
   template <class T>
   [[nodiscard]] buffer<T> allocate(std::size_t n) const {
     return buffer<T>(n);
@@ -31,6 +33,7 @@ class executor_base {
   // parallel_for returns when the work is done: there is nothing left to wait for.
   void wait() const noexcept {}
 
+  // What its products are compiled for.
   [[nodiscard]] isa instruction_set() const noexcept { return isa_; }
   // Throws value_error for one this machine does not have.
   void use(isa i) {

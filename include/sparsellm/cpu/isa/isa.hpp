@@ -31,6 +31,7 @@ inline constexpr isa all_isas[] = {
 #undef SPARSELLM_ISA_ROW
 };
 
+// As SPARSELLM_ISA takes it.
 [[nodiscard]] constexpr std::string_view name(isa i) noexcept {
   constexpr std::string_view names[] = {
 #define SPARSELLM_ISA_ROW(name, home, here) #name,

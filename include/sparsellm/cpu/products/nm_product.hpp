@@ -75,7 +75,7 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
     });
 }
 
-// bricks [inputs][32] = output groups [4 · group strips] of w: pack/output_group.hpp's order.
+// bricks [inputs][32] = four strips of w as a strip of bricks: pack/brick_weight.hpp's order.
 // Levels without their scale.
 template <class T>
 inline void expand_bricks(const nm_weight<T>& w, std::size_t strip,

@@ -1,0 +1,24 @@
+# What the documents say is held against the code.
+if(NOT Python3_FOUND)
+  sparsellm_skip_test(docs.snippets "no Python 3")
+  sparsellm_skip_test(docs.public_names "no Python 3")
+  sparsellm_skip_test(docs.reference "no Python 3")
+  return()
+endif()
+# SPARSELLM_COMPILED: the kernels need not be read once more for this.
+add_test(NAME docs.snippets
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/snippets.py ${CMAKE_CXX_COMPILER}
+                 -DSPARSELLM_COMPILED)
+# test/docs/public_names.py --write takes over names that came or went.
+add_test(NAME docs.public_names
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/public_names.py)
+set_tests_properties(docs.public_names PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+
+find_program(SPARSELLM_DOXYGEN NAMES doxygen)
+if(SPARSELLM_DOXYGEN)
+  add_test(NAME docs.reference
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/reference.py ${SPARSELLM_DOXYGEN}
+                   ${PROJECT_BINARY_DIR}/reference)
+else()
+  sparsellm_skip_test(docs.reference "doxygen is not installed")
+endif()
