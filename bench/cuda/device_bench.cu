@@ -23,8 +23,8 @@
 #include "cuda/loop.cuh"
 #include "cuda/peers.hpp"
 #include "shapes.hpp"
-#include "sparsellm/cpu/executor.hpp"
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
@@ -44,8 +44,8 @@ cuda::executor& device() {
 
 // Packed once, and as many times on the device as the L2 cache does not hold.
 template <packed_format F>
-const std::vector<cuda::device_matrix<F>>& weights_of(extents shape) {
-  static std::map<std::pair<std::size_t, std::size_t>, std::vector<cuda::device_matrix<F>>> made;
+const std::vector<packed_matrix<F, device_space>>& weights_of(extents shape) {
+  static std::map<std::pair<std::size_t, std::size_t>, std::vector<packed_matrix<F, device_space>>> made;
   auto& weights = made[{shape.outputs, shape.inputs}];
   if (weights.empty()) {
     cpu::executor host;
@@ -96,7 +96,7 @@ void gated(benchmark::State& state, projection p, double sparsity, std::size_t t
   bench::time_steps(
       state, device().stream(), weights.size(),
       static_cast<double>(F::bytes(both)) * (1.0 - sparsity), [&](std::size_t i) {
-        cuda::multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
+        multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
       });
 }
 
@@ -158,8 +158,8 @@ int main(int argc, char** argv) {
   add_channels<channel_major<float>>("channel_major/f32", p);
   add_channels<channel_major<half>>("channel_major/f16", p);
   add_channels<channel_major<bfloat16>>("channel_major/bf16", p);
-  add_channels<q8_0<layout::channel_major>>("channel_major/q8_0", p);
-  add_channels<q4_1<layout::channel_major>>("channel_major/q4_1", p);
+  add_channels<channel_major<q8_0>>("channel_major/q8_0", p);
+  add_channels<channel_major<q4_1>>("channel_major/q4_1", p);
   if (p.shape.outputs > p.shape.inputs)
     for (const double s : {0.0, 0.5})
       add(at("gated/bf16", s, 1, {2 * p.shape.outputs, p.shape.inputs}),

@@ -29,7 +29,7 @@ struct tiny {
   explicit tiny(sparsellm::table_score score = sparsellm::table_score::magnitude)
       : file(tiny_model({}).bytes()),
         exec(1),
-        m(exec, file.path(), {storage::f32, 0.9, nullptr, score}, quiet) {}
+        m(exec, file.path(), {element_kind::f32, 0.9, nullptr, score}, quiet) {}
   temporary_file file;
   sparsellm::cpu::executor exec;
   model m;

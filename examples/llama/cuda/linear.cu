@@ -12,7 +12,7 @@
 #include "cuda/steps.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
@@ -73,7 +73,7 @@ class cuda_linear::part {
  private:
   virtual void run(executor& exec, stacked<keep> sections, const_device_rows x,
                    device_rows y) const = 0;
-  virtual void run(executor& exec, sparsellm::device_active_view x,
+  virtual void run(executor& exec, sparsellm::active_view<device_space> x,
                    vector_view<float, sparsellm::device_space> y) const = 0;
   virtual void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
                          device_rows h) const = 0;
@@ -112,7 +112,7 @@ class packed_part final : public cuda_linear::part {
            device_rows y) const override {
     sparsellm::multiply(exec, weight_, sections, x, y);
   }
-  void run(executor& exec, sparsellm::device_active_view x,
+  void run(executor& exec, sparsellm::active_view<device_space> x,
            vector_view<float, sparsellm::device_space> y) const override {
     sparsellm::run_multiply(exec, weight_.view(), x, y);
   }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cuda/rows_product.cuh"
+#include "sparsellm/cuda/multiply_rows.cuh"
 
 #include <cstddef>
 #include <vector>
@@ -25,7 +25,7 @@ TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 
       INFO(e.outputs << "x" << e.inputs << ", " << tokens << " tokens");
       const matrix_view<const float, device_space> in(xs.data(), tokens, e.inputs);
       multiply(d.exec, weight, in, matrix_view<float, device_space>(all.data(), tokens, e.outputs));
-      cuda::multiply_rows(d.exec, weight.view(),
+      multiply_rows(d.exec, weight.view(),
                           matrix_view<const float, device_space>(asked.data(), tokens, e.outputs),
                           sparsifier{magnitude{}, above{0.7f}}, in,
                           matrix_view<float, device_space>(some.data(), tokens, e.outputs));
@@ -41,7 +41,7 @@ TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 
   auto memory = d.exec.template allocate<float>(12);
   const matrix_view<float, device_space> y(memory.data(), 1, 2);
   CHECK_THROWS_AS(
-      cuda::multiply_rows(d.exec, weight.view(), y, keep_all{},
+      multiply_rows(d.exec, weight.view(), y, keep_all{},
                           matrix_view<const float, device_space>(memory.data() + 4, 1, 2), y),
       shape_error);
 }
