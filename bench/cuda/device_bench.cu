@@ -45,7 +45,8 @@ cuda::executor& device() {
 // Packed once, and as many times on the device as the L2 cache does not hold.
 template <packed_format F>
 const std::vector<packed_matrix<F, device_space>>& weights_of(extents shape) {
-  static std::map<std::pair<std::size_t, std::size_t>, std::vector<packed_matrix<F, device_space>>> made;
+  static std::map<std::pair<std::size_t, std::size_t>, std::vector<packed_matrix<F, device_space>>>
+      made;
   auto& weights = made[{shape.outputs, shape.inputs}];
   if (weights.empty()) {
     cpu::executor host;
@@ -93,11 +94,10 @@ void gated(benchmark::State& state, projection p, double sparsity, std::size_t t
   auto h = device().allocate<float>(tokens * p.shape.outputs);
   const matrix_view<float, device_space> out(h.data(), tokens, p.shape.outputs);
   const section<teal> all{0, both.outputs, x.keep};
-  bench::time_steps(
-      state, device().stream(), weights.size(),
-      static_cast<double>(F::bytes(both)) * (1.0 - sparsity), [&](std::size_t i) {
-        multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
-      });
+  bench::time_steps(state, device().stream(), weights.size(),
+                    static_cast<double>(F::bytes(both)) * (1.0 - sparsity), [&](std::size_t i) {
+                      multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
+                    });
 }
 
 void peer_product(benchmark::State& state, const std::shared_ptr<bench::cuda_peer>& peer,
@@ -143,7 +143,7 @@ void add_channels(const std::string& name, const projection& p) {
 }
 
 template <packed_format F>
-void add_masked(const std::string& name, const projection& p,
+void add_pruned(const std::string& name, const projection& p,
                 const std::vector<std::size_t>& tokens) {
   for (const std::size_t t : tokens) add(at(name, -1, t, p.shape), product<F>, p, 0.0, t);
 }
@@ -164,11 +164,11 @@ int main(int argc, char** argv) {
     for (const double s : {0.0, 0.5})
       add(at("gated/bf16", s, 1, {2 * p.shape.outputs, p.shape.inputs}),
           gated<channel_major<bfloat16>>, p, s, std::size_t{1});
-  add_masked<row_major<bfloat16>>("row_major/bf16", p, {1, 8});
-  add_masked<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, {1, 8, 16, 64, 512});
-  add_masked<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, {1, 8});
-  add_masked<n_of_m<bfloat16, 1, 4>>("n_of_m/bf16/1:4", p, {1, 8});
-  add_masked<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, {1, 8});
+  add_pruned<row_major<bfloat16>>("row_major/bf16", p, {1, 8});
+  add_pruned<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, {1, 8, 16, 64, 512});
+  add_pruned<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, {1, 8});
+  add_pruned<n_of_m<bfloat16, 1, 4>>("n_of_m/bf16/1:4", p, {1, 8});
+  add_pruned<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, {1, 8});
   for (const double s : {0.25, 0.5}) {
     add(at("channel_bitmap/bf16/2:4", s, 1, p.shape), product<channel_bitmap<bfloat16, 2, 4>>, p, s,
         std::size_t{1});

@@ -57,9 +57,8 @@ void run(const work& how) {
   const matrix_view<const float, device_space> in(xs.data(), how.tokens, how.shape.inputs);
   if constexpr (Gated) {
     const section<teal> all{0, how.shape.outputs, keep};
-    multiply_gated(
-        exec, weight, stacked<teal>{&all, 1}, in,
-        matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs / 2));
+    multiply_gated(exec, weight, stacked<teal>{&all, 1}, in,
+                   matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs / 2));
   } else {
     multiply(exec, weight, keep, in,
              matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs));

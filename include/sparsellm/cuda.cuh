@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything that runs on NVIDIA GPUs. For files that nvcc compiles; sparsellm/sparsellm.hpp is the
-// host's side.
+// Everything that runs on NVIDIA GPUs, but for cuda/any_weight.cuh. For files that nvcc compiles;
+// sparsellm/sparsellm.hpp is the host's side.
 #pragma once
 
 #include "sparsellm/cuda/active_set.cuh"

@@ -50,7 +50,8 @@ struct device {
     return sparsellm::cuda::to_device(exec, sparsellm::vector_view<const float>(v));
   }
   template <class F>
-  sparsellm::packed_matrix<F, sparsellm::device_space> pack(const std::vector<float>& w, sparsellm::extents e) {
+  sparsellm::packed_matrix<F, sparsellm::device_space> pack(const std::vector<float>& w,
+                                                            sparsellm::extents e) {
     return sparsellm::cuda::to_device(
         exec, sparsellm::pack<F>(
                   host, sparsellm::matrix_view<const float>(w.data(), e.outputs, e.inputs)));

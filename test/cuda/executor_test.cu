@@ -56,8 +56,8 @@ TEST_CASE("cuda: a step is captured into a graph, after it has run once") {
     multiply(d.exec, dense, s, x.view(), y.view(), active);
     multiply(d.exec, nm, s, x.view(), z.view());
     multiply_gated(d.exec, nm, stacked<teal>{&all, 1},
-                         matrix_view<const float, device_space>(x.data(), 1, e.inputs),
-                         matrix_view<float, device_space>(h.data(), 1, e.outputs / 2));
+                   matrix_view<const float, device_space>(x.data(), 1, e.inputs),
+                   matrix_view<float, device_space>(h.data(), 1, e.outputs / 2));
   };
   cudaGraph_t graph = nullptr;
   const auto capture = [&] {

@@ -19,7 +19,7 @@
 #include "sparsellm/calibrate/uniform.hpp"
 
 using namespace llama;
-using sparsellm::storage;
+using sparsellm::element_kind;
 
 namespace {
 

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "catch2_any.hpp"
@@ -20,8 +21,7 @@ using namespace sparsellm;
 // Sizes that halve into whole lanes, with tiles and half tiles to spare, and sizes that do not.
 TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
                    channel_major<float>, channel_major<bfloat16>, channel_major<q8_0>,
-                   channel_major<q4_1>, (n_of_m<half, 2, 4>),
-                   (channel_bitmap<bfloat16, 2, 4>)) {
+                   channel_major<q4_1>, (n_of_m<half, 2, 4>), (channel_bitmap<bfloat16, 2, 4>)) {
   using F = TestType;
   device d;
   for (const extents e : {extents{64, 200}, {256, 1100}, {768, 577}, {50, 70}}) {
@@ -49,6 +49,24 @@ TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
            gated);
       CHECK(d.down(h, tokens * hidden) == d.down(apart, tokens * hidden));
     }
+    // One token, and what the down projection will read.
+    const vector_view<const float, device_space> x0(xs.data(), e.inputs);
+    const vector_view<float, device_space> h0(h.data(), hidden);
+    multiply_gated(d.exec, weight, s,
+                   matrix_view<const float, device_space>(x0.data(), 1, e.inputs),
+                   matrix_view<float, device_space>(apart.data(), 1, hidden));
+    active_set live(d.exec, hidden);
+    multiply_gated(d.exec, weight, s, x0, h0, teal{magnitude{}, above{0.01f}}, live);
+    const std::vector<float> one = d.down(h, hidden);
+    CHECK(one == d.down(apart, hidden));
+    std::uint32_t count = 0, wanted_count = 0;
+    cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(live.view().count, 1),
+               vector_view<std::uint32_t>(&count, 1));
+    for (const float v : one) wanted_count += std::fabs(v) > 0.01f ? 1 : 0;
+    CHECK(count == wanted_count);
+    multiply_gated(d.exec, weight, s,
+                   matrix_view<const float, device_space>(xs.data(), 8, e.inputs),
+                   matrix_view<float, device_space>(h.data(), 8, hidden));
     // The gate itself, of the last token.
     const vector_view<const float> last(&x[7 * e.inputs], e.inputs);
     std::vector<double> gates(e.outputs), ups(e.outputs), magnitudes(e.outputs);
@@ -72,10 +90,10 @@ TEST_CASE("cuda: gated products of wrong shapes are refused") {
   const section<keep_all> all{0, 64, {}}, half_of{0, 32, {}};
   const matrix_view<const float, device_space> in(x.data(), 1, 8);
   CHECK_THROWS_AS(multiply_gated(d.exec, weight, stacked<keep_all>{&all, 1}, in,
-                                       matrix_view<float, device_space>(h.data(), 1, 64)),
+                                 matrix_view<float, device_space>(h.data(), 1, 64)),
                   shape_error);
   CHECK_THROWS_AS(multiply_gated(d.exec, weight, stacked<keep_all>{&half_of, 1}, in,
-                                       matrix_view<float, device_space>(h.data(), 1, 32)),
+                                 matrix_view<float, device_space>(h.data(), 1, 32)),
                   shape_error);
   CHECK_THROWS_AS(gate(d.exec, in, in, matrix_view<float, device_space>(h.data(), 1, 5)),
                   shape_error);

@@ -25,8 +25,8 @@ class active_set<device_space> {
   // Room for `channels`. Throws shape_error for more than 31-bit indices reach.
   active_set(cuda::executor& exec, std::size_t channels)
       : index_(exec.stream(), channels), value_(exec.stream(), channels), count_(exec.stream(), 1) {
-    require<shape_error>(channels <= 0x7fffffffu,
-                         "active_set: at most 2^31 - 1 channels, got ", channels);
+    require<shape_error>(channels <= 0x7fffffffu, "active_set: at most 2^31 - 1 channels, got ",
+                         channels);
   }
   [[nodiscard]] std::size_t capacity() const noexcept { return index_.size(); }
   [[nodiscard]] active_view<device_space> view() const noexcept {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between host and device, and packed weights to the device. Copies are in stream order, and what they
-// read on the host must stay until they are done; those to the host wait.
+// Between host and device, and packed weights to the device. Copies are in stream order, and what
+// they read on the host must stay until they are done; those to the host wait.
 #pragma once
 
 #include <cuda_runtime_api.h>

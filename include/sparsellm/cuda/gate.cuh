@@ -30,9 +30,8 @@ inline void launch_gate(cuda::executor& exec, matrix_view<const float, device_sp
   if (out.rows() == 0 || out.cols() == 0) return;
   const auto rows = static_cast<unsigned>(out.rows()), cols = static_cast<unsigned>(out.cols());
   const dim3 grid((cols + gate_threads - 1) / gate_threads, std::min(rows, 65535u));
-  gate_kernel<<<grid, gate_threads, 0, exec.stream()>>>(gates.data(), gates.stride(), ups.data(),
-                                                        ups.stride(), rows, cols, out.data(),
-                                                        out.stride());
+  gate_kernel<<<grid, gate_threads, 0, exec.stream()>>>(
+      gates.data(), gates.stride(), ups.data(), ups.stride(), rows, cols, out.data(), out.stride());
   cuda::check(cudaGetLastError(), "gate: launch");
 }
 
@@ -42,23 +41,21 @@ inline void launch_gate(cuda::executor& exec, matrix_view<const float, device_sp
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// out [tokens, n] = silu(gates [tokens, n]) ∘ ups [tokens, n] (SwiGLU, arXiv 2002.05202, section 2);
-// out may be either. Throws shape_error when sizes differ.
+// out [tokens, n] = silu(gates [tokens, n]) ∘ ups [tokens, n] (SwiGLU, arXiv 2002.05202, section
+// 2); out may be either. Throws shape_error when sizes differ.
 inline void gate(cuda::executor& exec, matrix_view<const float, device_space> gates,
-                 matrix_view<const float, device_space> ups,
-                 matrix_view<float, device_space> out) {
-  require<shape_error>(gates.rows() == out.rows() && ups.rows() == out.rows(), "gate: ",
-                       gates.rows(), " rows of gates and ", ups.rows(), " of values for ",
+                 matrix_view<const float, device_space> ups, matrix_view<float, device_space> out) {
+  require<shape_error>(gates.rows() == out.rows() && ups.rows() == out.rows(),
+                       "gate: ", gates.rows(), " rows of gates and ", ups.rows(), " of values for ",
                        out.rows(), " of outputs");
-  require<shape_error>(gates.cols() == out.cols() && ups.cols() == out.cols(), "gate: ",
-                       gates.cols(), " gates and ", ups.cols(), " values for ", out.cols(),
-                       " outputs");
+  require<shape_error>(gates.cols() == out.cols() && ups.cols() == out.cols(),
+                       "gate: ", gates.cols(), " gates and ", ups.cols(), " values for ",
+                       out.cols(), " outputs");
   detail::device::launch_gate(exec, gates, ups, out);
 }
 // The same for one token: all [n].
 inline void gate(cuda::executor& exec, vector_view<const float, device_space> gates,
-                 vector_view<const float, device_space> ups,
-                 vector_view<float, device_space> out) {
+                 vector_view<const float, device_space> ups, vector_view<float, device_space> out) {
   gate(exec, matrix_view<const float, device_space>(gates.data(), 1, gates.size()),
        matrix_view<const float, device_space>(ups.data(), 1, ups.size()),
        matrix_view<float, device_space>(out.data(), 1, out.size()));

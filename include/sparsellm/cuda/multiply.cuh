@@ -40,14 +40,13 @@ concept device_view = packed_view<V> && std::same_as<typename V::space, device_s
 template <class V>
 concept device_rows = device_view<V> && row_view<V>;
 template <class V>
-concept device_channels = device_view<V> && (brick_view<V> || quantized_view<V>);
+concept device_channels = device_view<V> &&(brick_view<V> || quantized_view<V>);
 template <class V>
 concept device_nm = device_view<V> && nm_view<V>;
 template <class V>
 concept device_bitmap = device_view<V> && bitmap_view<V>;
 template <class V>
-concept multiplied =
-    device_rows<V> || device_channels<V> || device_nm<V> || device_bitmap<V>;
+concept multiplied = device_rows<V> || device_channels<V> || device_nm<V> || device_bitmap<V>;
 
 // What mma.sp multiplies. Up to nm_batch tokens the products are bound by memory, the weights
 // read once, and activations stay floats.

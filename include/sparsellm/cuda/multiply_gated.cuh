@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first half of a gated MLP on a device: h = silu(gate · x) ∘ (up · x), gate stacked on up, and
-// the channels of h that the down projection will read. Where channels are skipped the product's last
-// block applies the gate, so that the stack's outputs never exist; the other formats take a second
-// kernel. The bits are those of multiply() and then gate() for every format.
+// the channels of h that the down projection will read. Where channels are skipped the product's
+// last block applies the gate, so that the stack's outputs never exist; the other formats take a
+// second kernel. The bits are those of multiply() and then gate() for every format.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -101,8 +101,7 @@ void multiply_gated(cuda::executor& exec, const V& w, const S& s,
 
 // All of the above for a weight that owns its bytes.
 template <packed_format F, class... Rest>
-void multiply_gated(cuda::executor& exec, const packed_matrix<F, device_space>& w,
-                    Rest&&... rest) {
+void multiply_gated(cuda::executor& exec, const packed_matrix<F, device_space>& w, Rest&&... rest) {
   multiply_gated(exec, w.view(), std::forward<Rest>(rest)...);
 }
 

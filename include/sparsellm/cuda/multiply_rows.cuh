@@ -61,8 +61,8 @@ void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> l
   detail::check_vectors(w.shape, x, y);
   const vector_view<float, device_space> marks = exec.activations(w.shape.outputs);
   detail::device::scatter(exec, {live.index, nullptr, live.count}, marks);
-  multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{}, x,
-                y);
+  multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{},
+                x, y);
 }
 template <detail::device::device_rows V>
 void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& live,

@@ -64,7 +64,7 @@ void lay_out(cuda::executor& exec, matrix_view<const T, device_space> weight,
   std::size_t bytes = 0;
   const auto scan = [&](void* memory) {
     cuda::check(cub::DeviceScan::ExclusiveSum(memory, bytes, lines.data(), begins,
-                                        static_cast<int>(channels + 1), exec.stream()),
+                                              static_cast<int>(channels + 1), exec.stream()),
                 "pack_masked: where channels begin");
   };
   scan(nullptr);
@@ -85,17 +85,17 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 // format's pattern or a kept weight is not finite as the storage type.
 template <packed_format F, class T>
 requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
-[[nodiscard]] packed_matrix<F, device_space> pack_masked(cuda::executor& exec,
-                                                         matrix_view<T, device_space> weight,
-                                                         const cuda::device_mask& mask) {
+    [[nodiscard]] packed_matrix<F, device_space> pack_masked(cuda::executor& exec,
+                                                             matrix_view<T, device_space> weight,
+                                                             const cuda::device_mask& mask) {
   using detail::device::first_wrong, detail::device::nothing_wrong, detail::device::prune_threads;
   using stored = std::remove_const_t<T>;
   const extents e{weight.rows(), weight.cols()};
   require<shape_error>(mask.shape() == e, "pack_masked: a mask of ", e.outputs, "x", e.inputs,
                        " expected, got ", mask.shape().outputs, "x", mask.shape().inputs);
   require<shape_error>(e.outputs <= 0x7fffffffu && e.inputs < 0x7fffffffu,
-                       "pack_masked: fewer than 2^31 outputs and inputs expected, got ",
-                       e.outputs, "x", e.inputs);
+                       "pack_masked: fewer than 2^31 outputs and inputs expected, got ", e.outputs,
+                       "x", e.inputs);
   const std::size_t bytes = storage_bytes<F>(e);
   cuda::device_buffer<std::byte> storage(exec.stream(), bytes);
   cuda::check(cudaMemsetAsync(storage.data(), 0, bytes, exec.stream()), "pack_masked");
@@ -103,7 +103,8 @@ requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
   const auto rows = static_cast<unsigned>(e.outputs), cols = static_cast<unsigned>(e.inputs);
 
   const first_wrong none[2] = {nothing_wrong, nothing_wrong};
-  cuda::device_buffer<first_wrong> wrong = cuda::to_device(exec, vector_view<const first_wrong>(none, 2));
+  cuda::device_buffer<first_wrong> wrong =
+      cuda::to_device(exec, vector_view<const first_wrong>(none, 2));
   auto* const scales = const_cast<float*>(view.scales);  // lie in `storage`
   detail::device::check_kernel<F, stored>
       <<<(rows + prune_threads - 1) / prune_threads, prune_threads, 0, exec.stream()>>>(
@@ -114,9 +115,9 @@ requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
   require<value_error>(found[0] == nothing_wrong, "pack_masked: the mask does not keep ",
                        F::pattern.n, " of every ", F::pattern.m, " from [", found[0] / e.inputs,
                        ", ", found[0] % e.inputs, "] on");
-  require<value_error>(found[1] == nothing_wrong, "pack_masked: weight [",
-                       found[1] / e.inputs, ", ", found[1] % e.inputs,
-                       "] is not a finite number that fits ", detail::stored_as<F>());
+  require<value_error>(found[1] == nothing_wrong, "pack_masked: weight [", found[1] / e.inputs,
+                       ", ", found[1] % e.inputs, "] is not a finite number that fits ",
+                       detail::stored_as<F>());
 
   detail::device::lay_out<F, stored>(exec, weight, mask, storage);
   cuda::check(cudaGetLastError(), "pack_masked: launch");

@@ -39,8 +39,9 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   device_buffer<double> mean(exec.stream(), scores.cols());
   if (scores.cols() == 0) return mean;
   const auto channels = static_cast<unsigned>(scores.cols());
-  detail::device::mean_scores_kernel<<<(channels + detail::device::deal_threads - 1) / detail::device::deal_threads, detail::device::deal_threads, 0,
-                       exec.stream()>>>(
+  detail::device::mean_scores_kernel<<<(channels + detail::device::deal_threads - 1) /
+                                           detail::device::deal_threads,
+                                       detail::device::deal_threads, 0, exec.stream()>>>(
       scores.data(), scores.stride(), static_cast<unsigned>(scores.rows()), channels, mean.data());
   check(cudaGetLastError(), "cuda::mean_scores: launch");
   return mean;
@@ -56,13 +57,15 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
                        "global_shuffle: at most 2^31 - 1 channels, got ", mean.size());
   if (mean.size() == 0) return channel_order();
   const auto n = static_cast<unsigned>(mean.size());
-  const unsigned blocks = (n + detail::device::deal_threads - 1) / detail::device::deal_threads, none = ~0u;
+  const unsigned blocks = (n + detail::device::deal_threads - 1) / detail::device::deal_threads,
+                 none = ~0u;
   device_buffer<std::uint32_t> channel(exec.stream(), n), sorted(exec.stream(), n);
   device_buffer<double> keys(exec.stream(), n);
   const device_buffer<unsigned> wrong = [&] {
     device_buffer<unsigned> first = to_device(exec, vector_view<const unsigned>(&none, 1));
-    detail::device::number_channels_kernel<<<blocks, detail::device::deal_threads, 0, exec.stream()>>>(
-        mean.data(), n, channel.data(), first.data());
+    detail::device::
+        number_channels_kernel<<<blocks, detail::device::deal_threads, 0, exec.stream()>>>(
+            mean.data(), n, channel.data(), first.data());
     check(cudaGetLastError(), "global_shuffle: launch");
     return first;
   }();

@@ -42,9 +42,11 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   const std::size_t n = x.rows() * x.cols();
   const auto at_most = static_cast<unsigned long long>(std::ceil(q * static_cast<double>(n)));
   const detail::device::selection start{at_most == 0 ? 0 : at_most - 1, 0, 0};
-  device_buffer<detail::device::selection> chosen = to_device(exec, vector_view<const detail::device::selection>(&start, 1));
+  device_buffer<detail::device::selection> chosen =
+      to_device(exec, vector_view<const detail::device::selection>(&start, 1));
   device_buffer<unsigned long long> counts(exec.stream(), detail::device::wide_digits);
-  check(cudaMemsetAsync(counts.data(), 0, detail::device::wide_digits * sizeof(unsigned long long), exec.stream()),
+  check(cudaMemsetAsync(counts.data(), 0, detail::device::wide_digits * sizeof(unsigned long long),
+                        exec.stream()),
         "cuda::exact_quantile");
   constexpr unsigned threads = 256;
   const auto blocks = static_cast<unsigned>(
@@ -54,8 +56,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
     detail::device::count_digits_kernel<<<blocks, threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         ends[pass + 1], ends[pass], chosen.data(), counts.data());
-    detail::device::choose_digit_kernel<<<1, detail::device::select_threads, 0, exec.stream()>>>(ends[pass + 1], chosen.data(),
-                                                                 counts.data());
+    detail::device::choose_digit_kernel<<<1, detail::device::select_threads, 0, exec.stream()>>>(
+        ends[pass + 1], chosen.data(), counts.data());
     check(cudaGetLastError(), "cuda::exact_quantile: launch");
   }
   const detail::device::selection found = to_host(exec, chosen)[0];

@@ -60,10 +60,12 @@ template <class T>
   device_semi_structured<T> out{e, exec.allocate<T>(e.outputs * e.inputs / 2),
                                 exec.allocate<typename S::element>(e.outputs * columns),
                                 exec.allocate<float>(view.scales == nullptr ? 0 : e.outputs)};
-  const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) / detail::device::metadata_threads),
+  const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) /
+                                        detail::device::metadata_threads),
                   static_cast<unsigned>(e.outputs));
   detail::device::to_semi_structured_kernel<T>
-      <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(view, out.values.data(), out.metadata.data());
+      <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(view, out.values.data(),
+                                                                     out.metadata.data());
   check(cudaGetLastError(), "cuda::to_semi_structured: launch");
   if (view.scales != nullptr)
     check(cudaMemcpyAsync(out.scales.data(), view.scales, e.outputs * sizeof(float),
@@ -97,21 +99,23 @@ template <class T>
   const auto view = F::template make_view<device_space>(storage.data(), e);
   const detail::device::first_wrong none[2] = {detail::device::nothing_wrong, nothing_wrong};
   device_buffer<first_wrong> wrong = to_device(exec, vector_view<const first_wrong>(none, 2));
-  const dim3 grid(static_cast<unsigned>((view.cells() + detail::device::metadata_threads - 1) / detail::device::metadata_threads),
+  const dim3 grid(static_cast<unsigned>((view.cells() + detail::device::metadata_threads - 1) /
+                                        detail::device::metadata_threads),
                   static_cast<unsigned>(e.outputs));
-  detail::device::from_semi_structured_kernel<T><<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(
-      s.values.data(), s.metadata.data(), view, storage.data(), wrong.data(), wrong.data() + 1);
+  detail::device::from_semi_structured_kernel<T>
+      <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(
+          s.values.data(), s.metadata.data(), view, storage.data(), wrong.data(), wrong.data() + 1);
   check(cudaGetLastError(), "cuda::from_semi_structured: launch");
   if constexpr (F::has_scales)
     check(cudaMemcpyAsync(const_cast<float*>(view.scales), s.scales.data(),
                           e.outputs * sizeof(float), cudaMemcpyDeviceToDevice, exec.stream()),
           "cuda::from_semi_structured: scales");
   const buffer<first_wrong> found = to_host(exec, wrong);
-  require<value_error>(found[0] == detail::device::nothing_wrong, "cuda::from_semi_structured: the indices of row ",
-                       found[0] / e.inputs, ", channels from ", found[0] % e.inputs,
-                       " do not ascend");
-  require<value_error>(found[1] == detail::device::nothing_wrong, "cuda::from_semi_structured: value ", found[1],
-                       " is not a finite number");
+  require<value_error>(found[0] == detail::device::nothing_wrong,
+                       "cuda::from_semi_structured: the indices of row ", found[0] / e.inputs,
+                       ", channels from ", found[0] % e.inputs, " do not ascend");
+  require<value_error>(found[1] == detail::device::nothing_wrong,
+                       "cuda::from_semi_structured: value ", found[1], " is not a finite number");
   return {e, std::move(storage)};
 }
 

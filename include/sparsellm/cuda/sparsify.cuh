@@ -28,7 +28,8 @@ inline void check_room(std::size_t inputs, const active_set<device_space>& out) 
                        " channels expected, this one holds ", out.capacity());
 }
 
-// Writes to x [channels] the values of what is active, 1 when the view has none, and zeros elsewhere.
+// Writes to x [channels] the values of what is active, 1 when the view has none, and zeros
+// elsewhere.
 inline void scatter(cuda::executor& exec, active_view<device_space> active,
                     vector_view<float, device_space> x) {
   cuda::check(cudaMemsetAsync(x.data(), 0, x.size() * sizeof(float), exec.stream()),

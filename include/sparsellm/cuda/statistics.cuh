@@ -29,7 +29,8 @@
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 
-inline void check_rows(const char* what, matrix_view<const float, device_space> x, std::size_t channels) {
+inline void check_rows(const char* what, matrix_view<const float, device_space> x,
+                       std::size_t channels) {
   require<shape_error>(x.cols() == channels, what, ": rows of ", channels,
                        " channels expected, got ", x.cols());
   require<shape_error>(x.rows() <= 0x7fffffffu && x.cols() <= 0x7fffffffu, what,
@@ -57,7 +58,8 @@ class device_histogram {
   }
   // x [rows, channels], times scale [channels] when there is one. Throws shape_error for another
   // scale.
-  void observe(executor& exec, matrix_view<const float, device_space> x, vector_view<const float, device_space> scale = {}) {
+  void observe(executor& exec, matrix_view<const float, device_space> x,
+               vector_view<const float, device_space> scale = {}) {
     detail::device::check_rows("cuda::device_histogram", x, x.cols());
     require<shape_error>(scale.empty() || scale.size() == x.cols(),
                          "cuda::device_histogram: a scale of ", x.cols(),
@@ -65,9 +67,10 @@ class device_histogram {
     if (x.rows() == 0 || x.cols() == 0) return;
     const unsigned blocks = std::min(detail::device::blocks_for(x.rows() * x.cols()),
                                      32 * static_cast<unsigned>(exec.device().multiprocessors));
-    detail::device::histogram_kernel<<<blocks, detail::device::statistics_threads, 0, exec.stream()>>>(
-        x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
-        scale.empty() ? nullptr : scale.data(), bins_.data(), apart_.data(), apart_.data() + 1);
+    detail::device::
+        histogram_kernel<<<blocks, detail::device::statistics_threads, 0, exec.stream()>>>(
+            x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
+            scale.empty() ? nullptr : scale.data(), bins_.data(), apart_.data(), apart_.data() + 1);
     check(cudaGetLastError(), "cuda::device_histogram: launch");
   }
   // Adds what was counted to the host's. Waits.
@@ -95,7 +98,8 @@ class device_channel_stats {
   // x [rows, channels]. Throws shape_error for other rows.
   void observe(executor& exec, matrix_view<const float, device_space> x) {
     detail::device::check_rows("cuda::device_channel_stats", x, sums_.size());
-    detail::device::channel_stats_kernel<<<detail::device::blocks_for(x.cols()), detail::device::statistics_threads, 0, exec.stream()>>>(
+    detail::device::channel_stats_kernel<<<detail::device::blocks_for(x.cols()),
+                                           detail::device::statistics_threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         firing_threshold_, sums_.data());
     check(cudaGetLastError(), "cuda::device_channel_stats: launch");
@@ -132,7 +136,8 @@ class device_entropy {
   // x [rows, channels]. Throws shape_error for other rows.
   void observe(executor& exec, matrix_view<const float, device_space> x) {
     detail::device::check_rows("cuda::device_entropy", x, ranges_.size());
-    detail::device::entropy_kernel<<<detail::device::blocks_for(x.cols()), detail::device::statistics_threads, 0, exec.stream()>>>(
+    detail::device::entropy_kernel<<<detail::device::blocks_for(x.cols()),
+                                     detail::device::statistics_threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         ranges_.data(), static_cast<unsigned>(bins_), absolute_, counts_.data(),
         non_finite_.data());

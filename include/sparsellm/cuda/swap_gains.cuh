@@ -35,7 +35,8 @@ class device_swap_gains {
  public:
   // channels [places]: columns of scores [rows, channels], p.m neighbours a group, the last group
   // may be short. Throws shape_error for more places than a map of 2^30 gains has.
-  device_swap_gains(cuda::executor& exec, nm_pattern p, matrix_view<const float, device_space> scores,
+  device_swap_gains(cuda::executor& exec, nm_pattern p,
+                    matrix_view<const float, device_space> scores,
                     vector_view<const std::uint32_t> channels)
       : exec_(exec),
         pattern_(p),
@@ -57,8 +58,10 @@ class device_swap_gains {
                          "expected, got ",
                          places_, " and ", scores.rows());
     for (std::size_t i = 0; i < places_; ++i) slot_[i] = static_cast<std::uint32_t>(i);
-    cuda::check(cudaMemsetAsync(score_.data(), 0, places_ * rows_ * sizeof(float), exec.stream()), what);
-    cuda::check(cudaMemsetAsync(gain_.data(), 0, gain_.size() * sizeof(double), exec.stream()), what);
+    cuda::check(cudaMemsetAsync(score_.data(), 0, places_ * rows_ * sizeof(float), exec.stream()),
+                what);
+    cuda::check(cudaMemsetAsync(gain_.data(), 0, gain_.size() * sizeof(double), exec.stream()),
+                what);
     cuda::copy(exec_, vector_view<const std::uint32_t>(channel_), slot_there_.view());
     gather_scores_kernel<<<dim3(blocks_of(scores.rows()), static_cast<unsigned>(places_)),
                            swap_threads, 0, exec.stream()>>>(
@@ -104,8 +107,9 @@ class device_swap_gains {
         const auto [i, j] = chosen[k];
         const std::size_t a = group_of(i), b = group_of(j);
         if (!(now[2 * k] + now[2 * k + 1] - (kept_[a] + kept_[b]) > bound)) {
-          cuda::check(cudaMemsetAsync(gain_.data() + i * places_ + j, 0, sizeof(double), exec_.stream()),
-                what);
+          cuda::check(
+              cudaMemsetAsync(gain_.data() + i * places_ + j, 0, sizeof(double), exec_.stream()),
+              what);
           next = place[k] + 1;
           break;
         }
@@ -152,7 +156,7 @@ class device_swap_gains {
     cuda::copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
     cuda::copy(exec_, vector_view<const std::uint8_t>(fresh), fresh_.view());
     cuda::copy(exec_, vector_view<const std::uint32_t>(groups),
-         vector_view<std::uint32_t, device_space>(list_.data(), groups.size()));
+               vector_view<std::uint32_t, device_space>(list_.data(), groups.size()));
     refresh_groups_kernel<<<static_cast<unsigned>(groups.size()), swap_threads, 0,
                             exec_.stream()>>>(there(), list_.data());
     constexpr std::size_t pairs = swap_threads / gain_lanes;  // of a block
@@ -168,14 +172,15 @@ class device_swap_gains {
     const thrust::counting_iterator<std::uint32_t> entries(0);
     const worth_exchanging worth{gain_.data(), static_cast<std::uint32_t>(places_), bound};
     const auto all = static_cast<int>(places_ * places_);
-    cuda::device_buffer<std::uint32_t> at(exec_.stream(), places_ * places_), count(exec_.stream(), 1);
+    cuda::device_buffer<std::uint32_t> at(exec_.stream(), places_ * places_),
+        count(exec_.stream(), 1);
     std::size_t bytes = 0;
     cuda::check(cub::DeviceSelect::If(nullptr, bytes, entries, at.data(), count.data(), all, worth,
-                                exec_.stream()),
-          what);
-    cuda::check(cub::DeviceSelect::If(exec_.scratch(bytes), bytes, entries, at.data(), count.data(), all,
-                                worth, exec_.stream()),
-          what);
+                                      exec_.stream()),
+                what);
+    cuda::check(cub::DeviceSelect::If(exec_.scratch(bytes), bytes, entries, at.data(), count.data(),
+                                      all, worth, exec_.stream()),
+                what);
     const std::uint32_t n = cuda::to_host(exec_, count)[0];
     std::vector<swap_pair> found(n);
     if (n == 0) return found;
@@ -185,10 +190,10 @@ class device_swap_gains {
                                                                            n, keys.data());
     cuda::check(cudaGetLastError(), what);
     const auto sort = [&](void* memory) {
-      cuda::check(cub::DeviceRadixSort::SortPairsDescending(memory, bytes, keys.data(),
-                                                      sorted_keys.data(), at.data(), sorted.data(),
-                                                      static_cast<int>(n), 0, 64, exec_.stream()),
-            what);
+      cuda::check(cub::DeviceRadixSort::SortPairsDescending(
+                      memory, bytes, keys.data(), sorted_keys.data(), at.data(), sorted.data(),
+                      static_cast<int>(n), 0, 64, exec_.stream()),
+                  what);
     };
     sort(nullptr);
     sort(exec_.scratch(bytes));
@@ -203,7 +208,8 @@ class device_swap_gains {
   [[nodiscard]] buffer<double> kept_after(const std::vector<swap_pair>& pairs) {
     if (pairs.empty()) return {};
     cuda::copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
-    const cuda::device_buffer<swap_pair> listed = cuda::to_device(exec_, vector_view<const swap_pair>(pairs));
+    const cuda::device_buffer<swap_pair> listed =
+        cuda::to_device(exec_, vector_view<const swap_pair>(pairs));
     cuda::device_buffer<double> now(exec_.stream(), 2 * pairs.size());
     exchanged_kept_kernel<<<dim3(static_cast<unsigned>(pairs.size()), 2), swap_threads, 0,
                             exec_.stream()>>>(there(), listed.data(), now.data());
@@ -216,7 +222,7 @@ class device_swap_gains {
   std::size_t places_, rows_;
   std::vector<std::uint32_t> channel_, slot_;  // [places]
   std::vector<double> kept_;                   // [groups]
-  cuda::device_buffer<float> score_, bar_;           // [slots][rows], [places][rows]
+  cuda::device_buffer<float> score_, bar_;     // [slots][rows], [places][rows]
   cuda::device_buffer<std::uint32_t> slot_there_, list_;
   cuda::device_buffer<std::uint8_t> fresh_;
   cuda::device_buffer<double> rest_, kept_there_, gain_;

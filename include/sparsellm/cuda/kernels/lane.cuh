@@ -106,7 +106,8 @@ struct quantized_lane {
            static_cast<unsigned>(byte_of_output(in_byte)) + (j < Bytes ? 0 : 64);
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {
-    return words::load(first + c / w.block_channels * w.block_stride + c % w.block_channels * w.channel_stride);
+    return words::load(first + c / w.block_channels * w.block_stride +
+                       c % w.block_channels * w.channel_stride);
   }
   // Levels, 0 for the level that means 0.
   __device__ static void decode(const words& raw, float (&level)[outputs]) {

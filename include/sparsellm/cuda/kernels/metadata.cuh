@@ -22,8 +22,7 @@ inline constexpr unsigned metadata_threads = 128;
 // values [outputs][inputs / 2] and metadata of a weight whose strips and cells are all full. A
 // thread a metadata element. Grid: [columns, outputs].
 template <class T>
-static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w,
-                                                 T* values,
+static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w, T* values,
                                                  typename semi_structured<T>::element* metadata) {
   using S = semi_structured<T>;
   constexpr unsigned channels = 4 * S::groups;

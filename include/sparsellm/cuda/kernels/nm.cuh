@@ -86,8 +86,7 @@ __device__ void load_activations(const S& keep, const float* x, unsigned c0, uns
 // sum + the lane's dot product; a: its activations. 2:4 chooses among registers: of four channels
 // the first kept is 0, 1 or 2 and the second 1, 2 or 3.
 template <class F>
-__device__ float dot_two_of_four(const nm_lane<F>& w, const float (&a)[lane_channels],
-                                 float sum) {
+__device__ float dot_two_of_four(const nm_lane<F>& w, const float (&a)[lane_channels], float sum) {
 #pragma unroll
   for (unsigned g = 0; g < lane_channels / 4; ++g) {
     const std::uint32_t bits = w.bits >> 4 * g;
@@ -127,8 +126,8 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
 template <class F, int Tokens, int Strips, class S>
 static __global__ void __launch_bounds__(nm_warps * 32, 1)
     nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
-                  const __grid_constant__ section_list<S> sections,
-                  const __grid_constant__ token_batch batch) {
+              const __grid_constant__ section_list<S> sections,
+              const __grid_constant__ token_batch batch) {
   constexpr bool two_of_four = F::pattern.n == 2 && F::pattern.m == 4;
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const auto cells = static_cast<unsigned>(w.cells()), strips = static_cast<unsigned>(w.strips());

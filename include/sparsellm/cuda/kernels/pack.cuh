@@ -95,8 +95,8 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
       const unsigned i = static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
       element value{};
       if (i < length && r < rows) {
-        value =
-            stored_value<element>(widen(weight[r * stride + c + i]), F::has_scales ? scales[r] : 0.0f);
+        value = stored_value<element>(widen(weight[r * stride + c + i]),
+                                      F::has_scales ? scales[r] : 0.0f);
       }
       values[count++] = value;
     }

@@ -193,8 +193,7 @@ static __global__ void __launch_bounds__(mma_threads)
 #pragma unroll
       for (unsigned n = 0; n < tiles_n; ++n) {
         std::uint32_t x[4];
-        load_matrices(x,
-                      rows + ((step * 4 + lane / 8) ^ lane % 8) * 16 + n * 8 * token_cell_bytes);
+        load_matrices(x, rows + ((step * 4 + lane / 8) ^ lane % 8) * 16 + n * 8 * token_cell_bytes);
 #pragma unroll
         for (unsigned m = 0; m < tiles_m; ++m) {
           const std::uint32_t a[4] = {value[m][0][2 * step], value[m][1][2 * step],

@@ -23,17 +23,15 @@ inline constexpr unsigned shared_strips = 4, shared_from = 4 * 128;
 
 template <class F, int Tokens, int Strips, class S>
 void launch_nm(cuda::executor& exec, const nm_weight<typename F::element>& w,
-                   const section_list<S>& sections, const token_batch& batch) {
+               const section_list<S>& sections, const token_batch& batch) {
   const unsigned blocks = (static_cast<unsigned>(w.strips()) + Strips - 1) / Strips;
-  nm_kernel<F, Tokens, Strips, S>
-      <<<blocks, nm_warps * 32, 0, exec.stream()>>>(w, sections, batch);
+  nm_kernel<F, Tokens, Strips, S><<<blocks, nm_warps * 32, 0, exec.stream()>>>(w, sections, batch);
   cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 template <class F, class S>
-void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w,
-                    const stacked<S>& s, matrix_view<const float, device_space> x,
-                    matrix_view<float, device_space> y) {
+void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, const stacked<S>& s,
+                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   const section_list<S> sections(s);
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     if (w.strips() >= shared_from)

@@ -51,9 +51,9 @@ void rows_product(cuda::executor& exec, const row_weight<T>& w, const stacked<S>
 // The rows whose score [tokens, outputs] is kept, the others 0.
 template <storage_scalar T, class Keep>
 void kept_rows_product(cuda::executor& exec, const row_weight<T>& w,
-                        matrix_view<const float, device_space> scores, const Keep& keep,
-                        matrix_view<const float, device_space> x,
-                        matrix_view<float, device_space> y) {
+                       matrix_view<const float, device_space> scores, const Keep& keep,
+                       matrix_view<const float, device_space> x,
+                       matrix_view<float, device_space> y) {
   const section<keep_all> all{0, w.shape.outputs, {}};
   const section_list<keep_all> sections(stacked<keep_all>{&all, 1});
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {

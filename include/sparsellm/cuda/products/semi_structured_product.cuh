@@ -48,8 +48,8 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
   constexpr unsigned shared = Tile::stages * stage_bytes<Tile>;
   const auto kernel = semi_structured_kernel<T, Tile>;
   cuda::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared)),
-        "cuda::multiply: shared memory");
+                                   static_cast<int>(shared)),
+              "cuda::multiply: shared memory");
   const auto first = static_cast<unsigned>(s.first), last = static_cast<unsigned>(s.last);
   const unsigned rows = last - first / 8 * 8;
   const dim3 grid((rows + Tile::rows - 1) / Tile::rows, tiles_n);
