@@ -28,7 +28,7 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 template <class... F, class Body>
 void visit(format_list<F...>, const any_view<device_space>& w, const Body& body) {
   const weight_format format = w.functions->format;
-  (void)((format == value_of<F>()
+  (void)((format == detail::value_of<F>()
               ? (body(F::template make_view<device_space>(w.storage, w.shape)), true)
               : false) ||
          ...);

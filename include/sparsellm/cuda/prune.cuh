@@ -116,8 +116,8 @@ requires storage_scalar<std::remove_const_t<T>>
                                          matrix_view<T, device_space> weight, const S& saliency) {
   sparsellm::check(p);
   device_mask mask(exec, {weight.rows(), weight.cols()});
-  device_buffer<first_wrong> wrong =
-      to_device(exec, vector_view<const first_wrong>(&detail::device::nothing_wrong, 1));
+  device_buffer<detail::device::first_wrong> wrong = to_device(
+      exec, vector_view<const detail::device::first_wrong>(&detail::device::nothing_wrong, 1));
   const std::size_t groups = weight.rows() * p.groups(weight.cols());
   static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
   detail::device::mask_kernel<std::remove_const_t<T>>

@@ -97,8 +97,10 @@ template <class T>
   device_buffer<std::byte> storage(exec.stream(), bytes);
   check(cudaMemsetAsync(storage.data(), 0, bytes, exec.stream()), "cuda::from_semi_structured");
   const auto view = F::template make_view<device_space>(storage.data(), e);
-  const detail::device::first_wrong none[2] = {detail::device::nothing_wrong, nothing_wrong};
-  device_buffer<first_wrong> wrong = to_device(exec, vector_view<const first_wrong>(none, 2));
+  const detail::device::first_wrong none[2] = {detail::device::nothing_wrong,
+                                               detail::device::nothing_wrong};
+  device_buffer<detail::device::first_wrong> wrong =
+      to_device(exec, vector_view<const detail::device::first_wrong>(none, 2));
   const dim3 grid(static_cast<unsigned>((view.cells() + detail::device::metadata_threads - 1) /
                                         detail::device::metadata_threads),
                   static_cast<unsigned>(e.outputs));
@@ -110,7 +112,7 @@ template <class T>
     check(cudaMemcpyAsync(const_cast<float*>(view.scales), s.scales.data(),
                           e.outputs * sizeof(float), cudaMemcpyDeviceToDevice, exec.stream()),
           "cuda::from_semi_structured: scales");
-  const buffer<first_wrong> found = to_host(exec, wrong);
+  const buffer<detail::device::first_wrong> found = to_host(exec, wrong);
   require<value_error>(found[0] == detail::device::nothing_wrong,
                        "cuda::from_semi_structured: the indices of row ", found[0] / e.inputs,
                        ", channels from ", found[0] % e.inputs, " do not ascend");
