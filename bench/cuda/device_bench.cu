@@ -23,8 +23,8 @@
 #include "cuda/loop.cuh"
 #include "cuda/peers.hpp"
 #include "shapes.hpp"
-#include "sparsellm/cpu/executor.hpp"
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
@@ -44,8 +44,9 @@ cuda::executor& device() {
 
 // Packed once, and as many times on the device as the L2 cache does not hold.
 template <packed_format F>
-const std::vector<cuda::device_matrix<F>>& weights_of(extents shape) {
-  static std::map<std::pair<std::size_t, std::size_t>, std::vector<cuda::device_matrix<F>>> made;
+const std::vector<packed_matrix<F, device_space>>& weights_of(extents shape) {
+  static std::map<std::pair<std::size_t, std::size_t>, std::vector<packed_matrix<F, device_space>>>
+      made;
   auto& weights = made[{shape.outputs, shape.inputs}];
   if (weights.empty()) {
     cpu::executor host;
@@ -93,11 +94,10 @@ void gated(benchmark::State& state, projection p, double sparsity, std::size_t t
   auto h = device().allocate<float>(tokens * p.shape.outputs);
   const matrix_view<float, device_space> out(h.data(), tokens, p.shape.outputs);
   const section<teal> all{0, both.outputs, x.keep};
-  bench::time_steps(
-      state, device().stream(), weights.size(),
-      static_cast<double>(F::bytes(both)) * (1.0 - sparsity), [&](std::size_t i) {
-        cuda::multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
-      });
+  bench::time_steps(state, device().stream(), weights.size(),
+                    static_cast<double>(F::bytes(both)) * (1.0 - sparsity), [&](std::size_t i) {
+                      multiply_gated(device(), weights[i], stacked<teal>{&all, 1}, x.view, out);
+                    });
 }
 
 void peer_product(benchmark::State& state, const std::shared_ptr<bench::cuda_peer>& peer,
@@ -143,7 +143,7 @@ void add_channels(const std::string& name, const projection& p) {
 }
 
 template <packed_format F>
-void add_masked(const std::string& name, const projection& p,
+void add_pruned(const std::string& name, const projection& p,
                 const std::vector<std::size_t>& tokens) {
   for (const std::size_t t : tokens) add(at(name, -1, t, p.shape), product<F>, p, 0.0, t);
 }
@@ -158,17 +158,17 @@ int main(int argc, char** argv) {
   add_channels<channel_major<float>>("channel_major/f32", p);
   add_channels<channel_major<half>>("channel_major/f16", p);
   add_channels<channel_major<bfloat16>>("channel_major/bf16", p);
-  add_channels<q8_0<layout::channel_major>>("channel_major/q8_0", p);
-  add_channels<q4_1<layout::channel_major>>("channel_major/q4_1", p);
+  add_channels<channel_major<q8_0>>("channel_major/q8_0", p);
+  add_channels<channel_major<q4_1>>("channel_major/q4_1", p);
   if (p.shape.outputs > p.shape.inputs)
     for (const double s : {0.0, 0.5})
       add(at("gated/bf16", s, 1, {2 * p.shape.outputs, p.shape.inputs}),
           gated<channel_major<bfloat16>>, p, s, std::size_t{1});
-  add_masked<row_major<bfloat16>>("row_major/bf16", p, {1, 8});
-  add_masked<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, {1, 8, 16, 64, 512});
-  add_masked<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, {1, 8});
-  add_masked<n_of_m<bfloat16, 1, 4>>("n_of_m/bf16/1:4", p, {1, 8});
-  add_masked<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, {1, 8});
+  add_pruned<row_major<bfloat16>>("row_major/bf16", p, {1, 8});
+  add_pruned<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p, {1, 8, 16, 64, 512});
+  add_pruned<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, {1, 8});
+  add_pruned<n_of_m<bfloat16, 1, 4>>("n_of_m/bf16/1:4", p, {1, 8});
+  add_pruned<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, {1, 8});
   for (const double s : {0.25, 0.5}) {
     add(at("channel_bitmap/bf16/2:4", s, 1, p.shape), product<channel_bitmap<bfloat16, 2, 4>>, p, s,
         std::size_t{1});

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "sparsellm/cpu/executor.hpp"
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
@@ -57,9 +57,8 @@ void run(const work& how) {
   const matrix_view<const float, device_space> in(xs.data(), how.tokens, how.shape.inputs);
   if constexpr (Gated) {
     const section<teal> all{0, how.shape.outputs, keep};
-    cuda::multiply_gated(
-        exec, weight, stacked<teal>{&all, 1}, in,
-        matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs / 2));
+    multiply_gated(exec, weight, stacked<teal>{&all, 1}, in,
+                   matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs / 2));
   } else {
     multiply(exec, weight, keep, in,
              matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs));
@@ -86,17 +85,17 @@ int main(int argc, char** argv) {
   else if (format == "f32")
     run<channel_major<float>>(how);
   else if (format == "q8_0")
-    run<q8_0<layout::channel_major>>(how);
+    run<channel_major<q8_0>>(how);
   else if (format == "q4_1")
-    run<q4_1<layout::channel_major>>(how);
+    run<channel_major<q4_1>>(how);
   else if (format == "bf16-rows")
     run<row_major<bfloat16>>(how);
   else if (format == "bf16-gated")
     run<channel_major<bfloat16>, true>(how);
   else if (format == "q8_0-gated")
-    run<q8_0<layout::channel_major>, true>(how);
+    run<channel_major<q8_0>, true>(how);
   else if (format == "q4_1-gated")
-    run<q4_1<layout::channel_major>, true>(how);
+    run<channel_major<q4_1>, true>(how);
   else if (format == "2:4-bf16")
     run<n_of_m<bfloat16, 2, 4>>(how);
   else if (format == "2:4-i8")

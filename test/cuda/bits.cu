@@ -45,8 +45,8 @@ int main() {
   device d;
   print_bits<channel_major<float>>(d, "f32");
   print_bits<channel_major<bfloat16>>(d, "bf16");
-  print_bits<q8_0<layout::channel_major>>(d, "q8_0");
-  print_bits<q4_1<layout::channel_major>>(d, "q4_1");
+  print_bits<channel_major<q8_0>>(d, "q8_0");
+  print_bits<channel_major<q4_1>>(d, "q4_1");
   print_bits<n_of_m<bfloat16, 2, 4>>(d, "2:4");
   print_bits<n_of_m<half, 4, 8>>(d, "4:8");
 }

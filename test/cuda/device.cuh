@@ -9,9 +9,10 @@
 #include <random>
 #include <vector>
 
-#include "sparsellm/cpu/executor.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/pack/pack.hpp"
 
 inline std::vector<float> normal(std::size_t n, unsigned seed) {
   std::mt19937 random(seed);
@@ -49,7 +50,8 @@ struct device {
     return sparsellm::cuda::to_device(exec, sparsellm::vector_view<const float>(v));
   }
   template <class F>
-  sparsellm::cuda::device_matrix<F> pack(const std::vector<float>& w, sparsellm::extents e) {
+  sparsellm::packed_matrix<F, sparsellm::device_space> pack(const std::vector<float>& w,
+                                                            sparsellm::extents e) {
     return sparsellm::cuda::to_device(
         exec, sparsellm::pack<F>(
                   host, sparsellm::matrix_view<const float>(w.data(), e.outputs, e.inputs)));

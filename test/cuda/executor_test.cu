@@ -6,7 +6,7 @@
 
 #include "catch2_any.hpp"
 #include "cuda/device.cuh"
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
@@ -51,13 +51,13 @@ TEST_CASE("cuda: a step is captured into a graph, after it has run once") {
   auto y = d.exec.allocate<float>(e.outputs), z = d.exec.allocate<float>(e.outputs),
        h = d.exec.allocate<float>(e.outputs / 2);
   const section<teal> all{0, e.outputs, s};
-  cuda::active_set active(d.exec, e.inputs);
+  active_set active(d.exec, e.inputs);
   const auto step = [&] {
     multiply(d.exec, dense, s, x.view(), y.view(), active);
     multiply(d.exec, nm, s, x.view(), z.view());
-    cuda::multiply_gated(d.exec, nm, stacked<teal>{&all, 1},
-                         matrix_view<const float, device_space>(x.data(), 1, e.inputs),
-                         matrix_view<float, device_space>(h.data(), 1, e.outputs / 2));
+    multiply_gated(d.exec, nm, stacked<teal>{&all, 1},
+                   matrix_view<const float, device_space>(x.data(), 1, e.inputs),
+                   matrix_view<float, device_space>(h.data(), 1, e.outputs / 2));
   };
   cudaGraph_t graph = nullptr;
   const auto capture = [&] {

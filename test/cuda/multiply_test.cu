@@ -46,12 +46,11 @@ std::size_t outside(const std::vector<float>& y, const std::vector<double>& expe
 
 TEMPLATE_TEST_CASE("cuda products agree with the reference", "", row_major<float>, row_major<half>,
                    row_major<bfloat16>, panel<bfloat16>, channel_major<float>, channel_major<half>,
-                   channel_major<bfloat16>, q8_0<layout::channel_major>,
-                   q4_0<layout::channel_major>, q4_1<layout::channel_major>,
-                   (quantized<4, 128, levels::affine>), (n_of_m<bfloat16, 2, 4>),
-                   (n_of_m<half, 4, 8>), (n_of_m<float, 2, 4>), (n_of_m<std::int8_t, 2, 4>),
-                   (n_of_m<bfloat16, 1, 4>), (n_of_m<bfloat16, 6, 8>), (n_of_m<half, 3, 7>),
-                   (n_of_m<std::int8_t, 1, 8>), (channel_bitmap<float, 2, 4>),
+                   channel_major<bfloat16>, channel_major<q8_0>, channel_major<q4_0>,
+                   channel_major<q4_1>, (channel_major<quantized<4, 128, quantization::affine>>),
+                   (n_of_m<bfloat16, 2, 4>), (n_of_m<half, 4, 8>), (n_of_m<float, 2, 4>),
+                   (n_of_m<std::int8_t, 2, 4>), (n_of_m<bfloat16, 1, 4>), (n_of_m<bfloat16, 6, 8>),
+                   (n_of_m<half, 3, 7>), (n_of_m<std::int8_t, 1, 8>), (channel_bitmap<float, 2, 4>),
                    (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<half, 3, 7>),
                    (channel_bitmap<std::int8_t, 4, 8>)) {
   using F = TestType;
@@ -92,7 +91,7 @@ TEMPLATE_TEST_CASE("cuda products agree with the reference", "", row_major<float
       const std::vector<float> one = d.down(y, e.outputs);
       CHECK(outside(one, expected, magnitudes, bound(e.inputs)) == 0);
 
-      cuda::active_set active(d.exec, e.inputs);
+      active_set active(d.exec, e.inputs);
       multiply(d.exec, weight, s, x0, again.view(), active);
       const std::vector<float> listed = d.down(again);
       CHECK(std::memcmp(listed.data(), one.data(), e.outputs * sizeof(float)) == 0);
@@ -113,8 +112,7 @@ TEMPLATE_TEST_CASE("cuda products agree with the reference", "", row_major<float
 }
 
 TEMPLATE_TEST_CASE("cuda: sections skip on their own, borders anywhere", "", row_major<half>,
-                   channel_major<bfloat16>, q8_0<layout::channel_major>,
-                   q4_1<layout::channel_major>) {
+                   channel_major<bfloat16>, channel_major<q8_0>, channel_major<q4_1>) {
   using F = TestType;
   device d;
   const extents e{301, 200};
@@ -191,8 +189,9 @@ TEST_CASE("docs: the support matrix is true of CUDA") {
       "\nOn `cuda::executor`, one token and batches. Written by `test/cuda/multiply_test.cu`.\n\n"
       "| format | float | half | bfloat16 | 8 bits | 4 bits |\n|---|---|---|---|---|---|\n" +
       three<row_major>("row_major") + three<panel>("panel") +
-      three<channel_major>("channel_major") + "| `quantized`, any group | - | - | - |" +
-      cells<quantized<8>, quantized<4>>() + "\n" + "| `n_of_m`, any N and M |" +
+      three<channel_major>("channel_major") + "| `quantized`, any block | - | - | - |" +
+      cells<channel_major<quantized<8>>, channel_major<quantized<4>>>() + "\n" +
+      "| `n_of_m`, any N and M |" +
       cells<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
             n_of_m<std::int8_t, 2, 4>>() +
       " - |\n| `channel_bitmap` |" +

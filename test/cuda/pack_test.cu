@@ -26,7 +26,7 @@ matrix_view<const float, device_space> matrix(const cuda::device_buffer<float>& 
 
 // From the first byte of the storage.
 template <class F>
-std::vector<std::byte> bytes_of(device& d, const cuda::device_matrix<F>& m) {
+std::vector<std::byte> bytes_of(device& d, const packed_matrix<F, device_space>& m) {
   std::vector<std::byte> bytes(F::bytes(m.shape()));
   cuda::copy(d.exec,
              vector_view<const std::byte, device_space>(m.storage_view().data(), bytes.size()),
@@ -49,7 +49,7 @@ TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16,
     const auto there = d.up(w);
     const cuda::device_mask mask =
         cuda::best_of_groups(d.exec, F::pattern, matrix(there, e), cuda::scaled_magnitude{});
-    const auto got = cuda::pack_masked<F>(d.exec, matrix(there, e), mask);
+    const auto got = pack_masked<F>(d.exec, matrix(there, e), mask);
     const auto wanted = pack_masked<F>(
         d.host, e,
         [&](std::size_t r, vector_view<float> out) {
@@ -70,9 +70,9 @@ TEST_CASE("cuda: weights and masks that do not fit a format are refused") {
       cuda::best_of_groups(d.exec, {2, 4}, matrix(large, e), cuda::scaled_magnitude{});
   using F = n_of_m<half, 2, 4>;
   using G = channel_bitmap<half, 1, 4>;
-  CHECK_SAYS(cuda::pack_masked<F>(d.exec, matrix(large, e), mask), value_error, "weight [1, 3]");
-  CHECK_SAYS(cuda::pack_masked<G>(d.exec, matrix(large, e), mask), value_error, "1 of every 4");
-  CHECK_THROWS_AS(cuda::pack_masked<F>(d.exec, matrix(large, {4, 4}), mask), shape_error);
+  CHECK_SAYS(pack_masked<F>(d.exec, matrix(large, e), mask), value_error, "weight [1, 3]");
+  CHECK_SAYS(pack_masked<G>(d.exec, matrix(large, e), mask), value_error, "1 of every 4");
+  CHECK_THROWS_AS(pack_masked<F>(d.exec, matrix(large, {4, 4}), mask), shape_error);
 }
 
 TEMPLATE_TEST_CASE("cuda: 2:4 weights convert to CUTLASS's layout and back", "", half, bfloat16,

@@ -22,9 +22,9 @@ namespace sparsellm {
 namespace {
 
 // What the device lists, as the host's set.
-active_set chosen(device& d, const cuda::active_set& there) {
-  active_set here(there.capacity());
-  const device_active_view v = there.view();
+active_set<> chosen(device& d, const active_set<device_space>& there) {
+  active_set<> here(there.capacity());
+  const active_view<device_space> v = there.view();
   std::uint32_t count = 0;
   cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(v.count, 1),
              vector_view<std::uint32_t>(&count, 1));
@@ -56,10 +56,10 @@ TEST_CASE("cuda: the k largest scores are the host's, ties and NaN included") {
       INFO(k << " of " << n);
       const auto compare = [&](const auto& here_keeps, const auto& there_keeps) {
         active_set here(n);
-        sparsify(here_keeps, vector_view<const float>(x), here);
-        cuda::active_set listed(d.exec, n);
+        sparsify(d.host, here_keeps, vector_view<const float>(x), here);
+        active_set listed(d.exec, n);
         sparsify(d.exec, there_keeps, there.view(), listed);
-        const active_set got = chosen(d, listed);
+        const active_set<> got = chosen(d, listed);
         REQUIRE(got.size() == here.size());
         CHECK(std::memcmp(got.view().index, here.view().index, here.size() * 4) == 0);
         CHECK(std::memcmp(got.view().value, here.view().value, here.size() * 4) == 0);
@@ -69,7 +69,7 @@ TEST_CASE("cuda: the k largest scores are the host's, ties and NaN included") {
               sparsifier{column_scaled{scales.data()}, top_k{k}});
     }
   }
-  cuda::active_set small(d.exec, 3);
+  active_set small(d.exec, 3);
   const auto x = d.up(normal(4, 73));
   CHECK_THROWS_AS(sparsify(d.exec, sparsifier{magnitude{}, top_k{2}}, x.view(), small),
                   shape_error);
@@ -81,11 +81,11 @@ TEST_CASE("cuda: a product takes the k largest by way of an active set") {
   const auto weight = d.pack<channel_major<half>>(normal(e.outputs * e.inputs, 74), e);
   const std::vector<float> x = normal(e.inputs, 75);
   active_set here(e.inputs);
-  sparsify(sparsifier{magnitude{}, top_k{120}}, vector_view<const float>(x), here);
+  sparsify(d.host, sparsifier{magnitude{}, top_k{120}}, vector_view<const float>(x), here);
   std::vector<float> left(e.inputs, 0.0f);
   for (std::size_t i = 0; i < here.size(); ++i) left[here.indices()[i]] = here.values()[i];
   auto y = d.exec.allocate<float>(e.outputs), wanted = d.exec.allocate<float>(e.outputs);
-  cuda::active_set active(d.exec, e.inputs);
+  active_set active(d.exec, e.inputs);
   multiply(d.exec, weight, sparsifier{magnitude{}, top_k{120}}, d.up(x).view(), y.view(), active);
   multiply(d.exec, weight, d.up(left).view(), wanted.view());
   CHECK(d.down(y) == d.down(wanted));

@@ -15,7 +15,7 @@ namespace llama {
 
 void cuda_list_largest(sparsellm::cuda::executor& exec, const float* scale, std::size_t k,
                        sparsellm::vector_view<const float, sparsellm::device_space> x,
-                       sparsellm::cuda::active_set& out) {
+                       sparsellm::active_set<sparsellm::device_space>& out) {
   sparsify(exec, sparsellm::sparsifier{sparsellm::column_scaled{scale}, sparsellm::top_k{k}}, x,
            out);
 }

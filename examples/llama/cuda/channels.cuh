@@ -15,6 +15,6 @@ namespace llama {
 // out: the k channels of largest |x| · scale, null for 1.
 void cuda_list_largest(sparsellm::cuda::executor& exec, const float* scale, std::size_t k,
                        sparsellm::vector_view<const float, sparsellm::device_space> x,
-                       sparsellm::cuda::active_set& out);
+                       sparsellm::active_set<sparsellm::device_space>& out);
 
 }  // namespace llama

@@ -5,19 +5,18 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "cuda/channels.cuh"
 #include "cuda/steps.hpp"
-#include "sparsellm/core/error.hpp"
+#include "sparsellm/cuda/any_weight.cuh"
 #include "sparsellm/cuda/copy.cuh"
-#include "sparsellm/cuda/gated_product.cuh"
-#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/gate.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace llama {
 
+using sparsellm::device_space;
 using sparsellm::section;
 using sparsellm::stacked;
 using sparsellm::vector_view;
@@ -27,14 +26,14 @@ using sparsellm::cuda::executor;
 // One weight and the sparsifiers of its projections, whose scale lies on the device.
 class cuda_linear::part {
  public:
-  explicit part(std::size_t outputs) : outputs_(outputs) {}
-  virtual ~part() = default;
-  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+  part(executor& exec, const sparsellm::sparse_linear& from)
+      : weight_(sparsellm::cuda::to_device(exec, from.weight())) {}
+  [[nodiscard]] std::size_t outputs() const noexcept { return weight_.shape().outputs; }
 
   void reread(executor& exec, const sparsellm::sparse_linear& from) {
     top_k_ = from.top_k();
     if (top_k_.has_value() && largest_ == nullptr)
-      largest_ = std::make_unique<sparsellm::cuda::active_set>(exec, from.shape().inputs);
+      largest_ = std::make_unique<sparsellm::active_set<device_space>>(exec, from.shape().inputs);
     scale_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.scale()));
     const stacked<keep> sections = from.sections();
     sections_.assign(sections.sections, sections.sections + sections.count);
@@ -44,47 +43,49 @@ class cuda_linear::part {
   [[nodiscard]] bool lists_channels() const noexcept { return top_k_.has_value(); }
 
   void dense(executor& exec, const_device_rows x, device_rows y) const {
-    const section<keep> all = every_channel();
-    run(exec, {&all, 1}, x, y);
+    run(exec, every_channel(), x, y);
+  }
+  void nonzero(executor& exec, const_device_rows x, device_rows y) const {
+    run(exec, {{nullptr}, {0.0f}}, x, y);
+  }
+  void sparse(executor& exec, const_device_rows x, device_rows y) const {
+    if (!top_k_.has_value()) return sparsellm::multiply(exec, weight_, sections(), x, y);
+    for (std::size_t t = 0; t < x.rows(); ++t) {
+      cuda_list_largest(exec, scale_.data(), *top_k_, x.row(t), *largest_);
+      sparsellm::multiply(exec, weight_, *largest_, y.row(t));
+    }
   }
   // h = silu(gate · x) ∘ (up · x) of a part that stacks them; not for listed channels.
   void dense_gated(executor& exec, const_device_rows x, device_rows h) const {
-    const section<keep> all = every_channel();
-    run_gated(exec, {&all, 1}, x, h);
+    const section<keep> all{0, outputs(), every_channel()};
+    sparsellm::multiply_gated(exec, weight_, stacked<keep>{&all, 1}, x, h);
   }
-  void nonzero(executor& exec, const_device_rows x, device_rows y) const {
-    const section<keep> all{0, outputs_, {{nullptr}, {0.0f}}};
-    run(exec, {&all, 1}, x, y);
+  void sparse_gated(executor& exec, const_device_rows x, device_rows h) const {
+    sparsellm::multiply_gated(exec, weight_, sections(), x, h);
   }
   // y: rows whose score is above tau in magnitude, or all where a weight has no rows to skip.
-  virtual void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
-                          device_rows y) const = 0;
-  void sparse_gated(executor& exec, const_device_rows x, device_rows h) const {
-    run_gated(exec, {sections_.data(), sections_.size()}, x, h);
-  }
-  void sparse(executor& exec, const_device_rows x, device_rows y) const {
-    if (!top_k_.has_value()) return run(exec, {sections_.data(), sections_.size()}, x, y);
-    for (std::size_t t = 0; t < x.rows(); ++t) {
-      cuda_list_largest(exec, scale_.data(), *top_k_, x.row(t), *largest_);
-      run(exec, largest_->view(), y.row(t));
-    }
+  void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
+                  device_rows y) const {
+    if (weight_.layout() != sparsellm::layout_kind::row_major) return dense(exec, x, y);
+    sparsellm::multiply_rows(exec, weight_, scores, sparsellm::teal{sparsellm::magnitude{}, {tau}},
+                             x, y);
   }
 
  private:
-  virtual void run(executor& exec, stacked<keep> sections, const_device_rows x,
-                   device_rows y) const = 0;
-  virtual void run(executor& exec, sparsellm::device_active_view x,
-                   vector_view<float, sparsellm::device_space> y) const = 0;
-  virtual void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
-                         device_rows h) const = 0;
-  // No score is below 0.
-  [[nodiscard]] section<keep> every_channel() const noexcept {
-    return {0, outputs_, {{nullptr}, {-1.0f}}};
+  // Always as stacked<keep>, so that every format is compiled once.
+  void run(executor& exec, const keep& s, const_device_rows x, device_rows y) const {
+    const section<keep> all{0, outputs(), s};
+    sparsellm::multiply(exec, weight_, stacked<keep>{&all, 1}, x, y);
   }
+  [[nodiscard]] stacked<keep> sections() const noexcept {
+    return {sections_.data(), sections_.size()};
+  }
+  // No score is below 0.
+  [[nodiscard]] static keep every_channel() noexcept { return {{nullptr}, {-1.0f}}; }
 
-  std::size_t outputs_;
+  sparsellm::basic_any_weight<device_space> weight_;
   std::optional<std::size_t> top_k_;  // instead of thresholds
-  std::unique_ptr<sparsellm::cuda::active_set> largest_;
+  std::unique_ptr<sparsellm::active_set<device_space>> largest_;
   sparsellm::cuda::device_buffer<float> scale_;
   std::vector<section<keep>> sections_;
 };
@@ -99,53 +100,18 @@ template <class M>
 M below(M m, std::size_t n) {
   return {m.data() + n * m.stride(), m.rows() - n, m.cols(), m.stride()};
 }
-
-template <class F>
-class packed_part final : public cuda_linear::part {
- public:
-  packed_part(executor& exec, const sparsellm::sparse_linear& from,
-              const sparsellm::packed_matrix<F>& weight)
-      : part(from.shape().outputs), weight_(sparsellm::cuda::to_device(exec, weight)) {}
-
- private:
-  void run(executor& exec, stacked<keep> sections, const_device_rows x,
-           device_rows y) const override {
-    sparsellm::multiply(exec, weight_, sections, x, y);
-  }
-  void run(executor& exec, sparsellm::device_active_view x,
-           vector_view<float, sparsellm::device_space> y) const override {
-    sparsellm::run_multiply(exec, weight_.view(), x, y);
-  }
-  void rows_above(executor& exec, const_device_rows scores, float tau, const_device_rows x,
-                  device_rows y) const override {
-    const sparsellm::teal keep_score{sparsellm::magnitude{}, {tau}};
-    if constexpr (requires {
-                    sparsellm::cuda::multiply_rows(exec, weight_.view(), scores, keep_score, x, y);
-                  })
-      sparsellm::cuda::multiply_rows(exec, weight_.view(), scores, keep_score, x, y);
-    else
-      dense(exec, x, y);
-  }
-  void run_gated(executor& exec, stacked<keep> sections, const_device_rows x,
-                 device_rows h) const override {
-    sparsellm::cuda::multiply_gated(exec, weight_, sections, x, h);
-  }
-
-  sparsellm::cuda::device_matrix<F> weight_;
-};
+// The two halves of a row: gate and up.
+device_rows first_half(device_rows both) {
+  return {both.data(), both.rows(), both.cols() / 2, both.stride()};
+}
+device_rows second_half(device_rows both) {
+  return {both.data() + both.cols() / 2, both.rows(), both.cols() / 2, both.stride()};
+}
 
 }  // namespace
 
 cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_linear>& parts) {
-  for (const sparsellm::sparse_linear& p : parts)
-    p.weight().visit([&](const auto& weight) {
-      using F = typename std::remove_cvref_t<decltype(weight)>::format;
-      if constexpr (sparsellm::multiplies<executor, F>)
-        parts_.push_back(std::make_shared<packed_part<F>>(exec, p, weight));
-      else
-        sparsellm::raise<sparsellm::value_error>(
-            sparsellm::concat("--device cuda: no kernel multiplies ", F::name, " weights"));
-    });
+  for (const sparsellm::sparse_linear& p : parts) parts_.push_back(std::make_shared<part>(exec, p));
   reread(exec, parts);  // waits for the weights, too, which are copied from the model
 }
 
@@ -170,7 +136,7 @@ void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_
   const part& only = *parts_.front();
   if (parts_.size() != 1 || only.lists_channels()) {
     multiply(exec, x, dense_rows, both);
-    sparsellm::cuda::gate(exec, both, h);
+    sparsellm::gate(exec, first_half(both), second_half(both), h);
     return;
   }
   const std::size_t dense = std::min(dense_rows, x.rows());
@@ -180,14 +146,12 @@ void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_
 
 void cuda_linear::multiply_above(executor& exec, const_device_rows x, float tau,
                                  device_rows both) const {
-  const std::size_t hidden = both.cols() / 2;
-  const device_rows gates(both.data(), both.rows(), hidden, both.stride());
-  const device_rows ups(both.data() + hidden, both.rows(), hidden, both.stride());
+  const device_rows gates = first_half(both), ups = second_half(both);
   if (parts_.size() == 1)
     parts_.front()->dense(exec, x, both);
   else
     parts_.front()->dense(exec, x, gates);
-  cuda_silu(exec, gates.data(), gates.rows(), hidden, gates.stride());
+  sparsellm::silu(exec, gates, gates);
   if (parts_.size() == 2) parts_.back()->rows_above(exec, gates, tau, x, ups);
 }
 

@@ -19,8 +19,7 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 
 class cuda_linear {
  public:
-  // The weights of a stack's parts and what they skip. Throws value_error for weights that no
-  // kernel of the device multiplies.
+  // The weights of a stack's parts and what they skip.
   cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
 
   // The same parts skip something else now.

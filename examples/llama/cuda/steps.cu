@@ -6,7 +6,6 @@
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/error.cuh"
-#include "sparsellm/cuda/kernels/gate.cuh"
 
 namespace llama {
 
@@ -144,13 +143,6 @@ __global__ void add_kernel(const float* y, unsigned n, float* x) {
   if (i < n) x[i] += y[i];
 }
 
-__global__ void silu_kernel(float* x, unsigned n, std::size_t stride) {
-  const unsigned i = blockIdx.x * threads + threadIdx.x;
-  if (i >= n) return;
-  float& v = x[blockIdx.y * stride + i];
-  v = sparsellm::cuda::silu(v);
-}
-
 __global__ void multiply_above_kernel(const float* both, unsigned hidden, float tau, float* out) {
   const unsigned i = blockIdx.x * threads + threadIdx.x;
   if (i >= hidden) return;
@@ -192,12 +184,6 @@ void cuda_attend(executor& exec, const attention_shape& a, const float* qkv, std
 void cuda_likeliest(executor& exec, const float* logits, std::size_t n, likeliest* out) {
   likeliest_kernel<<<1, threads, 0, exec.stream()>>>(logits, static_cast<unsigned>(n), out);
   check(cudaGetLastError(), "cuda_likeliest");
-}
-
-void cuda_silu(executor& exec, float* x, std::size_t tokens, std::size_t n, std::size_t stride) {
-  silu_kernel<<<dim3(blocks_of(n), static_cast<unsigned>(tokens)), threads, 0, exec.stream()>>>(
-      x, static_cast<unsigned>(n), stride);
-  check(cudaGetLastError(), "cuda_silu");
 }
 
 void cuda_multiply_above(executor& exec, const float* both, std::size_t tokens, std::size_t hidden,

@@ -53,9 +53,6 @@ void cuda_attend(sparsellm::cuda::executor& exec, const attention_shape& a, cons
 void cuda_likeliest(sparsellm::cuda::executor& exec, const float* logits, std::size_t n,
                     likeliest* out);
 
-// x [tokens, n], rows `stride` apart, becomes silu of itself.
-void cuda_silu(sparsellm::cuda::executor& exec, float* x, std::size_t tokens, std::size_t n,
-               std::size_t stride);
 // out [tokens, hidden] = g ∘ u of both [tokens, 2 · hidden] = [g; u], 0 where |g| <= tau
 void cuda_multiply_above(sparsellm::cuda::executor& exec, const float* both, std::size_t tokens,
                          std::size_t hidden, float tau, float* out);

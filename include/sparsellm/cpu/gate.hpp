@@ -75,5 +75,12 @@ void silu(E& exec, vector_view<const float> x, vector_view<float> out) {
       kernels.silu_mul(x.data() + i, ones, r.last - i < some ? r.last - i : some, out.data() + i);
   });
 }
+// The same for each token: both [tokens, n].
+template <host_executor E>
+void silu(E& exec, matrix_view<const float> x, matrix_view<float> out) {
+  require<shape_error>(x.rows() == out.rows(), "silu: ", x.rows(), " rows of inputs for ",
+                       out.rows(), " of outputs");
+  for (std::size_t t = 0; t < x.rows(); ++t) silu(exec, x.row(t), out.row(t));
+}
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

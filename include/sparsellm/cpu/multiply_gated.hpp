@@ -30,13 +30,6 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-inline void check_gated(extents shape, std::size_t inputs, std::size_t hidden) {
-  require<shape_error>(shape.outputs == 2 * hidden && shape.inputs == inputs,
-                       "multiply_gated: W is ", shape.outputs, "x", shape.inputs, ", so x of ",
-                       shape.inputs, " and h of half the outputs expected, got ", inputs, " and ",
-                       hidden);
-}
-
 // The views that can gate while they multiply one token.
 template <class V>
 concept gates_in_place =

@@ -1,14 +1,13 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between host and device, and packed weights on the device. Copies are in stream order; those to
-// the host wait, so that what they return is there.
+// Between host and device, and packed weights to the device. Copies are in stream order, and what
+// they read on the host must stay until they are done; those to the host wait.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
-#include <utility>
 
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
@@ -18,6 +17,7 @@
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
@@ -55,31 +55,8 @@ template <class T>
 
 // W [outputs, inputs], packed, on the device.
 template <packed_format F>
-class device_matrix {
- public:
-  using format = F;
-
-  // Takes over bytes laid out as F says.
-  device_matrix(extents shape, device_buffer<typename F::value_type> storage)
-      : shape_(shape), storage_(std::move(storage)) {}
-
-  [[nodiscard]] extents shape() const noexcept { return shape_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return F::bytes(shape_); }
-  [[nodiscard]] vector_view<const typename F::value_type, device_space> storage_view()
-      const noexcept {
-    return storage_.view();
-  }
-  [[nodiscard]] typename F::template view<device_space> view() const noexcept {
-    return F::template make_view<device_space>(storage_.data(), shape_);
-  }
-
- private:
-  extents shape_;
-  device_buffer<typename F::value_type> storage_;
-};
-
-template <packed_format F>
-[[nodiscard]] device_matrix<F> to_device(executor& exec, const packed_matrix<F>& weight) {
+[[nodiscard]] packed_matrix<F, device_space> to_device(executor& exec,
+                                                       const packed_matrix<F>& weight) {
   return {weight.shape(), to_device(exec, weight.storage_view())};
 }
 

@@ -13,6 +13,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/memory.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/error.cuh"
 
@@ -65,3 +66,13 @@ class device_buffer {
 };
 
 }  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// memory<T, device_space>: what packed_matrix and any_weight own there.
+template <class T>
+struct memory_in<T, device_space> {
+  using type = cuda::device_buffer<T>;
+};
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

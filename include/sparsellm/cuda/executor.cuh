@@ -1,8 +1,14 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs work on one stream of one GPU. Nothing here waits for the device but wait() and what copies
-// to the host. Used by one thread at a time.
+// Runs work on one stream of one GPU. Used by one thread at a time.
+//
+// What waits for the device. Functions that leave their results on the device only give work to the
+// stream: products, sparsify(), gate(), copies to the device. A function waits when the host gets
+// something out of it: a value or an object of the host's (to_host(), on_host(), add_to(),
+// exact_quantile(), the shuffles), or an error about numbers that lie on the device
+// (best_of_groups(), pack_masked(), from_semi_structured()). wait() waits, and so do the
+// constructors of the observers, which copy from memory of their own.
 #pragma once
 
 #include <cuda_runtime_api.h>

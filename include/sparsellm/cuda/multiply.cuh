@@ -1,39 +1,52 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// run_multiply() for CUDA: which product each format runs.
+// run_multiply() for CUDA: which product each format runs. multiply() itself is the host's
+// (multiply/multiply.hpp): one signature for every executor.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
-#include <utility>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cuda/active_set.cuh"
-#include "sparsellm/cuda/bitmap_product.cuh"
-#include "sparsellm/cuda/channel_product.cuh"
 #include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/convert.cuh"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
-#include "sparsellm/cuda/nm_product.cuh"
-#include "sparsellm/cuda/rows_product.cuh"
-#include "sparsellm/cuda/semi_structured_product.cuh"
+#include "sparsellm/cuda/products/bitmap_product.cuh"
+#include "sparsellm/cuda/products/channel_product.cuh"
+#include "sparsellm/cuda/products/nm_product.cuh"
+#include "sparsellm/cuda/products/rows_product.cuh"
+#include "sparsellm/cuda/products/semi_structured_product.cuh"
+#include "sparsellm/cuda/sparsify.cuh"
 #include "sparsellm/multiply/multiply.hpp"
+#include "sparsellm/pack/bitmap_weight.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
+#include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
+#include "sparsellm/pack/quantized_weight.hpp"
+#include "sparsellm/pack/row_major.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 
-using device_vector = vector_view<const float, device_space>;
-using device_output = vector_view<float, device_space>;
-
+// Views of weights that lie on the device.
 template <class V>
-concept grouped_view = std::derived_from<V, brick_weight<typename V::value_type>>;
+concept device_view = packed_view<V> && std::same_as<typename V::space, device_space>;
 template <class V>
-concept device_view =
-    row_view<V> || grouped_view<V> || quantized_view<V> || nm_view<V> || bitmap_view<V>;
+concept device_rows = device_view<V> && row_view<V>;
+template <class V>
+concept device_channels = device_view<V> &&(brick_view<V> || quantized_view<V>);
+template <class V>
+concept device_nm = device_view<V> && nm_view<V>;
+template <class V>
+concept device_bitmap = device_view<V> && bitmap_view<V>;
+template <class V>
+concept multiplied = device_rows<V> || device_channels<V> || device_nm<V> || device_bitmap<V>;
 
 // What mma.sp multiplies. Up to nm_batch tokens the products are bound by memory, the weights
 // read once, and activations stay floats.
@@ -51,80 +64,63 @@ struct nonzero {
 };
 static_assert(pointwise_sparsifier<nonzero>);
 
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // A batch, a sparsifier for each section of the outputs; up to 8 tokens share a reading of the
 // weights.
-template <cuda::row_view V, pointwise_sparsifier S>
+template <detail::device::device_rows V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  cuda::rows_product(exec, w, s, x, y);
+  detail::device::rows_product<typename V::value_type>(exec, w, s, x, y);
 }
-
-template <class V, pointwise_sparsifier S>
-requires cuda::grouped_view<V> || quantized_view<V>
+template <detail::device::device_channels V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  cuda::product_of<cuda::plain_tile>(exec, w, s, x, y);
+  detail::device::product_of<detail::device::plain_tile>(exec, w, s, x, y);
 }
-
-template <nm_view V, pointwise_sparsifier S>
+template <detail::device::device_nm V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   using F = typename V::format;
-  if constexpr (cuda::on_tensor_cores<F>) {
-    if (x.rows() > cuda::nm_batch) return cuda::semi_structured_product(exec, w, s, x, y);
+  if constexpr (detail::device::on_tensor_cores<F>) {
+    if (x.rows() > detail::device::nm_batch)
+      return detail::device::semi_structured_product(exec, w, s, x, y);
   }
-  cuda::nm_product<F>(exec, w, s, x, y);
+  detail::device::nm_product<F>(exec, w, s, x, y);
 }
-
-template <bitmap_view V, pointwise_sparsifier S>
+template <detail::device::device_bitmap V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  cuda::bitmap_product<typename V::element>(exec, w, s, x, y);
-}
-
-// One token.
-template <cuda::device_view V, pointwise_sparsifier S>
-void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s, cuda::device_vector x,
-                  cuda::device_output y) {
-  run_multiply(exec, w, s, matrix_view<const float, device_space>(x.data(), 1, x.size()),
-               matrix_view<float, device_space>(y.data(), 1, y.size()));
+  detail::device::bitmap_product<typename V::element>(exec, w, s, x, y);
 }
 
 // One sparsifier for all outputs: one section.
-template <cuda::device_view V, pointwise_sparsifier S, class X, class Y>
-void run_multiply(cuda::executor& exec, const V& w, const S& s, const X& x, const Y& y) {
+template <detail::device::multiplied V, pointwise_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const S& s,
+                  matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   const section<S> all{0, w.shape.outputs, s};
   run_multiply(exec, w, stacked<S>{&all, 1}, x, y);
 }
 
+// One token.
+template <detail::device::multiplied V, detail::fused_sparsifier S>
+void run_multiply(cuda::executor& exec, const V& w, const S& s,
+                  vector_view<const float, device_space> x, vector_view<float, device_space> y) {
+  run_multiply(exec, w, s, matrix_view<const float, device_space>(x.data(), 1, x.size()),
+               matrix_view<float, device_space>(y.data(), 1, y.size()));
+}
+
 // One token whose channels are listed already.
-template <cuda::device_view V>
+template <detail::device::multiplied V>
 void run_multiply(cuda::executor& exec, const V& w, active_view<device_space> active,
-                  cuda::device_output y) {
-  const auto x = exec.activations(w.shape.inputs);
-  cuda::scatter(exec, active, x);
-  run_multiply(exec, w, cuda::nonzero{}, cuda::device_vector(x), y);
+                  vector_view<float, device_space> y) {
+  const vector_view<float, device_space> x = exec.activations(w.shape.inputs);
+  detail::device::scatter(exec, active, x);
+  run_multiply(exec, w, detail::device::nonzero{}, vector_view<const float, device_space>(x), y);
 }
 
-// One token, by way of an active set that the caller owns: any sparsifier that sparsify() of this
-// device knows; cuda/top_k.cuh has one.
-template <packed_view W, class S>
-void multiply(cuda::executor& exec, const W& w, const S& s, cuda::device_vector x,
-              cuda::device_output y, cuda::active_set& active) {
-  checks::runs<cuda::executor, typename W::format>();
-  checks::vector_shapes<cuda::executor>(w, x, y);
-  sparsify(exec, s, x, active);
-  run_multiply(exec, w, active.view(), y);
-}
-
-// All of multiply() for a weight that owns its bytes.
-template <packed_format F, class... Rest>
-void multiply(cuda::executor& exec, const cuda::device_matrix<F>& w, Rest&&... rest) {
-  multiply(exec, w.view(), std::forward<Rest>(rest)...);
-}
-
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

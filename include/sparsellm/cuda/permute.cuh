@@ -39,8 +39,9 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   device_buffer<double> mean(exec.stream(), scores.cols());
   if (scores.cols() == 0) return mean;
   const auto channels = static_cast<unsigned>(scores.cols());
-  mean_scores_kernel<<<(channels + deal_threads - 1) / deal_threads, deal_threads, 0,
-                       exec.stream()>>>(
+  detail::device::mean_scores_kernel<<<(channels + detail::device::deal_threads - 1) /
+                                           detail::device::deal_threads,
+                                       detail::device::deal_threads, 0, exec.stream()>>>(
       scores.data(), scores.stride(), static_cast<unsigned>(scores.rows()), channels, mean.data());
   check(cudaGetLastError(), "cuda::mean_scores: launch");
   return mean;
@@ -56,13 +57,15 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
                        "global_shuffle: at most 2^31 - 1 channels, got ", mean.size());
   if (mean.size() == 0) return channel_order();
   const auto n = static_cast<unsigned>(mean.size());
-  const unsigned blocks = (n + deal_threads - 1) / deal_threads, none = ~0u;
+  const unsigned blocks = (n + detail::device::deal_threads - 1) / detail::device::deal_threads,
+                 none = ~0u;
   device_buffer<std::uint32_t> channel(exec.stream(), n), sorted(exec.stream(), n);
   device_buffer<double> keys(exec.stream(), n);
   const device_buffer<unsigned> wrong = [&] {
     device_buffer<unsigned> first = to_device(exec, vector_view<const unsigned>(&none, 1));
-    number_channels_kernel<<<blocks, deal_threads, 0, exec.stream()>>>(
-        mean.data(), n, channel.data(), first.data());
+    detail::device::
+        number_channels_kernel<<<blocks, detail::device::deal_threads, 0, exec.stream()>>>(
+            mean.data(), n, channel.data(), first.data());
     check(cudaGetLastError(), "global_shuffle: launch");
     return first;
   }();
@@ -79,7 +82,7 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   };
   sort(nullptr);
   sort(exec.scratch(bytes));
-  deal_kernel<<<blocks, deal_threads, 0, exec.stream()>>>(
+  detail::device::deal_kernel<<<blocks, detail::device::deal_threads, 0, exec.stream()>>>(
       sorted.data(), n, static_cast<unsigned>(m), how == dealing::zigzag, channel.data());
   check(cudaGetLastError(), "global_shuffle: launch");
   std::vector<std::uint32_t> at(n);
@@ -96,7 +99,7 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
                                                  const block_shuffle_options& how = {}) {
   return shuffle_blocks(p, scores.cols(), start, how,
                         [&](vector_view<const std::uint32_t> channels) {
-                          return device_swap_gains(exec, p, scores, channels);
+                          return detail::device::device_swap_gains(exec, p, scores, channels);
                         });
 }
 

@@ -98,11 +98,12 @@ void score_weights(executor& exec, matrix_view<T, device_space> weight, const S&
                        " expected, got ", out.rows(), "x", out.cols());
   const std::size_t n = weight.rows() * weight.cols();
   if (n == 0) return;
-  score_kernel<std::remove_const_t<T>>
-      <<<static_cast<unsigned>((n + prune_threads - 1) / prune_threads), prune_threads, 0,
-         exec.stream()>>>(saliency, weight.data(), weight.stride(),
-                          static_cast<unsigned>(weight.rows()),
-                          static_cast<unsigned>(weight.cols()), out.data(), out.stride());
+  detail::device::score_kernel<std::remove_const_t<T>>
+      <<<static_cast<unsigned>((n + detail::device::prune_threads - 1) /
+                               detail::device::prune_threads),
+         detail::device::prune_threads, 0, exec.stream()>>>(
+          saliency, weight.data(), weight.stride(), static_cast<unsigned>(weight.rows()),
+          static_cast<unsigned>(weight.cols()), out.data(), out.stride());
   check(cudaGetLastError(), "cuda::score_weights: launch");
 }
 
@@ -115,21 +116,22 @@ requires storage_scalar<std::remove_const_t<T>>
                                          matrix_view<T, device_space> weight, const S& saliency) {
   sparsellm::check(p);
   device_mask mask(exec, {weight.rows(), weight.cols()});
-  device_buffer<first_wrong> wrong =
-      to_device(exec, vector_view<const first_wrong>(&nothing_wrong, 1));
+  device_buffer<detail::device::first_wrong> wrong = to_device(
+      exec, vector_view<const detail::device::first_wrong>(&detail::device::nothing_wrong, 1));
   const std::size_t groups = weight.rows() * p.groups(weight.cols());
   static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
-  mask_kernel<std::remove_const_t<T>>
-      <<<static_cast<unsigned>((groups + prune_threads - 1) / prune_threads), prune_threads, 0,
-         exec.stream()>>>(
+  detail::device::mask_kernel<std::remove_const_t<T>>
+      <<<static_cast<unsigned>((groups + detail::device::prune_threads - 1) /
+                               detail::device::prune_threads),
+         detail::device::prune_threads, 0, exec.stream()>>>(
           saliency, weight.data(), weight.stride(), static_cast<unsigned>(weight.rows()),
           static_cast<unsigned>(weight.cols()), p,
           reinterpret_cast<unsigned long long*>(mask.words()), mask.row_words(), wrong.data());
   check(cudaGetLastError(), "cuda::best_of_groups: launch");
-  const first_wrong at = to_host(exec, wrong)[0];
-  require<value_error>(at == nothing_wrong, "cuda::best_of_groups: the saliency of weight [",
-                       at / weight.cols(), ", ", at % weight.cols(),
-                       "] is not a finite number from 0 on");
+  const detail::device::first_wrong at = to_host(exec, wrong)[0];
+  require<value_error>(at == detail::device::nothing_wrong,
+                       "cuda::best_of_groups: the saliency of weight [", at / weight.cols(), ", ",
+                       at % weight.cols(), "] is not a finite number from 0 on");
   return mask;
 }
 

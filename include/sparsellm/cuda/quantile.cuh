@@ -41,24 +41,26 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
                        "x", x.cols());
   const std::size_t n = x.rows() * x.cols();
   const auto at_most = static_cast<unsigned long long>(std::ceil(q * static_cast<double>(n)));
-  const selection start{at_most == 0 ? 0 : at_most - 1, 0, 0};
-  device_buffer<selection> chosen = to_device(exec, vector_view<const selection>(&start, 1));
-  device_buffer<unsigned long long> counts(exec.stream(), wide_digits);
-  check(cudaMemsetAsync(counts.data(), 0, wide_digits * sizeof(unsigned long long), exec.stream()),
+  const detail::device::selection start{at_most == 0 ? 0 : at_most - 1, 0, 0};
+  device_buffer<detail::device::selection> chosen =
+      to_device(exec, vector_view<const detail::device::selection>(&start, 1));
+  device_buffer<unsigned long long> counts(exec.stream(), detail::device::wide_digits);
+  check(cudaMemsetAsync(counts.data(), 0, detail::device::wide_digits * sizeof(unsigned long long),
+                        exec.stream()),
         "cuda::exact_quantile");
   constexpr unsigned threads = 256;
   const auto blocks = static_cast<unsigned>(
       std::min<std::size_t>((n + threads - 1) / threads, 8 * exec.device().multiprocessors));
   constexpr unsigned ends[] = {31, 20, 10, 0};  // of digits: 11, 10 and 10 bits
   for (unsigned pass = 0; pass < 3; ++pass) {
-    count_digits_kernel<<<blocks, threads, 0, exec.stream()>>>(
+    detail::device::count_digits_kernel<<<blocks, threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         ends[pass + 1], ends[pass], chosen.data(), counts.data());
-    choose_digit_kernel<<<1, select_threads, 0, exec.stream()>>>(ends[pass + 1], chosen.data(),
-                                                                 counts.data());
+    detail::device::choose_digit_kernel<<<1, detail::device::select_threads, 0, exec.stream()>>>(
+        ends[pass + 1], chosen.data(), counts.data());
     check(cudaGetLastError(), "cuda::exact_quantile: launch");
   }
-  const selection found = to_host(exec, chosen)[0];
+  const detail::device::selection found = to_host(exec, chosen)[0];
   require<value_error>(found.non_finite == 0, "cuda::exact_quantile: ", found.non_finite,
                        " of the values are NaN or infinite");
   return at_most == 0 ? 0.0f : std::bit_cast<float>(found.prefix);

@@ -19,9 +19,20 @@
 #include "sparsellm/cuda/device_buffer.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
-#include "sparsellm/cuda/kernels/convert.cuh"
+#include "sparsellm/cuda/kernels/metadata.cuh"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
 #include "sparsellm/pack/semi_structured.hpp"
+
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+
+// Beyond CUTLASS's own limits: a grid's.
+inline void check_grid(extents e) {
+  require<shape_error>(e.outputs <= 65535 && e.inputs <= 0x7fffffffu,
+                       "cuda: at most 65,535 outputs are converted at once, got ", e.outputs);
+}
+
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
@@ -36,31 +47,25 @@ struct device_semi_structured {
   device_buffer<float> scales;      // [outputs] for levels, else empty
 };
 
-namespace checks {
-// Beyond CUTLASS's own limits: a grid's.
-inline void rows_of_a_grid(extents e) {
-  require<shape_error>(e.outputs <= 65535 && e.inputs <= 0x7fffffffu,
-                       "cuda: at most 65,535 outputs are converted at once, got ", e.outputs);
-}
-}  // namespace checks
-
 // In stream order. Throws shape_error for shapes that the format does not take.
 template <class T>
 [[nodiscard]] device_semi_structured<T> to_semi_structured(
-    executor& exec, const device_matrix<n_of_m<T, 2, 4>>& packed) {
+    executor& exec, const packed_matrix<n_of_m<T, 2, 4>, device_space>& packed) {
   using S = semi_structured<T>;
   const extents e = packed.shape();
   S::check(e);
-  checks::rows_of_a_grid(e);
+  detail::device::check_grid(e);
   const auto view = packed.view();
   const std::size_t columns = e.inputs / (4 * S::groups);
   device_semi_structured<T> out{e, exec.allocate<T>(e.outputs * e.inputs / 2),
                                 exec.allocate<typename S::element>(e.outputs * columns),
                                 exec.allocate<float>(view.scales == nullptr ? 0 : e.outputs)};
-  const dim3 grid(static_cast<unsigned>((columns + convert_threads - 1) / convert_threads),
+  const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) /
+                                        detail::device::metadata_threads),
                   static_cast<unsigned>(e.outputs));
-  to_semi_structured_kernel<T>
-      <<<grid, convert_threads, 0, exec.stream()>>>(view, out.values.data(), out.metadata.data());
+  detail::device::to_semi_structured_kernel<T>
+      <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(view, out.values.data(),
+                                                                     out.metadata.data());
   check(cudaGetLastError(), "cuda::to_semi_structured: launch");
   if (view.scales != nullptr)
     check(cudaMemcpyAsync(out.scales.data(), view.scales, e.outputs * sizeof(float),
@@ -72,43 +77,47 @@ template <class T>
 // The inverse. Waits. Throws shape_error when sizes do not fit, value_error for metadata that does
 // not name two channels in ascending order and for values that are NaN or infinite.
 template <class T>
-[[nodiscard]] device_matrix<n_of_m<T, 2, 4>> from_semi_structured(
+[[nodiscard]] packed_matrix<n_of_m<T, 2, 4>, device_space> from_semi_structured(
     executor& exec, const device_semi_structured<T>& s) {
   using S = semi_structured<T>;
   using F = n_of_m<T, 2, 4>;
   const extents e = s.shape;
   S::check(e);
-  checks::rows_of_a_grid(e);
+  detail::device::check_grid(e);
   const std::size_t elements = e.outputs * e.inputs / (4 * S::groups);
   require<shape_error>(s.metadata.size() == elements, "cuda::from_semi_structured: ", elements,
                        " metadata elements expected, got ", s.metadata.size());
   require<shape_error>(s.values.size() == e.outputs * e.inputs / 2,
                        "cuda::from_semi_structured: ", e.outputs * e.inputs / 2,
                        " values expected, got ", s.values.size());
-  require<shape_error>(s.scales.size() == (F::levels ? e.outputs : 0),
-                       "cuda::from_semi_structured: ", F::levels ? e.outputs : 0,
+  require<shape_error>(s.scales.size() == (F::has_scales ? e.outputs : 0),
+                       "cuda::from_semi_structured: ", F::has_scales ? e.outputs : 0,
                        " scales expected, got ", s.scales.size());
-  const std::size_t bytes = F::bytes(e) + F::slack_bytes;
+  const std::size_t bytes = storage_bytes<F>(e);
   device_buffer<std::byte> storage(exec.stream(), bytes);
   check(cudaMemsetAsync(storage.data(), 0, bytes, exec.stream()), "cuda::from_semi_structured");
   const auto view = F::template make_view<device_space>(storage.data(), e);
-  const first_wrong none[2] = {nothing_wrong, nothing_wrong};
-  device_buffer<first_wrong> wrong = to_device(exec, vector_view<const first_wrong>(none, 2));
-  const dim3 grid(static_cast<unsigned>((view.blocks() + convert_threads - 1) / convert_threads),
+  const detail::device::first_wrong none[2] = {detail::device::nothing_wrong,
+                                               detail::device::nothing_wrong};
+  device_buffer<detail::device::first_wrong> wrong =
+      to_device(exec, vector_view<const detail::device::first_wrong>(none, 2));
+  const dim3 grid(static_cast<unsigned>((view.cells() + detail::device::metadata_threads - 1) /
+                                        detail::device::metadata_threads),
                   static_cast<unsigned>(e.outputs));
-  from_semi_structured_kernel<T><<<grid, convert_threads, 0, exec.stream()>>>(
-      s.values.data(), s.metadata.data(), view, storage.data(), wrong.data(), wrong.data() + 1);
+  detail::device::from_semi_structured_kernel<T>
+      <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(
+          s.values.data(), s.metadata.data(), view, storage.data(), wrong.data(), wrong.data() + 1);
   check(cudaGetLastError(), "cuda::from_semi_structured: launch");
-  if constexpr (F::levels)
+  if constexpr (F::has_scales)
     check(cudaMemcpyAsync(const_cast<float*>(view.scales), s.scales.data(),
                           e.outputs * sizeof(float), cudaMemcpyDeviceToDevice, exec.stream()),
           "cuda::from_semi_structured: scales");
-  const buffer<first_wrong> found = to_host(exec, wrong);
-  require<value_error>(found[0] == nothing_wrong, "cuda::from_semi_structured: the indices of row ",
-                       found[0] / e.inputs, ", channels from ", found[0] % e.inputs,
-                       " do not ascend");
-  require<value_error>(found[1] == nothing_wrong, "cuda::from_semi_structured: value ", found[1],
-                       " is not a finite number");
+  const buffer<detail::device::first_wrong> found = to_host(exec, wrong);
+  require<value_error>(found[0] == detail::device::nothing_wrong,
+                       "cuda::from_semi_structured: the indices of row ", found[0] / e.inputs,
+                       ", channels from ", found[0] % e.inputs, " do not ascend");
+  require<value_error>(found[1] == detail::device::nothing_wrong,
+                       "cuda::from_semi_structured: value ", found[1], " is not a finite number");
   return {e, std::move(storage)};
 }
 

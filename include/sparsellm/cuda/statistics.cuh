@@ -27,13 +27,10 @@
 #include "sparsellm/observe/entropy.hpp"
 #include "sparsellm/observe/histogram.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
-inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 
-using device_rows = matrix_view<const float, device_space>;
-
-namespace checks {
-inline void rows_fit(const char* what, device_rows x, std::size_t channels) {
+inline void check_rows(const char* what, matrix_view<const float, device_space> x,
+                       std::size_t channels) {
   require<shape_error>(x.cols() == channels, what, ": rows of ", channels,
                        " channels expected, got ", x.cols());
   require<shape_error>(x.rows() <= 0x7fffffffu && x.cols() <= 0x7fffffffu, what,
@@ -42,7 +39,11 @@ inline void rows_fit(const char* what, device_rows x, std::size_t channels) {
 [[nodiscard]] inline unsigned blocks_for(std::size_t threads) {
   return static_cast<unsigned>((threads + statistics_threads - 1) / statistics_threads);
 }
-}  // namespace checks
+
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // histogram's counts.
 class device_histogram {
@@ -57,17 +58,19 @@ class device_histogram {
   }
   // x [rows, channels], times scale [channels] when there is one. Throws shape_error for another
   // scale.
-  void observe(executor& exec, device_rows x, vector_view<const float, device_space> scale = {}) {
-    checks::rows_fit("cuda::device_histogram", x, x.cols());
+  void observe(executor& exec, matrix_view<const float, device_space> x,
+               vector_view<const float, device_space> scale = {}) {
+    detail::device::check_rows("cuda::device_histogram", x, x.cols());
     require<shape_error>(scale.empty() || scale.size() == x.cols(),
                          "cuda::device_histogram: a scale of ", x.cols(),
                          " channels expected, got ", scale.size());
     if (x.rows() == 0 || x.cols() == 0) return;
-    const unsigned blocks = std::min(checks::blocks_for(x.rows() * x.cols()),
+    const unsigned blocks = std::min(detail::device::blocks_for(x.rows() * x.cols()),
                                      32 * static_cast<unsigned>(exec.device().multiprocessors));
-    histogram_kernel<<<blocks, statistics_threads, 0, exec.stream()>>>(
-        x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
-        scale.empty() ? nullptr : scale.data(), bins_.data(), apart_.data(), apart_.data() + 1);
+    detail::device::
+        histogram_kernel<<<blocks, detail::device::statistics_threads, 0, exec.stream()>>>(
+            x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
+            scale.empty() ? nullptr : scale.data(), bins_.data(), apart_.data(), apart_.data() + 1);
     check(cudaGetLastError(), "cuda::device_histogram: launch");
   }
   // Adds what was counted to the host's. Waits.
@@ -93,9 +96,10 @@ class device_channel_stats {
     exec.wait();
   }
   // x [rows, channels]. Throws shape_error for other rows.
-  void observe(executor& exec, device_rows x) {
-    checks::rows_fit("cuda::device_channel_stats", x, sums_.size());
-    channel_stats_kernel<<<checks::blocks_for(x.cols()), statistics_threads, 0, exec.stream()>>>(
+  void observe(executor& exec, matrix_view<const float, device_space> x) {
+    detail::device::check_rows("cuda::device_channel_stats", x, sums_.size());
+    detail::device::channel_stats_kernel<<<detail::device::blocks_for(x.cols()),
+                                           detail::device::statistics_threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         firing_threshold_, sums_.data());
     check(cudaGetLastError(), "cuda::device_channel_stats: launch");
@@ -130,9 +134,10 @@ class device_entropy {
     exec.wait();
   }
   // x [rows, channels]. Throws shape_error for other rows.
-  void observe(executor& exec, device_rows x) {
-    checks::rows_fit("cuda::device_entropy", x, ranges_.size());
-    entropy_kernel<<<checks::blocks_for(x.cols()), statistics_threads, 0, exec.stream()>>>(
+  void observe(executor& exec, matrix_view<const float, device_space> x) {
+    detail::device::check_rows("cuda::device_entropy", x, ranges_.size());
+    detail::device::entropy_kernel<<<detail::device::blocks_for(x.cols()),
+                                     detail::device::statistics_threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         ranges_.data(), static_cast<unsigned>(bins_), absolute_, counts_.data(),
         non_finite_.data());

@@ -28,14 +28,15 @@
 #include "sparsellm/cuda/kernels/swap_gains.cuh"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 class device_swap_gains {
  public:
   // channels [places]: columns of scores [rows, channels], p.m neighbours a group, the last group
   // may be short. Throws shape_error for more places than a map of 2^30 gains has.
-  device_swap_gains(executor& exec, nm_pattern p, matrix_view<const float, device_space> scores,
+  device_swap_gains(cuda::executor& exec, nm_pattern p,
+                    matrix_view<const float, device_space> scores,
                     vector_view<const std::uint32_t> channels)
       : exec_(exec),
         pattern_(p),
@@ -57,14 +58,16 @@ class device_swap_gains {
                          "expected, got ",
                          places_, " and ", scores.rows());
     for (std::size_t i = 0; i < places_; ++i) slot_[i] = static_cast<std::uint32_t>(i);
-    check(cudaMemsetAsync(score_.data(), 0, places_ * rows_ * sizeof(float), exec.stream()), what);
-    check(cudaMemsetAsync(gain_.data(), 0, gain_.size() * sizeof(double), exec.stream()), what);
-    copy(exec_, vector_view<const std::uint32_t>(channel_), slot_there_.view());
+    cuda::check(cudaMemsetAsync(score_.data(), 0, places_ * rows_ * sizeof(float), exec.stream()),
+                what);
+    cuda::check(cudaMemsetAsync(gain_.data(), 0, gain_.size() * sizeof(double), exec.stream()),
+                what);
+    cuda::copy(exec_, vector_view<const std::uint32_t>(channel_), slot_there_.view());
     gather_scores_kernel<<<dim3(blocks_of(scores.rows()), static_cast<unsigned>(places_)),
                            swap_threads, 0, exec.stream()>>>(
         scores.data(), scores.stride(), static_cast<unsigned>(scores.rows()), slot_there_.data(),
         static_cast<unsigned>(rows_), score_.data());
-    check(cudaGetLastError(), what);
+    cuda::check(cudaGetLastError(), what);
     std::vector<std::uint32_t> all(kept_.size());
     for (std::size_t g = 0; g < all.size(); ++g) all[g] = static_cast<std::uint32_t>(g);
     refresh(all);
@@ -104,8 +107,9 @@ class device_swap_gains {
         const auto [i, j] = chosen[k];
         const std::size_t a = group_of(i), b = group_of(j);
         if (!(now[2 * k] + now[2 * k + 1] - (kept_[a] + kept_[b]) > bound)) {
-          check(cudaMemsetAsync(gain_.data() + i * places_ + j, 0, sizeof(double), exec_.stream()),
-                what);
+          cuda::check(
+              cudaMemsetAsync(gain_.data() + i * places_ + j, 0, sizeof(double), exec_.stream()),
+              what);
           next = place[k] + 1;
           break;
         }
@@ -149,18 +153,18 @@ class device_swap_gains {
   void refresh(const std::vector<std::uint32_t>& groups) {
     std::vector<std::uint8_t> fresh(kept_.size(), 0);
     for (const std::uint32_t g : groups) fresh[g] = 1;
-    copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
-    copy(exec_, vector_view<const std::uint8_t>(fresh), fresh_.view());
-    copy(exec_, vector_view<const std::uint32_t>(groups),
-         vector_view<std::uint32_t, device_space>(list_.data(), groups.size()));
+    cuda::copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
+    cuda::copy(exec_, vector_view<const std::uint8_t>(fresh), fresh_.view());
+    cuda::copy(exec_, vector_view<const std::uint32_t>(groups),
+               vector_view<std::uint32_t, device_space>(list_.data(), groups.size()));
     refresh_groups_kernel<<<static_cast<unsigned>(groups.size()), swap_threads, 0,
                             exec_.stream()>>>(there(), list_.data());
     constexpr std::size_t pairs = swap_threads / gain_lanes;  // of a block
     const dim3 grid(static_cast<unsigned>((places_ + pairs - 1) / pairs),
                     static_cast<unsigned>(places_));
     swap_gains_kernel<<<grid, swap_threads, 0, exec_.stream()>>>(there(), fresh_.data());
-    check(cudaGetLastError(), what);
-    copy(exec_, std::as_const(kept_there_).view(), vector_view<double>(kept_));
+    cuda::check(cudaGetLastError(), what);
+    cuda::copy(exec_, std::as_const(kept_there_).view(), vector_view<double>(kept_));
   }
 
   // Pairs that gain more than `bound`, the largest gains first, of equals the lower places.
@@ -168,31 +172,32 @@ class device_swap_gains {
     const thrust::counting_iterator<std::uint32_t> entries(0);
     const worth_exchanging worth{gain_.data(), static_cast<std::uint32_t>(places_), bound};
     const auto all = static_cast<int>(places_ * places_);
-    device_buffer<std::uint32_t> at(exec_.stream(), places_ * places_), count(exec_.stream(), 1);
+    cuda::device_buffer<std::uint32_t> at(exec_.stream(), places_ * places_),
+        count(exec_.stream(), 1);
     std::size_t bytes = 0;
-    check(cub::DeviceSelect::If(nullptr, bytes, entries, at.data(), count.data(), all, worth,
-                                exec_.stream()),
-          what);
-    check(cub::DeviceSelect::If(exec_.scratch(bytes), bytes, entries, at.data(), count.data(), all,
-                                worth, exec_.stream()),
-          what);
-    const std::uint32_t n = to_host(exec_, count)[0];
+    cuda::check(cub::DeviceSelect::If(nullptr, bytes, entries, at.data(), count.data(), all, worth,
+                                      exec_.stream()),
+                what);
+    cuda::check(cub::DeviceSelect::If(exec_.scratch(bytes), bytes, entries, at.data(), count.data(),
+                                      all, worth, exec_.stream()),
+                what);
+    const std::uint32_t n = cuda::to_host(exec_, count)[0];
     std::vector<swap_pair> found(n);
     if (n == 0) return found;
-    device_buffer<double> keys(exec_.stream(), n), sorted_keys(exec_.stream(), n);
-    device_buffer<std::uint32_t> sorted(exec_.stream(), n);
+    cuda::device_buffer<double> keys(exec_.stream(), n), sorted_keys(exec_.stream(), n);
+    cuda::device_buffer<std::uint32_t> sorted(exec_.stream(), n);
     gather_gains_kernel<<<blocks_of(n), swap_threads, 0, exec_.stream()>>>(gain_.data(), at.data(),
                                                                            n, keys.data());
-    check(cudaGetLastError(), what);
+    cuda::check(cudaGetLastError(), what);
     const auto sort = [&](void* memory) {
-      check(cub::DeviceRadixSort::SortPairsDescending(memory, bytes, keys.data(),
-                                                      sorted_keys.data(), at.data(), sorted.data(),
-                                                      static_cast<int>(n), 0, 64, exec_.stream()),
-            what);
+      cuda::check(cub::DeviceRadixSort::SortPairsDescending(
+                      memory, bytes, keys.data(), sorted_keys.data(), at.data(), sorted.data(),
+                      static_cast<int>(n), 0, 64, exec_.stream()),
+                  what);
     };
     sort(nullptr);
     sort(exec_.scratch(bytes));
-    const buffer<std::uint32_t> places = to_host(exec_, sorted);
+    const buffer<std::uint32_t> places = cuda::to_host(exec_, sorted);
     for (std::size_t k = 0; k < n; ++k)
       found[k] = {places[k] / static_cast<std::uint32_t>(places_),
                   places[k] % static_cast<std::uint32_t>(places_)};
@@ -202,25 +207,26 @@ class device_swap_gains {
   // [2 · pairs]: what both groups of each pair would keep.
   [[nodiscard]] buffer<double> kept_after(const std::vector<swap_pair>& pairs) {
     if (pairs.empty()) return {};
-    copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
-    const device_buffer<swap_pair> listed = to_device(exec_, vector_view<const swap_pair>(pairs));
-    device_buffer<double> now(exec_.stream(), 2 * pairs.size());
+    cuda::copy(exec_, vector_view<const std::uint32_t>(slot_), slot_there_.view());
+    const cuda::device_buffer<swap_pair> listed =
+        cuda::to_device(exec_, vector_view<const swap_pair>(pairs));
+    cuda::device_buffer<double> now(exec_.stream(), 2 * pairs.size());
     exchanged_kept_kernel<<<dim3(static_cast<unsigned>(pairs.size()), 2), swap_threads, 0,
                             exec_.stream()>>>(there(), listed.data(), now.data());
-    check(cudaGetLastError(), what);
-    return to_host(exec_, now);
+    cuda::check(cudaGetLastError(), what);
+    return cuda::to_host(exec_, now);
   }
 
-  executor& exec_;
+  cuda::executor& exec_;
   nm_pattern pattern_;
   std::size_t places_, rows_;
   std::vector<std::uint32_t> channel_, slot_;  // [places]
   std::vector<double> kept_;                   // [groups]
-  device_buffer<float> score_, bar_;           // [slots][rows], [places][rows]
-  device_buffer<std::uint32_t> slot_there_, list_;
-  device_buffer<std::uint8_t> fresh_;
-  device_buffer<double> rest_, kept_there_, gain_;
+  cuda::device_buffer<float> score_, bar_;     // [slots][rows], [places][rows]
+  cuda::device_buffer<std::uint32_t> slot_there_, list_;
+  cuda::device_buffer<std::uint8_t> fresh_;
+  cuda::device_buffer<double> rest_, kept_there_, gain_;
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

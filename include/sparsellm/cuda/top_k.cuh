@@ -17,23 +17,25 @@
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/radix_select.cuh"
+#include "sparsellm/cuda/sparsify.cuh"
+#include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/score.hpp"
 #include "sparsellm/sparsify/selector.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Throws shape_error when `out` has no room for x.
 template <activation_score Score>
-void sparsify(executor& exec, const sparsifier<Score, top_k>& s,
-              vector_view<const float, device_space> x, active_set& out) {
-  checks::active_set_fits(x.size(), out);
-  top_k_kernel<<<1, select_threads, 0, exec.stream()>>>(
+void sparsify(cuda::executor& exec, const sparsifier<Score, top_k>& s,
+              vector_view<const float, device_space> x, active_set<device_space>& out) {
+  detail::device::check_room(x.size(), out);
+  detail::device::top_k_kernel<<<1, detail::device::select_threads, 0, exec.stream()>>>(
       s.score, s.select.k, x.data(), static_cast<unsigned>(x.size()), out.index_storage(),
       out.value_storage(), out.count_storage());
-  check(cudaGetLastError(), "cuda::sparsify: launch");
+  cuda::check(cudaGetLastError(), "sparsify: launch");
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

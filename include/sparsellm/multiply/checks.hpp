@@ -102,6 +102,13 @@ void check_sections(const stacked<S>& s, std::size_t first, std::size_t last) {
 template <class S>
 void check_sections(const S&, std::size_t, std::size_t) {}
 
+inline void check_gated(extents shape, std::size_t inputs, std::size_t hidden) {
+  require<shape_error>(shape.outputs == 2 * hidden && shape.inputs == inputs,
+                       "multiply_gated: W is ", shape.outputs, "x", shape.inputs, ", so x of ",
+                       shape.inputs, " and h of half the outputs expected, got ", inputs, " and ",
+                       hidden);
+}
+
 // The channels that a host's list names are there; a device's are its own.
 inline void check_listed(extents shape, active_view<> active) {
   require<shape_error>(active.count == 0 || active.index[active.count - 1] < shape.inputs,

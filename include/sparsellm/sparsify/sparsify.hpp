@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sparsify() on the host: one token's surviving channels, listed. A device's is in
-// cuda/active_set.cuh.
+// cuda/sparsify.cuh.
 #pragma once
 
 #include "sparsellm/core/config.hpp"

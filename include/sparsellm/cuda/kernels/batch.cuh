@@ -12,12 +12,12 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class S>
 struct section_list {
-  section<S> at[stacked<S>::most];
+  section<S> at[most_sections];
   unsigned count;
 
   explicit section_list(const stacked<S>& s) : at{}, count(static_cast<unsigned>(s.count)) {
@@ -41,4 +41,4 @@ struct token_batch {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

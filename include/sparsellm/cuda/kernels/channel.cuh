@@ -19,7 +19,7 @@
 #include "sparsellm/cuda/kernels/slices.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned channel_warps = 8;     // of a block, a part of the channels each
@@ -45,7 +45,7 @@ struct gated_tile {
     if (in_half >= all / 2) return all;  // behind the last
     return (lane < 16 ? 0 : all / 2) + in_half;
   }
-  __device__ static float result(const float (&sum)[2]) { return silu(sum[0]) * sum[1]; }
+  __device__ static float result(const float (&sum)[2]) { return silu_of(sum[0]) * sum[1]; }
 };
 
 // The sums of a block's warps, then of a tile's blocks. y has Tile::width times fewer outputs than
@@ -96,7 +96,7 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
     channel_kernel(const __grid_constant__ typename Lane::weight w,
                    const __grid_constant__ section_list<S> sections,
                    const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
-  __shared__ std::uint32_t section_masks[channel_warps][stacked<S>::most][Tokens];
+  __shared__ std::uint32_t section_masks[channel_warps][most_sections][Tokens];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned place = Tile::template place<Lane>(w, lane);
   const Lane mine(w, place);
@@ -210,4 +210,4 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -12,7 +12,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned compact_threads = 1024;
@@ -57,13 +57,13 @@ static __global__ void __launch_bounds__(compact_threads)
   if (threadIdx.x == 0) *count = done;
 }
 
-// x [inputs], which is zero: x[index[i]] = value[i].
+// x [channels], which is zero: x[index[i]] = value[i], or 1 where there are no values.
 static __global__ void scatter_kernel(const std::uint32_t* index, const float* value,
                                       const std::uint32_t* count, float* x) {
   const unsigned n = *count;
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
-    x[index[i]] = value[i];
+    x[index[i]] = value == nullptr ? 1.0f : value[i];
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

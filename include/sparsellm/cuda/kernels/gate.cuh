@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// silu(gate) ∘ up, the gated unit of Llama's feed-forward layer.
+// silu(gate) ∘ up, the activation of a gated MLP.
 #pragma once
 
 #include <cstddef>
@@ -9,21 +9,25 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+__device__ inline float silu_of(float x) { return x / (1.0f + expf(-x)); }
 
 inline constexpr unsigned gate_threads = 128;
 
-// h [tokens, hidden] of both [tokens, 2 · hidden]. Grid: [hidden / gate_threads, tokens].
-static __global__ void gate_kernel(const float* both, unsigned hidden, float* h,
-                                   std::size_t h_stride) {
+// out [rows, cols] = silu(gates) ∘ ups, or silu(gates) where there are no ups. Grid: [cols /
+// gate_threads, any number of rows].
+static __global__ void gate_kernel(const float* gates, std::size_t gates_stride, const float* ups,
+                                   std::size_t ups_stride, unsigned rows, unsigned cols, float* out,
+                                   std::size_t out_stride) {
   const unsigned i = blockIdx.x * gate_threads + threadIdx.x;
-  if (i >= hidden) return;
-  const float* const gate = both + std::size_t{blockIdx.y} * 2 * hidden;
-  h[blockIdx.y * h_stride + i] = silu(gate[i]) * gate[hidden + i];
+  if (i >= cols) return;
+  for (unsigned r = blockIdx.y; r < rows; r += gridDim.y) {
+    const float gate = silu_of(gates[r * gates_stride + i]);
+    out[r * out_stride + i] = ups == nullptr ? gate : gate * ups[r * ups_stride + i];
+  }
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -17,7 +17,7 @@
 #include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Bytes / 4 words of a channel.
@@ -34,28 +34,28 @@ struct lane_words {
 
 // channel_major and panel of float, half or bfloat16.
 template <storage_scalar T>
-struct grouped_lane {
+struct brick_lane {
   using weight = brick_weight<T>;
   using words = lane_words<16>;
   static constexpr unsigned outputs = 16 / sizeof(T);
-  static constexpr unsigned lanes_a_group = brick_outputs / outputs;
+  static constexpr unsigned lanes_a_strip = brick_outputs / outputs;
   static constexpr bool scaled = false;
 
   const T* first;  // of channel 0; null behind the last output
   std::size_t stride;
 
-  __device__ grouped_lane(const weight& w, unsigned lane)
-      : first(lane < lanes(w) ? w.brick(lane / lanes_a_group, 0) + lane % lanes_a_group * outputs
+  __device__ brick_lane(const weight& w, unsigned lane)
+      : first(lane < lanes(w) ? w.brick(lane / lanes_a_strip, 0) + lane % lanes_a_strip * outputs
                               : nullptr),
         stride(w.channel_stride) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
-    return static_cast<unsigned>(w.strips()) * lanes_a_group;
+    return static_cast<unsigned>(w.strips()) * lanes_a_strip;
   }
   __device__ static unsigned output(unsigned lane, unsigned j) {
-    const unsigned slot = lane % lanes_a_group * outputs + j;
-    const unsigned in_group = std::same_as<T, bfloat16> ? slot / 2 + slot % 2 * 16 : slot;
-    return lane / lanes_a_group * static_cast<unsigned>(brick_outputs) + in_group;
+    const unsigned slot = lane % lanes_a_strip * outputs + j;
+    const unsigned in_strip = std::same_as<T, bfloat16> ? slot / 2 + slot % 2 * 16 : slot;
+    return lane / lanes_a_strip * static_cast<unsigned>(brick_outputs) + in_strip;
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {
     return words::load(first + c * stride);
@@ -77,7 +77,7 @@ struct grouped_lane {
   }
 };
 
-// 8 or 4 bits, a scale (and a minimum) for `group` channels of an output.
+// 8 or 4 bits, a scale (and a minimum) for each block of an output's channels.
 template <int Bits, bool Affine, int Bytes>
 struct quantized_lane {
   using weight = quantized_weight<Bits, Affine>;
@@ -94,7 +94,7 @@ struct quantized_lane {
       : w(weight_),
         strip(lane / lanes_a_strip),
         byte(lane % lanes_a_strip * Bytes),
-        first(lane < lanes(weight_) ? weight_.rows(strip, 0) + byte : nullptr) {}
+        first(lane < lanes(weight_) ? weight_.levels(strip, 0) + byte : nullptr) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
     return static_cast<unsigned>(w.strips()) * lanes_a_strip;
@@ -106,7 +106,8 @@ struct quantized_lane {
            static_cast<unsigned>(byte_of_output(in_byte)) + (j < Bytes ? 0 : 64);
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {
-    return words::load(first + c / w.group * w.block_stride + c % w.group * w.row_stride);
+    return words::load(first + c / w.block_channels * w.block_stride +
+                       c % w.block_channels * w.channel_stride);
   }
   // Levels, 0 for the level that means 0.
   __device__ static void decode(const words& raw, float (&level)[outputs]) {
@@ -124,10 +125,10 @@ struct quantized_lane {
   }
   // Of channel c's block.
   __device__ void scales(std::size_t c, float (&scale)[outputs]) const {
-    read(w.scales(strip, c / w.group), scale);
+    read(w.scales(strip, c / w.block_channels), scale);
   }
   __device__ void minima(std::size_t c, float (&minimum)[outputs]) const {
-    read(w.minima(strip, c / w.group), minimum);
+    read(w.minima(strip, c / w.block_channels), minimum);
   }
 
  private:
@@ -146,4 +147,4 @@ struct quantized_lane {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // y = W · s(x) for N:M weights and few tokens, as fast as the kept values and their mask can be
-// read. A warp takes a block of 64 channels of a strip of 8 outputs at once: four lanes an output,
-// 16 channels a lane, so that a strip's block is one contiguous load of the warp and a mask of 16
+// read. A warp takes a cell of 64 channels of a strip of 8 outputs at once: four lanes an output,
+// 16 channels a lane, so that a strip's cell is one contiguous load of the warp and a mask of 16
 // bits a lane. The eight warps of a thread block have an eighth of the channels each and are added
 // in order.
 #pragma once
@@ -21,15 +21,15 @@
 #include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned nm_warps = 8;
 inline constexpr unsigned lane_channels = 16;
 
-// What a lane holds of one strip's block: 16 channels of one output.
+// What a lane holds of one strip's cell: 16 channels of one output.
 template <class F>
-struct masked_lane {
+struct nm_lane {
   using T = typename F::element;
   static constexpr unsigned values = 2 * F::eight_values;
   // Whether every lane's values begin at a known place and fill whole words.
@@ -40,10 +40,10 @@ struct masked_lane {
   std::uint32_t word[words];
   const T* rest;  // where the lane's values begin, unless `even`
 
-  __device__ void load(const nm_weight<T>& w, unsigned strip, unsigned block, unsigned lane) {
-    const std::uint64_t* const masks = w.masks(strip, block);
+  __device__ void load(const nm_weight<T>& w, unsigned strip, unsigned cell, unsigned lane) {
+    const std::uint64_t* const masks = w.masks(strip, cell);
     bits = __ldcs(reinterpret_cast<const unsigned short*>(masks) + lane);
-    const T* const row = w.values(strip, block) + lane / 4 * F::row_values;
+    const T* const row = w.values(strip, cell) + lane / 4 * F::row_values;
     if constexpr (even) {
       load_words<words>(row + lane % 4 * values, word);
     } else {
@@ -86,8 +86,7 @@ __device__ void load_activations(const S& keep, const float* x, unsigned c0, uns
 // sum + the lane's dot product; a: its activations. 2:4 chooses among registers: of four channels
 // the first kept is 0, 1 or 2 and the second 1, 2 or 3.
 template <class F>
-__device__ float dot_two_of_four(const masked_lane<F>& w, const float (&a)[lane_channels],
-                                 float sum) {
+__device__ float dot_two_of_four(const nm_lane<F>& w, const float (&a)[lane_channels], float sum) {
 #pragma unroll
   for (unsigned g = 0; g < lane_channels / 4; ++g) {
     const std::uint32_t bits = w.bits >> 4 * g;
@@ -105,7 +104,7 @@ __device__ float dot_two_of_four(const masked_lane<F>& w, const float (&a)[lane_
 
 // The same for any N:M: kept channels are looked up where x lies.
 template <class F, class S>
-__device__ float dot_any(const masked_lane<F>& w, const S& keep, const float* x, unsigned c0,
+__device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, unsigned c0,
                          unsigned inputs, float sum) {
   std::uint32_t bits = w.bits;
   const auto add = [&](unsigned k) {
@@ -114,9 +113,9 @@ __device__ float dot_any(const masked_lane<F>& w, const S& keep, const float* x,
     const float v = c < inputs ? __ldg(x + c) : 0.0f;
     sum = fmaf(w.value(k), keep.keeps(v, c) ? v : 0.0f, sum);
   };
-  if constexpr (masked_lane<F>::even) {
+  if constexpr (nm_lane<F>::even) {
 #pragma unroll
-    for (unsigned k = 0; k < masked_lane<F>::values; ++k) add(k);
+    for (unsigned k = 0; k < nm_lane<F>::values; ++k) add(k);
   } else {
     for (unsigned k = 0; bits != 0; ++k) add(k);
   }
@@ -127,14 +126,14 @@ __device__ float dot_any(const masked_lane<F>& w, const S& keep, const float* x,
 template <class F, int Tokens, int Strips, class S>
 static __global__ void __launch_bounds__(nm_warps * 32, 1)
     nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
-                  const __grid_constant__ section_list<S> sections,
-                  const __grid_constant__ token_batch batch) {
+              const __grid_constant__ section_list<S> sections,
+              const __grid_constant__ token_batch batch) {
   constexpr bool two_of_four = F::pattern.n == 2 && F::pattern.m == 4;
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const auto blocks = static_cast<unsigned>(w.blocks()), strips = static_cast<unsigned>(w.strips());
+  const auto cells = static_cast<unsigned>(w.cells()), strips = static_cast<unsigned>(w.strips());
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  const unsigned part = (blocks + nm_warps - 1) / nm_warps;
-  const unsigned begin = min(warp * part, blocks), end = min(begin + part, blocks);
+  const unsigned part = (cells + nm_warps - 1) / nm_warps;
+  const unsigned begin = min(warp * part, cells), end = min(begin + part, cells);
   const unsigned strip0 = blockIdx.x * Strips;
   unsigned section_of[Strips];
 #pragma unroll
@@ -142,7 +141,7 @@ static __global__ void __launch_bounds__(nm_warps * 32, 1)
     section_of[s] = sections.of((strip0 + s) * static_cast<unsigned>(nm_strip_outputs) + lane / 4);
 
   float sum[Tokens][Strips] = {};
-  masked_lane<F> next[Strips];
+  nm_lane<F> next[Strips];
   const auto load = [&](unsigned b) {
 #pragma unroll
     for (unsigned s = 0; s < Strips; ++s)
@@ -152,10 +151,10 @@ static __global__ void __launch_bounds__(nm_warps * 32, 1)
   for (unsigned s = 0; s < Strips; ++s) next[s] = {};
   if (begin < end) load(begin);
   for (unsigned b = begin; b < end; ++b) {
-    masked_lane<F> now[Strips];
+    nm_lane<F> now[Strips];
 #pragma unroll
     for (unsigned s = 0; s < Strips; ++s) now[s] = next[s];
-    if (b + 1 < end) load(b + 1);  // in flight while this block is multiplied
+    if (b + 1 < end) load(b + 1);  // in flight while this cell is multiplied
     const unsigned c0 = b * static_cast<unsigned>(F::span) + lane % 4 * lane_channels;
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t) {
@@ -198,10 +197,10 @@ static __global__ void __launch_bounds__(nm_warps * 32, 1)
     float row = 0;
 #pragma unroll
     for (unsigned k = 0; k < nm_warps; ++k) row += sums[k][t][i % rows];
-    if constexpr (F::levels) row *= w.scales[o];
+    if constexpr (F::has_scales) row *= w.scales[o];
     batch.y[t * batch.y_stride + o] = row;
   }
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -15,7 +15,7 @@
 #include "sparsellm/cuda/kernels/prune.cuh"
 #include "sparsellm/pack/nm_weight.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 [[nodiscard]] __device__ inline std::uint32_t mask_bits(const std::uint64_t* row, unsigned c,
@@ -55,30 +55,30 @@ static __global__ void check_kernel(const T* weight, std::size_t stride, unsigne
       const unsigned k = c + static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
       const float w = fabsf(widen(weight[r * stride + k]));
       float stored = w;
-      if constexpr (!F::levels) stored = fabsf(widen(narrow<typename F::element>(w)));
+      if constexpr (!F::has_scales) stored = fabsf(widen(narrow<typename F::element>(w)));
       if (!(stored <= 3.402823466e38f))
         atomicMin(wrong_weight, static_cast<first_wrong>(std::size_t{r} * cols + k));
       most = fmaxf(most, w);
     }
   }
-  if constexpr (F::levels) scales[r] = __fdiv_rn(most, 127.0f);
+  if constexpr (F::has_scales) scales[r] = __fdiv_rn(most, 127.0f);
 }
 
-// A thread a row of a block: its mask and its values, as n_of_m::write_row() lays them out; rows
+// A thread a row of a cell: its mask and its values, as n_of_m::write_row() lays them out; rows
 // behind the last pad the strip.
 template <class F, storage_scalar T>
 static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned rows,
                                    unsigned cols, const std::uint64_t* mask, unsigned words,
-                                   const float* scales, std::byte* storage, unsigned blocks) {
+                                   const float* scales, std::byte* storage, unsigned cells) {
   using element = typename F::element;
   constexpr unsigned n = F::pattern.n, m = F::pattern.m;
   const unsigned r = blockIdx.x * blockDim.x + threadIdx.x, b = blockIdx.y;
   if (r >= (rows + nm_strip_outputs - 1) / nm_strip_outputs * nm_strip_outputs) return;
-  constexpr std::size_t block_bytes = nm_strip_outputs * (8 + F::row_values * sizeof(element));
+  constexpr std::size_t cell_bytes = nm_strip_outputs * (8 + F::row_values * sizeof(element));
   const auto in_strip = static_cast<unsigned>(r % nm_strip_outputs);
-  std::byte* const block = storage + (r / nm_strip_outputs * blocks + b) * block_bytes;
+  std::byte* const cell = storage + (r / nm_strip_outputs * cells + b) * cell_bytes;
   auto* const values =
-      reinterpret_cast<element*>(block + nm_strip_outputs * 8) + in_strip * F::row_values;
+      reinterpret_cast<element*>(cell + nm_strip_outputs * 8) + in_strip * F::row_values;
   std::uint64_t kept = 0;
   unsigned count = 0;
   for (unsigned g = 0; g < F::span; g += m) {
@@ -95,13 +95,13 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
       const unsigned i = static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
       element value{};
       if (i < length && r < rows) {
-        value =
-            stored_value<element>(widen(weight[r * stride + c + i]), F::levels ? scales[r] : 0.0f);
+        value = stored_value<element>(widen(weight[r * stride + c + i]),
+                                      F::has_scales ? scales[r] : 0.0f);
       }
       values[count++] = value;
     }
   }
-  reinterpret_cast<std::uint64_t*>(block)[in_strip] = kept;
+  reinterpret_cast<std::uint64_t*>(cell)[in_strip] = kept;
 }
 
 // lines [channels + 1]: how many lines of 64 bytes channel_bitmap takes for each channel of a mask
@@ -143,4 +143,4 @@ static __global__ void pack_bitmap_kernel(const W* weight, std::size_t stride,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -11,7 +11,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 __device__ inline std::uint32_t shared_address(const void* shared) {
@@ -40,4 +40,4 @@ __device__ inline void load_matrices(std::uint32_t (&to)[4], std::uint32_t row) 
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -15,7 +15,7 @@
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/words.cuh"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned row_warps = 8;
@@ -113,4 +113,4 @@ static __global__ void __launch_bounds__(row_warps * 32, 1)
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -20,7 +20,7 @@
 #include "sparsellm/cuda/kernels/pipeline.cuh"
 #include "sparsellm/pack/nm_weight.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // A thread block computes rows x tokens of Y, with 4 warps in a grid of warps_m x warps_n. (A type,
@@ -32,21 +32,21 @@ struct mma_tile {
 };
 
 inline constexpr unsigned mma_threads = 128;
-inline constexpr unsigned strip_block_bytes = 8 * 8 + 8 * 32 * 2;  // masks and values, 64 channels
-inline constexpr unsigned token_block_bytes = 64 * 2;
+inline constexpr unsigned strip_cell_bytes = 8 * 8 + 8 * 32 * 2;  // masks and values, 64 channels
+inline constexpr unsigned token_cell_bytes = 64 * 2;
 
 template <class Tile>
 inline constexpr unsigned stage_bytes =
-    Tile::rows / 8 * strip_block_bytes + Tile::tokens* token_block_bytes;
+    Tile::rows / 8 * strip_cell_bytes + Tile::tokens* token_cell_bytes;
 
-// Where four neighbouring channels, the p-th four of a block of 64, are put: lane j of a quad holds
+// Where four neighbouring channels, the p-th four of a cell of 64, are put: lane j of a quad holds
 // channels [16 j, 16 j + 16), and instruction s = 0, 1 takes its fours 2 s and 2 s + 1 as the fours
 // j and j + 4 of its k.
 [[nodiscard]] SPARSELLM_HD constexpr unsigned place_of_four(unsigned p) {
   return p / 2 % 2 * 8 + p / 4 + p % 2 * 4;
 }
 
-// X [tokens, inputs], as the sparsifier leaves it, in 16 bits: [padded tokens][blocks][64]. What
+// X [tokens, inputs], as the sparsifier leaves it, in 16 bits: [padded tokens][cells][64]. What
 // pads is zero. A thread takes four channels.
 template <storage_scalar T, class S>
 static __global__ void arrange_kernel(S keep, const float* x, std::size_t x_stride, unsigned tokens,
@@ -114,7 +114,7 @@ template <storage_scalar T, class Tile>
 static __global__ void __launch_bounds__(mma_threads)
     semi_structured_kernel(const __grid_constant__ nm_weight<T> w,
                            const __grid_constant__ mma_operands to) {
-  constexpr unsigned strips_a_tile = Tile::rows / 8, chunks = strip_block_bytes / 16;
+  constexpr unsigned strips_a_tile = Tile::rows / 8, chunks = strip_cell_bytes / 16;
   constexpr unsigned warp_rows = Tile::rows / Tile::warps_m,
                      warp_tokens = Tile::tokens / Tile::warps_n;
   constexpr unsigned tiles_m = warp_rows / 16, tiles_n = warp_tokens / 8;
@@ -123,11 +123,11 @@ static __global__ void __launch_bounds__(mma_threads)
 
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned quad = lane % 4, group = lane / 4;
-  const auto blocks = static_cast<unsigned>(w.blocks()), strips = static_cast<unsigned>(w.strips());
+  const auto cells = static_cast<unsigned>(w.cells()), strips = static_cast<unsigned>(w.strips());
   const unsigned strip0 = to.first / 8 + blockIdx.x * strips_a_tile;
   const unsigned token0 = blockIdx.y * Tile::tokens;
 
-  // What a thread copies of every block of channels, in units of 16 bytes. Tokens' rows are 128
+  // What a thread copies of every cell of channels, in units of 16 bytes. Tokens' rows are 128
   // bytes: chunks change places within a row, so that eight rows' same chunk lies in different
   // banks.
   constexpr unsigned weight_chunks = strips_a_tile * chunks, token_chunks = Tile::tokens * 8;
@@ -137,10 +137,10 @@ static __global__ void __launch_bounds__(mma_threads)
   for (unsigned k = 0; k < weight_copies; ++k) {
     const unsigned i = threadIdx.x + k * mma_threads;
     const unsigned s = min(strip0 + i / chunks, strips - 1);  // behind the last: not stored
-    weight_at[k] = s * blocks * chunks + i % chunks;
+    weight_at[k] = s * cells * chunks + i % chunks;
   }
   const unsigned token_row = threadIdx.x / 8, token_chunk = threadIdx.x % 8;
-  const unsigned token_at = (token0 + token_row) * blocks * 8 + token_chunk;
+  const unsigned token_at = (token0 + token_row) * cells * 8 + token_chunk;
   const unsigned token_to = token_row * 8 + (token_chunk ^ token_row % 8);
   const auto load = [&](unsigned b) {
     auto* const stage = reinterpret_cast<uint4*>(shared + b % Tile::stages * stage_bytes<Tile>);
@@ -154,21 +154,21 @@ static __global__ void __launch_bounds__(mma_threads)
 #pragma unroll
     for (unsigned k = 0; k * mma_threads < token_chunks; ++k)
       copy_async(stage + weight_chunks + token_to + k * mma_threads,
-                 x + std::size_t{k} * (mma_threads / 8) * blocks * 8);
+                 x + std::size_t{k} * (mma_threads / 8) * cells * 8);
   };
 
   float sum[tiles_m][tiles_n][4] = {};
 #pragma unroll
   for (unsigned b = 0; b + 1 < Tile::stages; ++b) {
-    if (b < blocks) load(b);
+    if (b < cells) load(b);
     commit_copies();
   }
   const unsigned my_strip = warp / Tile::warps_n * (warp_rows / 8);
   const unsigned my_token = warp % Tile::warps_n * warp_tokens;
-  for (unsigned b = 0; b < blocks; ++b) {
+  for (unsigned b = 0; b < cells; ++b) {
     wait_copies<Tile::stages - 2>();
     __syncthreads();
-    if (b + Tile::stages - 1 < blocks) load(b + Tile::stages - 1);
+    if (b + Tile::stages - 1 < cells) load(b + Tile::stages - 1);
     commit_copies();
 
     const std::byte* const stage = shared + b % Tile::stages * stage_bytes<Tile>;
@@ -178,7 +178,7 @@ static __global__ void __launch_bounds__(mma_threads)
       std::uint32_t nibbles[2];
 #pragma unroll
       for (unsigned half = 0; half < 2; ++half) {
-        const std::byte* const strip = stage + (my_strip + 2 * m + half) * strip_block_bytes;
+        const std::byte* const strip = stage + (my_strip + 2 * m + half) * strip_cell_bytes;
         nibbles[half] = nibbles_of(reinterpret_cast<const uint2*>(strip)[group], quad);
         const uint4 v = reinterpret_cast<const uint4*>(strip + 64)[lane];
         value[m][half][0] = v.x, value[m][half][1] = v.y;
@@ -186,15 +186,14 @@ static __global__ void __launch_bounds__(mma_threads)
       }
       metadata[m] = indices_of(nibbles[0] | nibbles[1] << 16);
     }
-    const std::uint32_t rows = shared_address(stage + strips_a_tile * strip_block_bytes) +
-                               (my_token + lane % 8) * token_block_bytes;
+    const std::uint32_t rows = shared_address(stage + strips_a_tile * strip_cell_bytes) +
+                               (my_token + lane % 8) * token_cell_bytes;
 #pragma unroll
     for (unsigned step = 0; step < 2; ++step)
 #pragma unroll
       for (unsigned n = 0; n < tiles_n; ++n) {
         std::uint32_t x[4];
-        load_matrices(x,
-                      rows + ((step * 4 + lane / 8) ^ lane % 8) * 16 + n * 8 * token_block_bytes);
+        load_matrices(x, rows + ((step * 4 + lane / 8) ^ lane % 8) * 16 + n * 8 * token_cell_bytes);
 #pragma unroll
         for (unsigned m = 0; m < tiles_m; ++m) {
           const std::uint32_t a[4] = {value[m][0][2 * step], value[m][1][2 * step],
@@ -220,4 +219,4 @@ static __global__ void __launch_bounds__(mma_threads)
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -16,7 +16,7 @@
 #include "sparsellm/observe/entropy.hpp"
 #include "sparsellm/observe/histogram.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned statistics_threads = 256;
@@ -87,4 +87,4 @@ static __global__ void entropy_kernel(const float* x, std::size_t stride, unsign
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

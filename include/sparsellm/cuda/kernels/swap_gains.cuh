@@ -13,7 +13,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned swap_threads = 128, gain_lanes = 16, gain_chunk = 256;
@@ -179,4 +179,4 @@ struct worth_exchanging {
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -11,7 +11,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cuda/batches.cuh"
+#include "sparsellm/cuda/products/batches.cuh"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
@@ -22,11 +22,11 @@
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class Lane, int Tokens, class Tile, class S>
-void launch_channels(executor& exec, const typename Lane::weight& w,
+void launch_channels(cuda::executor& exec, const typename Lane::weight& w,
                      const section_list<S>& sections, const token_batch& batch) {
   const unsigned tiles = (Lane::lanes(w) + 31) / 32;
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
@@ -37,13 +37,13 @@ void launch_channels(executor& exec, const typename Lane::weight& w,
   auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
   channel_kernel<Lane, Tokens, S, Tile><<<grid, channel_warps * 32, 0, exec.stream()>>>(
       w, sections, batch, partial, exec.tickets(tiles));
-  check(cudaGetLastError(), "cuda::multiply: launch");
+  cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 // Wide lanes for one token, narrow ones for up to Most that share a reading of the weights: what
 // the registers of a lane hold the sums of. Tile::width outputs of the weight make one of y.
 template <class Wide, class Narrow, unsigned Most, class Tile, class S>
-void channel_product(executor& exec, const typename Wide::weight& w, const stacked<S>& s,
+void channel_product(cuda::executor& exec, const typename Wide::weight& w, const stacked<S>& s,
                      matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   const section_list<S> sections(s);
   in_batches<Most>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
@@ -54,12 +54,12 @@ void channel_product(executor& exec, const typename Wide::weight& w, const stack
 
 // The lanes of each format.
 template <class Tile, storage_scalar T, class S>
-void product_of(executor& exec, const brick_weight<T>& w, const stacked<S>& s,
+void product_of(cuda::executor& exec, const brick_weight<T>& w, const stacked<S>& s,
                 matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  channel_product<grouped_lane<T>, grouped_lane<T>, 8, Tile>(exec, w, s, x, y);
+  channel_product<brick_lane<T>, brick_lane<T>, 8, Tile>(exec, w, s, x, y);
 }
 template <class Tile, int Bits, bool Affine, class S>
-void product_of(executor& exec, const quantized_weight<Bits, Affine>& w, const stacked<S>& s,
+void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w, const stacked<S>& s,
                 matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
   channel_product<quantized_lane<Bits, Affine, 16>, quantized_lane<Bits, Affine, 4>,
@@ -67,4 +67,4 @@ void product_of(executor& exec, const quantized_weight<Bits, Affine>& w, const s
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -9,7 +9,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cuda/batches.cuh"
+#include "sparsellm/cuda/products/batches.cuh"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
@@ -17,11 +17,11 @@
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class T, int Tokens, class S>
-void launch_bitmap(executor& exec, const bitmap_weight<T>& w, const section<S>& s,
+void launch_bitmap(cuda::executor& exec, const bitmap_weight<T>& w, const section<S>& s,
                    const token_batch& batch) {
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
   const auto first = static_cast<unsigned>(s.first / bitmap_tile);
@@ -32,11 +32,11 @@ void launch_bitmap(executor& exec, const bitmap_weight<T>& w, const section<S>& 
   auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
   bitmap_kernel<T, Tokens, S>
       <<<grid, bitmap_warps * 32, 0, exec.stream()>>>(w, s, batch, partial, exec.tickets(grid.x));
-  check(cudaGetLastError(), "cuda::multiply: launch");
+  cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 template <class T, class S>
-void bitmap_product(executor& exec, const bitmap_weight<T>& w, const stacked<S>& s,
+void bitmap_product(cuda::executor& exec, const bitmap_weight<T>& w, const stacked<S>& s,
                     matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     for (std::size_t i = 0; i < s.count; ++i)
@@ -45,4 +45,4 @@ void bitmap_product(executor& exec, const bitmap_weight<T>& w, const stacked<S>&
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cuda/rows_product.cuh"
+#include "sparsellm/cuda/multiply_rows.cuh"
 
 #include <cstddef>
 #include <vector>
@@ -25,10 +25,10 @@ TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 
       INFO(e.outputs << "x" << e.inputs << ", " << tokens << " tokens");
       const matrix_view<const float, device_space> in(xs.data(), tokens, e.inputs);
       multiply(d.exec, weight, in, matrix_view<float, device_space>(all.data(), tokens, e.outputs));
-      cuda::multiply_rows(d.exec, weight.view(),
-                          matrix_view<const float, device_space>(asked.data(), tokens, e.outputs),
-                          sparsifier{magnitude{}, above{0.7f}}, in,
-                          matrix_view<float, device_space>(some.data(), tokens, e.outputs));
+      multiply_rows(d.exec, weight.view(),
+                    matrix_view<const float, device_space>(asked.data(), tokens, e.outputs),
+                    sparsifier{magnitude{}, above{0.7f}}, in,
+                    matrix_view<float, device_space>(some.data(), tokens, e.outputs));
       const std::vector<float> wanted = d.down(all, tokens * e.outputs),
                                got = d.down(some, tokens * e.outputs);
       std::size_t wrong = 0;
@@ -36,12 +36,24 @@ TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 
         wrong += got[i] != (std::fabs(scores[i]) > 0.7f ? wanted[i] : 0.0f);
       CHECK(wrong == 0);
     }
+    // One token, by its scores and by a list of rows.
+    const sparsifier keep{magnitude{}, above{0.7f}};
+    const vector_view<const float, device_space> x0(xs.data(), e.inputs),
+        scores0(asked.data(), e.outputs);
+    const vector_view<float, device_space> y0(some.data(), e.outputs);
+    multiply_rows(d.exec, weight, scores0, keep, x0, y0);
+    const std::vector<float> by_score = d.down(some, e.outputs);
+    active_set live(d.exec, e.outputs);
+    sparsify(d.exec, keep, scores0, live);
+    multiply_rows(d.exec, weight, live, x0, y0);
+    CHECK(d.down(some, e.outputs) == by_score);
+    for (std::size_t o = 0; o < e.outputs; ++o)
+      CHECK((by_score[o] != 0.0f) == (std::fabs(scores[o]) > 0.7f));
   }
   const auto weight = d.pack<row_major<TestType>>(normal(6, 104), {2, 3});
   auto memory = d.exec.template allocate<float>(12);
   const matrix_view<float, device_space> y(memory.data(), 1, 2);
-  CHECK_THROWS_AS(
-      cuda::multiply_rows(d.exec, weight.view(), y, keep_all{},
-                          matrix_view<const float, device_space>(memory.data() + 4, 1, 2), y),
-      shape_error);
+  CHECK_THROWS_AS(multiply_rows(d.exec, weight.view(), y, keep_all{},
+                                matrix_view<const float, device_space>(memory.data() + 4, 1, 2), y),
+                  shape_error);
 }

@@ -19,7 +19,7 @@
 #include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Few tokens are bound by memory: low tiles leave more blocks. Many are bound by tensor cores: 64 x
@@ -29,38 +29,38 @@ using middle_tile = mma_tile<64, 64, 2, 2, 4>;
 using high_tile = mma_tile<128, 128, 2, 2, 3>;
 
 template <storage_scalar T, class Tile, class S>
-void launch_semi_structured(executor& exec, const nm_weight<T>& w, const section<S>& s,
+void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const section<S>& s,
                             matrix_view<const float, device_space> x,
                             matrix_view<float, device_space> y) {
-  const auto blocks = static_cast<unsigned>(w.blocks());
+  const auto cells = static_cast<unsigned>(w.cells());
   const auto tokens = static_cast<unsigned>(x.rows());
   const unsigned tiles_n = (tokens + Tile::tokens - 1) / Tile::tokens;
   require<shape_error>(std::size_t{tiles_n} * Tile::tokens <= 65535,
                        "cuda::multiply: at most 65,408 tokens at once, got ", x.rows());
   std::byte* const arranged =
-      exec.scratch(std::size_t{tiles_n} * Tile::tokens * blocks * token_block_bytes);
-  const unsigned fours = blocks * 16;
+      exec.scratch(std::size_t{tiles_n} * Tile::tokens * cells * token_cell_bytes);
+  const unsigned fours = cells * 16;
   arrange_kernel<T><<<dim3((fours + 127) / 128, tiles_n * Tile::tokens), 128, 0, exec.stream()>>>(
       s.keep, x.data(), x.stride(), tokens, static_cast<unsigned>(w.shape.inputs), fours,
       reinterpret_cast<uint2*>(arranged));
-  check(cudaGetLastError(), "cuda::multiply: launch");
+  cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 
   constexpr unsigned shared = Tile::stages * stage_bytes<Tile>;
   const auto kernel = semi_structured_kernel<T, Tile>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared)),
-        "cuda::multiply: shared memory");
+  cuda::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   static_cast<int>(shared)),
+              "cuda::multiply: shared memory");
   const auto first = static_cast<unsigned>(s.first), last = static_cast<unsigned>(s.last);
   const unsigned rows = last - first / 8 * 8;
   const dim3 grid((rows + Tile::rows - 1) / Tile::rows, tiles_n);
   kernel<<<grid, mma_threads, shared, exec.stream()>>>(
       w, mma_operands{arranged, y.data(), y.stride(), tokens, first, last});
-  check(cudaGetLastError(), "cuda::multiply: launch");
+  cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 // Activations are rounded to T. Throws shape_error for more tokens than a grid has rows.
 template <storage_scalar T, class S>
-void semi_structured_product(executor& exec, const nm_weight<T>& w, const stacked<S>& s,
+void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w, const stacked<S>& s,
                              matrix_view<const float, device_space> x,
                              matrix_view<float, device_space> y) {
   for (std::size_t i = 0; i < s.count; ++i) {
@@ -74,4 +74,4 @@ void semi_structured_product(executor& exec, const nm_weight<T>& w, const stacke
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -15,7 +15,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // launch(batch, integral_constant<int, tokens>): 1, 2, 4 or 8, at least as many as the batch has.
@@ -44,4 +44,4 @@ void in_batches(extents shape, matrix_view<const float, device_space> x,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -6,7 +6,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
-#include "sparsellm/cuda/batches.cuh"
+#include "sparsellm/cuda/products/batches.cuh"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
@@ -14,7 +14,7 @@
 #include "sparsellm/cuda/kernels/nm.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
-namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Strips that share the activations in registers; from this many strips on there are blocks enough
@@ -22,18 +22,16 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 inline constexpr unsigned shared_strips = 4, shared_from = 4 * 128;
 
 template <class F, int Tokens, int Strips, class S>
-void launch_nm(executor& exec, const nm_weight<typename F::element>& w,
-                   const section_list<S>& sections, const token_batch& batch) {
+void launch_nm(cuda::executor& exec, const nm_weight<typename F::element>& w,
+               const section_list<S>& sections, const token_batch& batch) {
   const unsigned blocks = (static_cast<unsigned>(w.strips()) + Strips - 1) / Strips;
-  nm_kernel<F, Tokens, Strips, S>
-      <<<blocks, nm_warps * 32, 0, exec.stream()>>>(w, sections, batch);
-  check(cudaGetLastError(), "cuda::multiply: launch");
+  nm_kernel<F, Tokens, Strips, S><<<blocks, nm_warps * 32, 0, exec.stream()>>>(w, sections, batch);
+  cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
 template <class F, class S>
-void nm_product(executor& exec, const nm_weight<typename F::element>& w,
-                    const stacked<S>& s, matrix_view<const float, device_space> x,
-                    matrix_view<float, device_space> y) {
+void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, const stacked<S>& s,
+                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   const section_list<S> sections(s);
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     if (w.strips() >= shared_from)
@@ -44,4 +42,4 @@ void nm_product(executor& exec, const nm_weight<typename F::element>& w,
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
-}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

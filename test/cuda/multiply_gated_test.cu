@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "sparsellm/cuda/gated_product.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "catch2_any.hpp"
@@ -19,9 +20,8 @@ using namespace sparsellm;
 
 // Sizes that halve into whole lanes, with tiles and half tiles to spare, and sizes that do not.
 TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
-                   channel_major<float>, channel_major<bfloat16>, q8_0<layout::channel_major>,
-                   q4_1<layout::channel_major>, (n_of_m<half, 2, 4>),
-                   (channel_bitmap<bfloat16, 2, 4>)) {
+                   channel_major<float>, channel_major<bfloat16>, channel_major<q8_0>,
+                   channel_major<q4_1>, (n_of_m<half, 2, 4>), (channel_bitmap<bfloat16, 2, 4>)) {
   using F = TestType;
   device d;
   for (const extents e : {extents{64, 200}, {256, 1100}, {768, 577}, {50, 70}}) {
@@ -42,11 +42,31 @@ TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
       const matrix_view<const float, device_space> in(xs.data(), tokens, e.inputs);
       const matrix_view<float, device_space> out(h.data(), tokens, hidden),
           y(both.data(), tokens, e.outputs), gated(apart.data(), tokens, hidden);
-      cuda::multiply_gated(d.exec, weight, s, in, out);
+      multiply_gated(d.exec, weight, s, in, out);
       multiply(d.exec, weight, s, in, y);
-      cuda::gate(d.exec, y, gated);
+      gate(d.exec, matrix_view<const float, device_space>(both.data(), tokens, hidden, e.outputs),
+           matrix_view<const float, device_space>(both.data() + hidden, tokens, hidden, e.outputs),
+           gated);
       CHECK(d.down(h, tokens * hidden) == d.down(apart, tokens * hidden));
     }
+    // One token, and what the down projection will read.
+    const vector_view<const float, device_space> x0(xs.data(), e.inputs);
+    const vector_view<float, device_space> h0(h.data(), hidden);
+    multiply_gated(d.exec, weight, s,
+                   matrix_view<const float, device_space>(x0.data(), 1, e.inputs),
+                   matrix_view<float, device_space>(apart.data(), 1, hidden));
+    active_set live(d.exec, hidden);
+    multiply_gated(d.exec, weight, s, x0, h0, teal{magnitude{}, above{0.01f}}, live);
+    const std::vector<float> one = d.down(h, hidden);
+    CHECK(one == d.down(apart, hidden));
+    std::uint32_t count = 0, wanted_count = 0;
+    cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(live.view().count, 1),
+               vector_view<std::uint32_t>(&count, 1));
+    for (const float v : one) wanted_count += std::fabs(v) > 0.01f ? 1 : 0;
+    CHECK(count == wanted_count);
+    multiply_gated(d.exec, weight, s,
+                   matrix_view<const float, device_space>(xs.data(), 8, e.inputs),
+                   matrix_view<float, device_space>(h.data(), 8, hidden));
     // The gate itself, of the last token.
     const vector_view<const float> last(&x[7 * e.inputs], e.inputs);
     std::vector<double> gates(e.outputs), ups(e.outputs), magnitudes(e.outputs);
@@ -69,12 +89,12 @@ TEST_CASE("cuda: gated products of wrong shapes are refused") {
   auto x = d.exec.allocate<float>(8), h = d.exec.allocate<float>(64);
   const section<keep_all> all{0, 64, {}}, half_of{0, 32, {}};
   const matrix_view<const float, device_space> in(x.data(), 1, 8);
-  CHECK_THROWS_AS(cuda::multiply_gated(d.exec, weight, stacked<keep_all>{&all, 1}, in,
-                                       matrix_view<float, device_space>(h.data(), 1, 64)),
+  CHECK_THROWS_AS(multiply_gated(d.exec, weight, stacked<keep_all>{&all, 1}, in,
+                                 matrix_view<float, device_space>(h.data(), 1, 64)),
                   shape_error);
-  CHECK_THROWS_AS(cuda::multiply_gated(d.exec, weight, stacked<keep_all>{&half_of, 1}, in,
-                                       matrix_view<float, device_space>(h.data(), 1, 32)),
+  CHECK_THROWS_AS(multiply_gated(d.exec, weight, stacked<keep_all>{&half_of, 1}, in,
+                                 matrix_view<float, device_space>(h.data(), 1, 32)),
                   shape_error);
-  CHECK_THROWS_AS(cuda::gate(d.exec, in, matrix_view<float, device_space>(h.data(), 1, 5)),
+  CHECK_THROWS_AS(gate(d.exec, in, in, matrix_view<float, device_space>(h.data(), 1, 5)),
                   shape_error);
 }

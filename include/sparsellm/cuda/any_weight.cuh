@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// any_weight on a device: a packed weight whose format is chosen at run time, and its products.
+// Every format of the list is compiled for every sparsifier that a file uses: one file of a program
+// should do that. Not in cuda.cuh, for the list brings the host's products.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
+#include "sparsellm/cuda/multiply_rows.cuh"
+#include "sparsellm/model/any_weight.hpp"
+#include "sparsellm/model/weight_format.hpp"
+
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// body(view) of the format that w has; the list holds it, for any_weight checked.
+template <class... F, class Body>
+void visit(format_list<F...>, const any_view<device_space>& w, const Body& body) {
+  const weight_format format = w.functions->format;
+  (void)((format == detail::value_of<F>()
+              ? (body(F::template make_view<device_space>(w.storage, w.shape)), true)
+              : false) ||
+         ...);
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+
+// Copies the weight to the device, in stream order.
+[[nodiscard]] inline basic_any_weight<device_space> to_device(executor& exec,
+                                                              const any_weight& weight) {
+  return {weight.format(), weight.shape(), to_device(exec, weight.storage_view())};
+}
+
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// Rest: what run_multiply() takes for a view whose format is known.
+template <class... Rest>
+void run_multiply(cuda::executor& exec, const detail::any_view<device_space>& w,
+                  const Rest&... rest) {
+  detail::device::visit(detail::any_formats{}, w,
+                        [&](const auto& view) { run_multiply(exec, view, rest...); });
+}
+
+// multiply(), multiply_gated() and multiply_rows() as for weights whose format is known when they
+// are compiled, and with the same bits.
+template <class... Rest>
+void multiply(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
+  multiply(exec, w.view(), std::forward<Rest>(rest)...);
+}
+template <class... Rest>
+void multiply_gated(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
+  detail::device::visit(detail::any_formats{}, w.view(),
+                        [&](const auto& view) { multiply_gated(exec, view, rest...); });
+}
+// Throws value_error for layouts other than row_major.
+template <class... Rest>
+void multiply_rows(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
+  detail::device::visit(detail::any_formats{}, w.view(), [&](const auto& view) {
+    if constexpr (detail::row_view<std::remove_cvref_t<decltype(view)>>)
+      multiply_rows(exec, view, rest...);
+    else
+      raise<value_error>(
+          concat("multiply_rows: a row_major weight expected, got ", detail::describe(w.format())));
+  });
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

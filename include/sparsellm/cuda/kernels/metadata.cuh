@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// 2:4 weights to CUTLASS's order of metadata and back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/prune.cuh"
+#include "sparsellm/pack/nm_weight.hpp"
+#include "sparsellm/pack/semi_structured.hpp"
+
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+inline constexpr unsigned metadata_threads = 128;
+
+// values [outputs][inputs / 2] and metadata of a weight whose strips and cells are all full. A
+// thread a metadata element. Grid: [columns, outputs].
+template <class T>
+static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w, T* values,
+                                                 typename semi_structured<T>::element* metadata) {
+  using S = semi_structured<T>;
+  constexpr unsigned channels = 4 * S::groups;
+  const unsigned column = blockIdx.x * metadata_threads + threadIdx.x, row = blockIdx.y;
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  if (column >= inputs / channels) return;
+  const unsigned c = column * channels, cell = c / cell_lanes, lane = c % cell_lanes;
+  const std::size_t strip = row / nm_strip_outputs, in_strip = row % nm_strip_outputs;
+  const std::uint64_t bits = w.masks(strip, cell)[in_strip] >> lane;
+  std::uint32_t element = 0;
+  for (unsigned g = 0; g < S::groups; ++g) {
+    std::uint32_t indices = 0, shift = 0;
+    for (std::uint32_t i = 0; i < 4; ++i)
+      if ((bits >> (4 * g + i) & 1u) != 0) {
+        indices |= i << shift;
+        shift += 2;
+      }
+    element |= indices << 4 * g;
+  }
+  metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::element>(element);
+  const T* const from = w.values(strip, cell) + in_strip * w.row_values + lane / 2;
+  T* const to = values + (std::size_t{row} * inputs + c) / 2;
+  for (unsigned k = 0; k < channels / 2; ++k) to[k] = from[k];
+}
+
+// The inverse. storage: of n_of_m<T, 2, 4>. wrong_order, wrong_value: the first weight whose
+// indices do not ascend, and that is not finite. A thread a cell of a row. Grid: [cells,
+// outputs].
+template <class T>
+static __global__ void from_semi_structured_kernel(
+    const T* values, const typename semi_structured<T>::element* metadata,
+    const __grid_constant__ nm_weight<T> w, std::byte* storage, first_wrong* wrong_order,
+    first_wrong* wrong_value) {
+  using S = semi_structured<T>;
+  constexpr unsigned channels = 4 * S::groups;
+  const unsigned cell = blockIdx.x * metadata_threads + threadIdx.x, row = blockIdx.y;
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  if (cell >= inputs / cell_lanes) return;
+  const std::size_t strip = row / nm_strip_outputs, in_strip = row % nm_strip_outputs;
+  std::uint64_t mask = 0;
+  for (unsigned lane = 0; lane < cell_lanes; lane += channels) {
+    const unsigned c = cell * cell_lanes + lane;
+    const std::uint32_t element = metadata[S::place(row, c / channels, w.shape.outputs)];
+    for (unsigned g = 0; g < S::groups; ++g) {
+      const std::uint32_t bits = element >> 4 * g & 15u;
+      if ((bits & 3u) >= bits >> 2)
+        atomicMin(wrong_order, static_cast<first_wrong>(std::size_t{row} * inputs + c + 4 * g));
+      mask |= std::uint64_t{(1u << (bits & 3u)) | (1u << (bits >> 2))} << (lane + 4 * g);
+    }
+  }
+  std::byte* const at = storage + (strip * w.cells() + cell) * w.cell_bytes();
+  reinterpret_cast<std::uint64_t*>(at)[in_strip] = mask;
+  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.row_values;
+  const T* const from = values + (std::size_t{row} * inputs + cell * cell_lanes) / 2;
+  for (unsigned k = 0; k < cell_lanes / 2; ++k) {
+    if constexpr (storage_scalar<T>)
+      if (!(fabsf(widen(from[k])) <= 3.402823466e38f))
+        atomicMin(wrong_value, static_cast<first_wrong>(
+                                   (std::size_t{row} * inputs + cell * cell_lanes) / 2 + k));
+    to[k] = from[k];
+  }
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sparsity on the output side on a device: rows that no token of up to 8 wants are not read (CATS,
+// arXiv 2404.08763).
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/error.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/products/rows_product.cuh"
+#include "sparsellm/multiply/checks.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
+#include "sparsellm/pack/row_major.hpp"
+#include "sparsellm/sparsify/active_set.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// The rows that `keep` keeps of scores [tokens, outputs]: y [tokens, outputs], 0 elsewhere; x
+// [tokens, inputs]. y must not overlap the others. Throws shape_error when sizes do not fit.
+template <detail::device::device_rows V, pointwise_sparsifier Keep>
+void multiply_rows(cuda::executor& exec, const V& w,
+                   std::type_identity_t<matrix_view<const float, device_space>> scores,
+                   const Keep& keep, std::type_identity_t<matrix_view<const float, device_space>> x,
+                   std::type_identity_t<matrix_view<float, device_space>> y) {
+  detail::check_matrices(w.shape, x, y);
+  require<shape_error>(scores.rows() == y.rows() && scores.cols() == y.cols(),
+                       "multiply_rows: scores of ", y.rows(), "x", y.cols(), " expected, got ",
+                       scores.rows(), "x", scores.cols());
+  detail::device::kept_rows_product<typename V::value_type>(exec, w, scores, keep, x, y);
+}
+template <detail::device::device_rows V, pointwise_sparsifier Keep>
+void multiply_rows(cuda::executor& exec, const V& w,
+                   std::type_identity_t<vector_view<const float, device_space>> scores,
+                   const Keep& keep, std::type_identity_t<vector_view<const float, device_space>> x,
+                   std::type_identity_t<vector_view<float, device_space>> y) {
+  multiply_rows(exec, w, matrix_view<const float, device_space>(scores.data(), 1, scores.size()),
+                keep, matrix_view<const float, device_space>(x.data(), 1, x.size()),
+                matrix_view<float, device_space>(y.data(), 1, y.size()));
+}
+
+// The rows listed in `live`, whose values are not looked at: y [outputs], 0 elsewhere; x [inputs].
+// Throws shape_error when sizes do not fit.
+template <detail::device::device_rows V>
+void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> live,
+                   std::type_identity_t<vector_view<const float, device_space>> x,
+                   std::type_identity_t<vector_view<float, device_space>> y) {
+  detail::check_vectors(w.shape, x, y);
+  const vector_view<float, device_space> marks = exec.activations(w.shape.outputs);
+  detail::device::scatter(exec, {live.index, nullptr, live.count}, marks);
+  multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{},
+                x, y);
+}
+template <detail::device::device_rows V>
+void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& live,
+                   std::type_identity_t<vector_view<const float, device_space>> x,
+                   std::type_identity_t<vector_view<float, device_space>> y) {
+  multiply_rows(exec, w, live.view(), x, y);
+}
+
+// All of the above for a weight that owns its bytes.
+template <storage_scalar T, class... Rest>
+void multiply_rows(cuda::executor& exec, const packed_matrix<row_major<T>, device_space>& w,
+                   Rest&&... rest) {
+  multiply_rows(exec, w.view(), std::forward<Rest>(rest)...);
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

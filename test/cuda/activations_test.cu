@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Activations of 16 bits, and the gate, on the device.
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "cuda/device.cuh"
+#include "sparsellm/cuda/gate.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/pack/channel_major.hpp"
+
+using namespace sparsellm;
+
+namespace {
+
+template <class T>
+std::vector<T> rounded(const std::vector<float>& v) {
+  std::vector<T> out;
+  for (const float x : v) out.push_back(narrow<T>(x));
+  return out;
+}
+template <class T>
+std::vector<float> widened(const std::vector<T>& v) {
+  std::vector<float> out;
+  for (const T x : v) out.push_back(widen(x));
+  return out;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("cuda: 16-bit activations give the float product, rounded", "", half, bfloat16) {
+  using T = TestType;
+  device d;
+  const extents e{70, 300};
+  const std::size_t tokens = 3;
+  const auto weight = d.pack<channel_major<bfloat16>>(normal(e.outputs * e.inputs, 111), e);
+  const std::vector<T> x = rounded<T>(normal(tokens * e.inputs, 112));
+  const auto xs = cuda::to_device(d.exec, vector_view<const T>(x));
+  const auto wide = d.up(widened(x));
+  auto y = d.exec.template allocate<T>(tokens * e.outputs);
+  auto wanted = d.exec.template allocate<float>(tokens * e.outputs);
+  const sparsifier keep{magnitude{}, above{0.5f}};
+  const auto same = [&](std::size_t n) {
+    std::vector<T> got(n);
+    cuda::copy(d.exec, vector_view<const T, device_space>(y.data(), n), vector_view<T>(got));
+    return got == rounded<T>(d.down(wanted, n));
+  };
+  const vector_view<const float, device_space> wide0(wide.data(), e.inputs);
+  const vector_view<float, device_space> wanted0(wanted.data(), e.outputs);
+  const vector_view<T, device_space> y0(y.data(), e.outputs);
+
+  multiply(d.exec, weight, keep, wide0, wanted0);
+  multiply(d.exec, weight, keep, vector_view<const T, device_space>(xs.data(), e.inputs), y0);
+  CHECK(same(e.outputs));
+  active_set live(d.exec, e.inputs);
+  sparsify(d.exec, sparsifier{magnitude{}, above{0.9f}}, wide0, live);
+  multiply(d.exec, weight, live, wanted0);
+  multiply(d.exec, weight, live, y0);
+  CHECK(same(e.outputs));
+  multiply(d.exec, weight, keep,
+           matrix_view<const float, device_space>(wide.data(), tokens, e.inputs),
+           matrix_view<float, device_space>(wanted.data(), tokens, e.outputs));
+  multiply(d.exec, weight, keep, matrix_view<const T, device_space>(xs.data(), tokens, e.inputs),
+           matrix_view<T, device_space>(y.data(), tokens, e.outputs));
+  CHECK(same(tokens * e.outputs));
+  CHECK_THROWS_AS(cuda::convert(d.exec, wide0, y0), shape_error);
+}
+
+TEST_CASE("cuda: gate and silu of one token and of rows that lie apart") {
+  device d;
+  const std::size_t tokens = 3, n = 200;
+  const std::vector<float> both = normal(tokens * 2 * n, 113);
+  auto there = d.up(both);
+  auto out = d.exec.allocate<float>(tokens * n);
+  const matrix_view<const float, device_space> gates(there.data(), tokens, n, 2 * n),
+      ups(there.data() + n, tokens, n, 2 * n);
+  gate(d.exec, gates, ups, matrix_view<float, device_space>(out.data(), tokens, n));
+  const std::vector<float> gated = d.down(out);
+  std::size_t wrong = 0;
+  for (std::size_t t = 0; t < tokens; ++t)
+    for (std::size_t i = 0; i < n; ++i) {
+      const double g = both[t * 2 * n + i],
+                   wanted = g / (1 + std::exp(-g)) * both[(2 * t + 1) * n + i];
+      wrong += !(std::fabs(gated[t * n + i] - wanted) <= 1e-5 * (1 + std::fabs(wanted)));
+    }
+  CHECK(wrong == 0);
+  gate(d.exec, gates.row(2), ups.row(2), vector_view<float, device_space>(out.data(), n));
+  CHECK(d.down(out, n) == std::vector<float>(gated.begin() + 2 * n, gated.end()));
+
+  silu(d.exec, gates, matrix_view<float, device_space>(out.data(), tokens, n));
+  const std::vector<float> all = d.down(out);
+  for (std::size_t i = 0; i < tokens * n; ++i)
+    CHECK(all[i] * both[(2 * (i / n) + 1) * n + i % n] == gated[i]);
+  silu(d.exec, gates.row(1), vector_view<float, device_space>(there.data() + 2 * n, n));
+  CHECK(d.down(there, 3 * n).back() == all[2 * n - 1]);
+  CHECK_THROWS_AS(silu(d.exec, gates.row(0), vector_view<float, device_space>(out.data(), 5)),
+                  shape_error);
+}
