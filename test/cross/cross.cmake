@@ -63,5 +63,5 @@ sparsellm_add_cross_test(big_endian s390x OPTIMISE -O1
           sparsify/selector_test.cpp
           ../examples/llama/files/config.cpp ../examples/llama/files/dequantize.cpp
           ../examples/llama/files/gguf.cpp ../examples/llama/files/mapped_file.cpp
-          ../examples/llama/files/model_file.cpp
+          ../examples/llama/files/model_file.cpp ../examples/llama/files/projection.cpp
   ARGUMENTS "~kernels: the same bits for every thread count*")

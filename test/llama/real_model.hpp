@@ -15,6 +15,7 @@
 #include "methods/calibration.hpp"
 #include "methods/perplexity.hpp"
 #include "model/model.hpp"
+#include "model/session.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
