@@ -96,11 +96,7 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
                     vector_view<const float>(y.data() + hidden, hidden),
                     vector_view<float>(y.data(), hidden));
       } else if (i == 2) {
-        w[i].weight().visit([&](const auto& packed) {
-          if constexpr (!cpu::row_view<std::remove_cvref_t<decltype(packed.view())>>)
-            multiply_gated(pool(), packed.view(), w[i].sections(), xs(i).row(0),
-                                vector_view<float>(y.data(), 2 * hidden), w[3].keep(), live);
-        });
+        w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), live);
       } else {
         w[i].sparse(pool(), xs(i).row(0), out.row(0));
       }

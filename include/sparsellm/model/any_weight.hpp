@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,20 +37,36 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
+// A callable behind a pointer without its type, and back: an object, or a function itself.
+template <class Fill>
+[[nodiscard]] const void* forget(const Fill& fill) noexcept {
+  if constexpr (std::is_function_v<Fill>)
+    return reinterpret_cast<const void*>(&fill);
+  else
+    return &fill;
+}
+template <class Fill>
+[[nodiscard]] const Fill& recall(const void* body) noexcept {
+  if constexpr (std::is_function_v<Fill>)
+    return *reinterpret_cast<Fill*>(const_cast<void*>(body));
+  else
+    return *static_cast<const Fill*>(body);
+}
+
 // Of Fill, one that makes floats, levels or both.
 template <class Fill>
 [[nodiscard]] row_source source_of(const Fill& fill) noexcept {
-  row_source rows{&fill, nullptr, nullptr};
+  row_source rows{forget(fill), nullptr, nullptr};
   if constexpr (std::invocable<const Fill&, std::size_t, vector_view<float>>)
     rows.floats = [](const void* body, std::size_t r, float* out, std::size_t inputs) {
-      (*static_cast<const Fill*>(body))(r, vector_view<float>(out, inputs));
+      recall<Fill>(body)(r, vector_view<float>(out, inputs));
     };
   if constexpr (std::invocable<const Fill&, std::size_t, quantized_row&>)
     rows.levels = [](const void* body, std::size_t r, std::uint8_t* level, std::size_t inputs,
                      half* scale, half* minimum, std::size_t blocks) {
       quantized_row row{std::vector<std::uint8_t>(inputs), std::vector<half>(blocks),
                         std::vector<half>(blocks)};
-      (*static_cast<const Fill*>(body))(r, row);
+      recall<Fill>(body)(r, row);
       std::copy(row.level.begin(), row.level.end(), level);
       std::copy(row.scale.begin(), row.scale.end(), scale);
       std::copy(row.minimum.begin(), row.minimum.end(), minimum);
