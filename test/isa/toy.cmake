@@ -1,0 +1,10 @@
+# An instruction set is one file and one line: a copy of the headers gets both, and nothing else.
+cmake_minimum_required(VERSION 3.22)
+include(${ROOT}/test/package/run.cmake)
+file(REMOVE_RECURSE ${WORK})
+file(COPY ${ROOT}/include/sparsellm DESTINATION ${WORK}/include)
+set(isa ${WORK}/include/sparsellm/cpu/isa)
+file(COPY ${ROOT}/test/isa/toy.inl DESTINATION ${isa})
+file(APPEND ${isa}/list.inl "#include \"sparsellm/cpu/isa/toy.inl\"\n")
+run("build" ${COMPILER} -std=c++20 -O1 -I${WORK}/include ${ROOT}/test/isa/toy.cpp -pthread -o ${WORK}/toy)
+run("run" ${WORK}/toy)
