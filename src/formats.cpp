@@ -6,3 +6,9 @@
 #undef SPARSELLM_COMPILED_SOURCE
 #define SPARSELLM_COMPILED
 #include "sparsellm/model/any_format_table.hpp"
+
+namespace SPARSELLM_PRODUCTS {
+
+template const any_format* find_format<void>(weight_format) noexcept;
+
+}  // namespace SPARSELLM_PRODUCTS

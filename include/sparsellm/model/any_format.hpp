@@ -58,8 +58,10 @@ struct any_format {
 
 namespace SPARSELLM_PRODUCTS {
 
-// Null for a format that is not in the list.
-[[nodiscard]] SPARSELLM_PRODUCTS_INLINE const any_format* find_format(weight_format f) noexcept;
+// Null for a format that is not in the list. A template, so that a file that only includes this
+// header compiles no product.
+template <class = void>
+[[nodiscard]] const any_format* find_format(weight_format f) noexcept;
 
 }  // namespace SPARSELLM_PRODUCTS
 

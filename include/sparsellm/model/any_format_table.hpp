@@ -112,7 +112,8 @@ template <class... F>
 
 namespace SPARSELLM_PRODUCTS {
 
-SPARSELLM_PRODUCTS_INLINE const any_format* find_format(weight_format f) noexcept {
+template <class>
+const any_format* find_format(weight_format f) noexcept {
   return find_in(any_formats{}, f);
 }
 

@@ -90,14 +90,15 @@ inline void product(const executor_ref& exec, const any_view<host_space>& w, con
 }
 
 // Throws value_error, naming the format, when it is not in the list.
-[[nodiscard]] inline const any_format& format_for(weight_format f) {
+template <class = void>
+[[nodiscard]] const any_format& format_for(weight_format f) {
   require<value_error>(!is_pruned(f.layout) || f.pattern == nm_pattern{2, 4} ||
                            f.pattern == nm_pattern{4, 8},
                        "any_weight: the patterns 2:4 and 4:8 are compiled, got ", f.pattern.n, ":",
                        f.pattern.m);
   require<value_error>(f.layout != layout_kind::row_major || !is_quantized(f.element),
                        "any_weight: quantised weights are packed as panel or channel_major");
-  const any_format* const found = find_format(f);
+  const any_format* const found = find_format<>(f);
   require<value_error>(found != nullptr, "any_weight: no weights of ", describe(f),
                        "; N:M weights are f32, f16, bf16 or i8, others f32, f16, bf16, q8_0, q4_0 "
                        "or q4_1");
@@ -117,7 +118,7 @@ class basic_any_weight {
   // Takes over bytes that are laid out as the format says. Throws value_error for a format that is
   // not in the list, shape_error for zero sizes and for too few bytes.
   basic_any_weight(weight_format format, extents shape, memory<std::byte, Space> storage)
-      : format_(&detail::format_for(format)), shape_(shape), storage_(std::move(storage)) {
+      : format_(&detail::format_for<>(format)), shape_(shape), storage_(std::move(storage)) {
     check_shape(shape);
     require<shape_error>(storage_.size() >= format_->bytes(shape), "any_weight: ",
                          detail::describe(format), " of ", shape.outputs, "x", shape.inputs,
@@ -206,13 +207,13 @@ class basic_any_weight {
   [[nodiscard]] static const detail::any_format& packable(element_kind e, layout_kind l) {
     require<value_error>(!is_pruned(l) && e != element_kind::i8,
                          "any_weight: N:M layouts and i8 need a mask");
-    return detail::format_for({e, l, {0, 0}});
+    return detail::format_for<>({e, l, {0, 0}});
   }
   [[nodiscard]] static const detail::any_format& maskable(element_kind e, layout_kind l,
                                                           nm_pattern p) {
     require<value_error>(is_pruned(l),
                          "any_weight: a mask goes with the layouts n_of_m and channel_bitmap");
-    return detail::format_for({e, l, p});
+    return detail::format_for<>({e, l, p});
   }
 
   const detail::any_format* format_;
