@@ -4,6 +4,7 @@
 // Packed weights of the device are the host's, byte for byte, also in others' order of metadata.
 
 #include "sparsellm/cuda/pack.cuh"
+#include "sparsellm/pack/pack_masked.hpp"
 
 #include <cstddef>
 #include <cstring>

@@ -76,8 +76,10 @@ template <packed_format F>
 [[nodiscard]] inline std::string describe(weight_format f) {
   std::string text(name(f.element));
   text.append(" as ").append(name(f.layout));
-  if (f.pattern.m != 0)
-    text += " " + std::to_string(f.pattern.n) + ":" + std::to_string(f.pattern.m);
+  if (f.pattern.m != 0) {
+    text.append(" ").append(std::to_string(f.pattern.n));
+    text.append(":").append(std::to_string(f.pattern.m));
+  }
   return text;
 }
 

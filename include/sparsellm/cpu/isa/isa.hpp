@@ -86,7 +86,7 @@ namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
     return i;
   }
   std::string names;
-  for (const isa i : all_isas) names += (names.empty() ? "" : ", ") + std::string(name(i));
+  for (const isa i : all_isas) names.append(names.empty() ? "" : ", ").append(name(i));
   raise<value_error>(concat("SPARSELLM_ISA: one of ", names, " expected, got '", text, "'"));
 }
 
