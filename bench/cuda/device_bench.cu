@@ -29,6 +29,7 @@
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/pack.hpp"
 #include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/row_major.hpp"
 
