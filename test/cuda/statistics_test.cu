@@ -41,24 +41,42 @@ TEST_CASE("cuda: a histogram of the device has the host's quantiles") {
   there.observe(d.exec, matrix_view<const float, device_space>(xs.data(), 20, channels));
   there.observe(
       d.exec, matrix_view<const float, device_space>(xs.data() + 20 * channels, 30, 40, channels));
+  // A third, in which every channel has a scale.
+  std::vector<float> scale(channels), scaled(channels);
+  for (std::size_t c = 0; c < channels; ++c) scale[c] = 1.0f + static_cast<float>(c) / 64;
+  const auto scales = d.up(scale);
+  there.observe(d.exec, matrix_view<const float, device_space>(xs.data(), 2, channels),
+                scales.view());
+  // What is taken over comes on top of what the host has counted itself.
+  const std::vector<float> here{0.0f, 5e8f, 3.0f, std::ldexp(1.0f, -100)};
   histogram host, from_device;
+  host.observe(here);
+  from_device.observe(here);
   host.observe(vector_view<const float>(x.data(), 20 * channels));
   for (std::size_t r = 20; r < 50; ++r)
     host.observe(vector_view<const float>(&x[r * channels], 40));
+  for (std::size_t r = 0; r < 2; ++r) {
+    for (std::size_t c = 0; c < channels; ++c) scaled[c] = x[r * channels + c] * scale[c];
+    host.observe(scaled);
+  }
   there.add_to(d.exec, from_device);
   CHECK(from_device.count() == host.count());
   CHECK(from_device.zeros() == host.zeros());
+  CHECK(from_device.non_finite() == 0);
   CHECK(from_device.max() == host.max());
-  for (const double q : {0.0, 0.1, 0.25, 0.4, 0.5, 0.65, 0.9, 0.999, 1.0})
+  // 0.03 is in the first bin, 0.995 in the last: both hold values far apart.
+  for (const double q : {0.0, 0.03, 0.1, 0.25, 0.4, 0.5, 0.65, 0.9, 0.995, 1.0})
     CHECK(from_device.quantile(q) == host.quantile(q));
 
   std::vector<float> bad(channels, 1.0f);
   bad[3] = std::numeric_limits<float>::infinity();
+  bad[4] = std::numeric_limits<float>::quiet_NaN();
   const auto bads = d.up(bad);
   there.observe(d.exec, matrix_view<const float, device_space>(bads.data(), 1, channels));
   histogram refused;
   there.add_to(d.exec, refused);
-  CHECK(refused.non_finite() == 1);
+  CHECK(refused.non_finite() == 2);
+  CHECK(refused.count() == 20 * channels + 30 * 40 + 3 * channels - 2);
   CHECK_THROWS_AS(refused.quantile(0.5), value_error);
 }
 
@@ -90,11 +108,23 @@ TEST_CASE("cuda: norms, ranges, firing rates and entropies have the host's bits"
     entropy counted(host, how), from_device(host, how);
     for (std::size_t r = 0; r < rows; ++r)
       counted.observe(vector_view<const float>(&x[r * channels], channels));
+    // What is taken over comes on top of what the host has counted itself.
+    for (entropy* e : {&counted, &from_device})
+      e->observe(vector_view<const float>(&x[7 * channels], channels));
     cuda::device_entropy bins(d.exec, from_device);
     bins.observe(d.exec, first);
     bins.observe(d.exec, second);
     bins.add_to(d.exec, from_device);
+    CHECK(from_device.rows() == rows + 1);
     for (std::size_t c = 0; c < channels; ++c) CHECK(from_device.value(c) == counted.value(c));
+
+    std::vector<float> bad(channels, 1.0f);
+    bad[3] = std::numeric_limits<float>::infinity();
+    bad[channels - 1] = std::numeric_limits<float>::quiet_NaN();
+    const auto bads = d.up(bad);
+    bins.observe(d.exec, matrix_view<const float, device_space>(bads.data(), 1, channels));
+    bins.add_to(d.exec, from_device);
+    CHECK_SAYS(from_device.value(0), value_error, "2 of the observed values are NaN or infinite");
   }
   CHECK_THROWS_AS(there.observe(d.exec, matrix_view<const float, device_space>(xs.data(), 2, 3)),
                   shape_error);

@@ -39,6 +39,60 @@ TEST_CASE("channel_stats: satisfies the observer's laws") {
                 });
 }
 
+namespace {
+
+// Two channels of which one pair of rows has the minima of the first and the maxima of the second,
+// another pair the rest; no sum of theirs is another's.
+channel_stats of_rows(const std::vector<std::vector<float>>& rows) {
+  channel_stats s(2, 0.5f);
+  for (const std::vector<float>& r : rows) s.observe(r);
+  return s;
+}
+const std::vector<std::vector<float>> some{{-4, 0.25f}, {1, 6}},
+    others{{8, -3}, {0.5f, 0.125f}, {2, 1}};
+void check_some_and_others(const channel_stats& s) {
+  CHECK(s.rows() == 5);
+  CHECK(s.l1_norm(0) == 15.5);
+  CHECK(s.l1_norm(1) == 10.375);
+  CHECK(s.l2_norm(0) == std::sqrt(85.25));
+  CHECK(s.l2_norm(1) == std::sqrt(46.078125));
+  CHECK(s.root_mean_square(0) == std::sqrt(85.25 / 5));
+  CHECK(s.min(0) == -4);
+  CHECK(s.max(0) == 8);
+  CHECK(s.min(1) == -3);
+  CHECK(s.max(1) == 6);
+  CHECK(s.firing_rate(0) == 4 / 5.0);
+  CHECK(s.firing_rate(1) == 3 / 5.0);
+}
+
+}  // namespace
+
+TEST_CASE("channel_stats: merging adds every sum and widens every range, either way round") {
+  channel_stats a = of_rows(some);
+  a.merge(of_rows(others));
+  check_some_and_others(a);
+  channel_stats b = of_rows(others);
+  b.merge(of_rows(some));
+  check_some_and_others(b);
+}
+
+TEST_CASE("channel_stats: takes over every sum that a device made, and goes on from there") {
+  const std::vector<channel_stats::sums> sums{{5, 17, -4, 1, 2}, {6.25, 36.0625, 0.25f, 6, 1}};
+  channel_stats from_device(sums, 2, 0.5f);
+  CHECK(from_device.rows() == 2);
+  CHECK(from_device.l1_norm(0) == 5);
+  CHECK(from_device.min(1) == 0.25f);
+  CHECK(from_device.max(0) == 1);
+  channel_stats merged = of_rows(others);
+  merged.merge(from_device);
+  check_some_and_others(merged);
+  for (const std::vector<float>& r : others) from_device.observe(r);  // fires above 0.5, as there
+  check_some_and_others(from_device);
+  CHECK_SAYS(channel_stats(std::vector<channel_stats::sums>{}, 0, 0.0f), shape_error,
+             "at least 1 channel");
+  CHECK_SAYS(channel_stats(sums, 2, -1.0f), value_error, "at least 0");
+}
+
 TEST_CASE("channel_stats: refuses what does not fit") {
   CHECK_SAYS(channel_stats(0), shape_error, "at least 1 channel");
   CHECK_SAYS(channel_stats(2, -1.0f), value_error, "at least 0");

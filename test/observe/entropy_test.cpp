@@ -4,6 +4,7 @@
 #include "sparsellm/observe/entropy.hpp"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <vector>
@@ -64,6 +65,97 @@ TEST_CASE("entropy: satisfies the observer's laws") {
                   for (std::size_t c = 0; c < 5; ++c) all.push_back(e.value(c));
                   return all;
                 });
+}
+
+namespace {
+
+// In four bins of [0, 4]: channel 0 is counted 1 2 0 0 by `some` and 0 2 1 2 by `others`, channel 1
+// 0 1 1 1 and 3 0 0 2.
+const channel_stats zero_to_four = ranges_of({{0, 0}, {4, 4}});
+const entropy_options four_bins{4, entropy_options::logarithm::natural,
+                                entropy_options::range::channel,
+                                entropy_options::values::with_sign};
+const std::vector<std::vector<float>> some{{0.5f, 3.5f}, {1.5f, 1.5f}, {1.5f, 2.5f}},
+    others{{1.5f, 0.5f}, {3.5f, 3.5f}, {2.5f, 0.5f}, {1.5f, 0.5f}, {3.5f, 3.5f}};
+const std::vector<std::uint32_t> some_counts{1, 2, 0, 0, 0, 1, 1, 1},
+    others_counts{0, 2, 1, 2, 3, 0, 0, 2};
+
+entropy counted(const std::vector<std::vector<float>>& rows) {
+  entropy e(zero_to_four, four_bins);
+  for (const auto& r : rows) e.observe(r);
+  return e;
+}
+double nats(const std::vector<double>& counts) {
+  double sum = 0, h = 0;
+  for (const double c : counts) sum += c;
+  for (const double c : counts) h -= c == 0 ? 0 : c / sum * std::log(c / sum);
+  return h;
+}
+void check_some_and_others(const entropy& e) {
+  CHECK(e.rows() == 8);
+  CHECK_THAT(e.value(0), WithinRel(nats({1, 4, 1, 2}), 1e-12));
+  CHECK_THAT(e.value(1), WithinRel(nats({3, 1, 1, 3}), 1e-12));
+}
+
+}  // namespace
+
+TEST_CASE("entropy: merging adds every count, either way round") {
+  entropy a = counted(some);
+  CHECK_THAT(a.value(0), WithinRel(nats({1, 2}), 1e-12));
+  a.merge(counted(others));
+  check_some_and_others(a);
+  entropy b = counted(others);
+  b.merge(counted(some));
+  check_some_and_others(b);
+
+  const std::vector<float> one_bad{1, std::nanf("")}, two_bad{std::nanf(""), std::nanf("")};
+  a.merge(counted({one_bad}));
+  CHECK_SAYS(a.value(0), value_error, "1 of the observed values");
+  a.merge(counted({two_bad}));
+  CHECK_SAYS(a.value(0), value_error, "3 of the observed values");
+  CHECK(a.rows() == 10);
+}
+
+TEST_CASE("entropy: takes over every count that a device made") {
+  entropy a = counted(some);
+  a.merge(others_counts, 5, 0);
+  check_some_and_others(a);
+  entropy b = counted(others);
+  b.merge(some_counts, 3, 0);
+  check_some_and_others(b);
+
+  const std::vector<std::uint32_t> nothing(8, 0u);
+  a.merge(nothing, 1, 1);
+  CHECK_SAYS(a.value(0), value_error, "1 of the observed values");
+  a.merge(nothing, 1, 2);
+  CHECK_SAYS(a.value(0), value_error, "3 of the observed values");
+  CHECK(a.rows() == 10);
+  CHECK_SAYS(b.merge(std::vector<std::uint32_t>(6), 1, 1), shape_error,
+             "8 counters expected, got 6");
+  check_some_and_others(b);
+}
+
+TEST_CASE("entropy: does not merge with what counts something else") {
+  entropy mine = counted(some);
+  entropy_options how = four_bins;
+  how.bins = 5;
+  CHECK_SAYS(mine.merge(entropy(zero_to_four, how)), shape_error,
+             "2 channels of 4 bins with 2 of 5");
+  CHECK_SAYS(mine.merge(entropy(ranges_of({{0, 1}, {4, 5}}), four_bins)), value_error,
+             "other ranges, of channel 1");
+  CHECK_SAYS(mine.merge(entropy(ranges_of({{0, 0}, {4, 5}}), four_bins)), value_error,
+             "other ranges, of channel 1");
+  // Of nothing negative the ranges are alike, the counts of what comes later are not.
+  how = four_bins;
+  how.of = entropy_options::values::absolute;
+  CHECK_SAYS(mine.merge(entropy(zero_to_four, how)), value_error,
+             "values with their sign with absolute values");
+  CHECK_SAYS(entropy(zero_to_four, how).merge(mine), value_error,
+             "absolute values with values with their sign");
+  how = four_bins;  // the unit is value()'s alone
+  how.unit = entropy_options::logarithm::base2;
+  mine.merge(entropy(zero_to_four, how));
+  CHECK(mine.rows() == 3);
 }
 
 TEST_CASE("entropy: says what is wrong") {

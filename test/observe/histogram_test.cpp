@@ -4,7 +4,9 @@
 #include "sparsellm/observe/histogram.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <random>
@@ -27,6 +29,58 @@ double rank_error(const std::vector<float>& sorted, float t, double q) {
   const double up_to =
       static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), t) - sorted.begin()) / n;
   return q < below ? below - q : q > up_to ? q - up_to : 0.0;
+}
+
+// Two histograms that share the outermost bins and the one of 1: `lower` has each bin's smallest
+// value, `upper` its largest, and no count is in both.
+const float high = 1.0f + std::ldexp(1.0f, -11);  // in the bin of 1
+histogram lower() {
+  histogram h;
+  h.add(0.0f, 3);
+  h.add(std::ldexp(1.0f, -60), 3);
+  h.add(1.0f, 2);
+  h.add(std::ldexp(1.0f, 20), 7);
+  return h;
+}
+histogram upper() {
+  histogram h;
+  h.add(-0.0f, 5);
+  h.add(std::ldexp(1.0f, -50), 1);
+  h.add(high, 6);
+  h.add(std::ldexp(-1.0f, 30), 5);
+  return h;
+}
+// The same as a device hands them over.
+histogram::bin bin_of_one(std::uint64_t count, float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return {count, bits, bits};
+}
+std::vector<histogram::bin> bins_of(histogram::bin first, histogram::bin middle,
+                                    histogram::bin last) {
+  std::vector<histogram::bin> bins(histogram::bin_count);
+  bins.front() = first;
+  bins[histogram::bin_of(std::bit_cast<std::uint32_t>(1.0f))] = middle;
+  bins.back() = last;
+  return bins;
+}
+std::vector<histogram::bin> lower_bins() {
+  return bins_of(bin_of_one(3, std::ldexp(1.0f, -60)), bin_of_one(2, 1.0f),
+                 bin_of_one(7, std::ldexp(1.0f, 20)));
+}
+std::vector<histogram::bin> upper_bins() {
+  return bins_of(bin_of_one(1, std::ldexp(1.0f, -50)), bin_of_one(6, high),
+                 bin_of_one(5, std::ldexp(1.0f, 30)));
+}
+
+// 8 zeros, then bins of 4, 8 and 12 values, each asked for its middle.
+void check_lower_and_upper(const histogram& h) {
+  CHECK(h.zeros() == 8);
+  CHECK(h.count() == 32);
+  CHECK(h.max() == std::ldexp(1.0f, 30));
+  CHECK(h.quantile(8 / 32.0) == 0.0f);
+  CHECK(h.quantile(10 / 32.0) == (std::ldexp(1.0f, -60) + std::ldexp(1.0f, -50)) / 2);
+  CHECK(h.quantile(16 / 32.0) == (1.0f + high) / 2);
+  CHECK(h.quantile(26 / 32.0) == (std::ldexp(1.0f, 20) + std::ldexp(1.0f, 30)) / 2);
 }
 
 }  // namespace
@@ -107,6 +161,41 @@ TEST_CASE("histogram: zeros, the smallest and the largest floats have a place") 
   CHECK(h.quantile(0.5) == 0.0f);
   CHECK(h.quantile(0.75) > 0.0f);
   CHECK(h.quantile(1.0) == largest);
+}
+
+TEST_CASE("histogram: merging adds every count and widens every bin, either way round") {
+  histogram a = lower();
+  a.merge(upper());
+  check_lower_and_upper(a);
+  histogram b = upper();
+  b.merge(lower());
+  check_lower_and_upper(b);
+
+  histogram bad;
+  bad.add(std::numeric_limits<float>::quiet_NaN(), 2);
+  CHECK(bad.non_finite() == 2);
+  a.add(std::numeric_limits<float>::infinity(), 3);
+  a.merge(bad);
+  CHECK(a.non_finite() == 5);
+  CHECK(a.count() == 32);
+}
+
+TEST_CASE("histogram: takes over every count that a device made") {
+  histogram a = lower();
+  a.merge(upper_bins(), 5, 0);
+  check_lower_and_upper(a);
+  histogram b = upper();
+  b.merge(lower_bins(), 3, 0);
+  check_lower_and_upper(b);
+
+  const std::vector<histogram::bin> nothing(histogram::bin_count);
+  a.merge(nothing, 0, 2);
+  a.merge(nothing, 0, 3);
+  CHECK(a.non_finite() == 5);
+  CHECK(a.count() == 32);
+  CHECK_SAYS(b.merge(std::vector<histogram::bin>(3), 1, 1), shape_error,
+             "65536 bins expected, got 3");
+  check_lower_and_upper(b);
 }
 
 TEST_CASE("histogram: refuses quantiles it cannot give") {

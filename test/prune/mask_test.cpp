@@ -93,8 +93,12 @@ TEST_CASE("retained score: plain, without groups, efficacy") {
   CHECK(retained_score(exec, view, best_of_groups(exec, {2, 4}, view)) == 17);
   CHECK(retained_without_groups(exec, {2, 4}, view) == 26);
   retention r{30, 17, 17, 26};
-  r += {30, 17, 26, 26};
-  CHECK(r.efficacy() == 0.5);
+  r += {31, 18, 27, 28};
+  CHECK(r.total == 61);
+  CHECK(r.plain == 35);
+  CHECK(r.shuffled == 44);
+  CHECK(r.without_groups == 54);
+  CHECK(r.efficacy() == 9 / 19.0);
   CHECK(retention{}.efficacy() == 0.0);
 }
 

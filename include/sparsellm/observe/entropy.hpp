@@ -98,6 +98,8 @@ class entropy {
     require<shape_error>(other.channels() == channels() && other.how_.bins == how_.bins,
                          "entropy: merging ", channels(), " channels of ", how_.bins, " bins with ",
                          other.channels(), " of ", other.how_.bins);
+    require<value_error>(other.how_.of == how_.of, "entropy: merging ", kind_of(how_.of), " with ",
+                         kind_of(other.how_.of));
     for (std::size_t c = 0; c < channels(); ++c)
       require<value_error>(other.ranges_[c].low == ranges_[c].low &&
                                other.ranges_[c].bins_per_unit == ranges_[c].bins_per_unit,
@@ -133,6 +135,9 @@ class entropy {
   }
 
  private:
+  [[nodiscard]] static const char* kind_of(entropy_options::values v) noexcept {
+    return v == entropy_options::values::absolute ? "absolute values" : "values with their sign";
+  }
   [[nodiscard]] bin_range range_of(float min, float max) const noexcept {
     double low = min, high = max;
     if (how_.of == entropy_options::values::absolute) {
