@@ -95,6 +95,9 @@ TEST_CASE("cuda: norms, ranges, firing rates and entropies have the host's bits"
   for (std::size_t r = 0; r < rows; ++r)
     host.observe(vector_view<const float>(&x[r * channels], channels));
   CHECK(got.rows() == host.rows());
+  channel_stats both = there.on_host(d.exec);
+  both.merge(host);  // which refuses another firing threshold
+  CHECK(both.rows() == 2 * rows);
   for (std::size_t c = 0; c < channels; ++c) {
     CHECK(got.l1_norm(c) == host.l1_norm(c));
     CHECK(got.l2_norm(c) == host.l2_norm(c));

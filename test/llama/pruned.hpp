@@ -61,12 +61,12 @@ inline double difference(const std::vector<float>& a, const std::vector<float>& 
   return most;
 }
 
-inline std::vector<llama::pruned_block> prune(sparsellm::cpu::executor& exec, llama::model& m,
-                                              const std::vector<llama::window>& windows,
-                                              const llama::pruning& how) {
+inline std::vector<llama::pruned_block> prune(
+    sparsellm::cpu::executor& exec, llama::model& m, const std::vector<llama::window>& windows,
+    const llama::pruning& how, const llama::text_maker& text = llama::make_host_text) {
   std::vector<llama::pruned_block> blocks;
   llama::prune_model(
       exec, m, windows, how, [](double) {},
-      [&](std::size_t, llama::pruned_block b) { blocks.push_back(std::move(b)); });
+      [&](std::size_t, llama::pruned_block b) { blocks.push_back(std::move(b)); }, text);
   return blocks;
 }

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "files/tokenizer.hpp"
@@ -47,12 +49,29 @@ struct real_model {
     llama::session s(exec, m, 512, 512);
     return llama::measure_perplexity(exec, s, w, prefix, meter, quiet);
   }
-  sparsellm::threshold_table calibrate(double sparsity, llama::calibration how) {
+  // What calibrations and prunings observe.
+  [[nodiscard]] std::vector<llama::window> calibration_text() const {
+    return llama::cut_windows(ids("calibration.txt"), 512, 16384);
+  }
+  sparsellm::threshold_table calibrate(double sparsity, llama::calibration how,
+                                       const llama::text_maker& text = llama::make_host_text) {
     how.shares = llama::allocate(sparsellm::uniform{sparsity}, m, how.score);
-    return llama::calibrate_model(exec, m, llama::cut_windows(ids("calibration.txt"), 512, 16384),
-                                  how, quiet);
+    return llama::calibrate_model(exec, m, calibration_text(), how, quiet, text);
   }
 };
+
+// The model packed as asked for, shared by the cases of a process: one at a time, so the next call
+// for another one ends it. Its thresholds are those of whoever used it last.
+inline real_model& shared_model(sparsellm::element_kind type, double sparsity) {
+  static std::unique_ptr<real_model> model;
+  static std::pair<sparsellm::element_kind, double> packed_as;
+  if (model == nullptr || packed_as != std::pair(type, sparsity)) {
+    model.reset();
+    model = std::make_unique<real_model>(type, sparsity);
+    packed_as = {type, sparsity};
+  }
+  return *model;
+}
 
 inline nlohmann::json read_json(const std::string& name) {
   return nlohmann::json::parse(sparsellm::read_file((shared_data("smollm2") / name).string()));

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Pruning the real model, against an independent implementation's results.
+// Pruning the real model, against an independent implementation's results. The cases share one
+// dense pass over the calibration text.
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -11,9 +12,9 @@
 #include <vector>
 
 #include "catch2_any.hpp"
+#include "llama/dense_pass.hpp"
 #include "llama/pruned.hpp"
 #include "llama/real_model.hpp"
-#include "methods/passage.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
 #include "sparsellm/observe/entropy.hpp"
 
@@ -24,22 +25,19 @@ using sparsellm::nm_pattern;
 
 namespace {
 
-std::vector<window> calibration_text(const real_model& r) {
-  return cut_windows(r.ids("calibration.txt"), 512, 16384);
-}
-
 // Prunes, writes, loads and scores: what prune and perplexity --model do.
 struct outcome {
   double perplexity;
   sparsellm::retention retained;
 };
 outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
-  real_model r(element_kind::bf16, 0.0);
+  const text_maker seen = shared_pass().text();
+  real_model& r = shared_model(element_kind::f32, 0.0);
   pruning how;
   how.pattern = pattern;
   how.score = score;
   how.global_shuffle = how.local_shuffle = shuffled;
-  const auto blocks = prune(r.exec, r.m, calibration_text(r), how);
+  const auto blocks = prune(r.exec, r.m, r.calibration_text(), how, seen);
   outcome result{};
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
@@ -57,40 +55,27 @@ double nats(double a, double b) { return std::fabs(std::log(a) - std::log(b)); }
 
 }  // namespace
 
-TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
+TEST_CASE("SmolLM2: channel norms and entropies are the reference's", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(element_kind::f32, 0.0);
   const json goldens = read_json("goldens.json");
-  const auto windows = calibration_text(r);
-  passage text(r.exec, r.m, windows, 512);
-  for (std::size_t l = 0; l < 2; ++l) {
-    const std::pair<activation_site, const char*> inputs[] = {
-        {activation_site::attention_input, "attn_in"},
-        {activation_site::attention_output, "o_in"},
-        {activation_site::mlp_input, "mlp_in"},
-        {activation_site::mlp_hidden, "down_in"}};
+  const std::pair<activation_site, const char*> inputs[] = {
+      {activation_site::attention_input, "attn_in"},
+      {activation_site::attention_output, "o_in"},
+      {activation_site::mlp_input, "mlp_in"},
+      {activation_site::mlp_hidden, "down_in"}};
+  for (std::size_t l = 0; l < 2; ++l)
     for (const auto& [site, name] : inputs) {
-      text.go_to(l, site);
       if (!goldens["entropy_range100_nats"].contains(name)) continue;
       INFO("layer " << l << " " << name);
-      const std::size_t channels = text.at(l, site, 0).cols();
-      sparsellm::channel_stats stats(channels);
-      // Named anew: C++20 lets lambdas capture structured bindings, clang 14 does not.
-      const auto each = [&, site = site](auto& observer) {
-        for (std::size_t w = 0; w < windows.size(); ++w) {
-          const const_rows x = text.at(l, site, w);
-          for (std::size_t t = 0; t < x.rows(); ++t) observer.observe(x.row(t));
-        }
-      };
-      each(stats);
-      sparsellm::entropy entropies(stats);
-      each(entropies);
+      const sparsellm::channel_stats& stats = shared_pass().statistics(l, site);
+      const sparsellm::entropy& entropies = shared_pass().entropies(l, site);
       const json &norm = goldens["channel_l2"][name][l],
                  &entropy = goldens["entropy_range100_nats"][name][l];
       double mean_norm = 0, mean_entropy = 0;
-      for (std::size_t c = 0; c < channels; ++c) {
-        mean_norm += stats.l2_norm(c) / static_cast<double>(channels);
-        mean_entropy += entropies.value(c) / static_cast<double>(channels);
+      const auto channels = static_cast<double>(stats.channels());
+      for (std::size_t c = 0; c < stats.channels(); ++c) {
+        mean_norm += stats.l2_norm(c) / channels;
+        mean_entropy += entropies.value(c) / channels;
       }
       CHECK_THAT(mean_norm, WithinRel(norm["mean"].get<double>(), 1e-3));
       CHECK_THAT(mean_entropy, WithinRel(entropy["mean"].get<double>(), 1e-3));
@@ -101,15 +86,13 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's") {
         CHECK_THAT(entropies.value(c), WithinRel(entropy["first4"][c].get<double>(), 2e-3));
       }
     }
-    text.leave(l);
-  }
 }
 
-TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
+TEST_CASE("SmolLM2: masks of the first weights are the reference's", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
-  real_model r(element_kind::f32, 0.0);
   const json expected = read_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
-  const auto windows = calibration_text(r);
+  const text_maker seen = shared_pass().text();
+  real_model& r = shared_model(element_kind::f32, 0.0);
   struct enough : std::runtime_error {
     using runtime_error::runtime_error;
   };
@@ -122,11 +105,14 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's") {
     how.score = score;
     std::string bits;
     try {
-      prune_model(r.exec, r.m, windows, how, quiet, [&](std::size_t, pruned_block b) {
-        for (std::size_t c = 0; c < 32; ++c)
-          bits += b.weights[projection::q].mask.keeps(0, c) ? '1' : '0';
-        throw enough("one block is enough");
-      });
+      prune_model(
+          r.exec, r.m, r.calibration_text(), how, quiet,
+          [&](std::size_t, pruned_block b) {
+            for (std::size_t c = 0; c < 32; ++c)
+              bits += b.weights[projection::q].mask.keeps(0, c) ? '1' : '0';
+            throw enough("one block is enough");
+          },
+          seen);
     } catch (const enough&) {
     }
     INFO(name);
@@ -165,7 +151,7 @@ TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
   CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
 }
 
-TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles") {
+TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
   const json reference = read_json("reference.json")["weight_sparsity"];
   const outcome r = prune_and_score({2, 4}, metric::wanda, true);
@@ -179,7 +165,7 @@ TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles") {
   CHECK(r.retained.efficacy() > 0.1);
 }
 
-TEST_CASE("SmolLM2: 4:8 by E-Sparse and 6:8 by RIA") {
+TEST_CASE("SmolLM2: 4:8 by E-Sparse and 6:8 by RIA", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
   const json reference = read_json("reference.json")["weight_sparsity"];
   CHECK(nats(prune_and_score({4, 8}, metric::e_sparse, false).perplexity,

@@ -15,16 +15,15 @@
 #include "catch2_any.hpp"
 #include "files/gguf.hpp"
 #include "files/tokenizer.hpp"
+#include "llama/dense_pass.hpp"
 #include "llama/real_model.hpp"
 #include "methods/block_trial.hpp"
 #include "methods/calibration.hpp"
-#include "methods/perplexity.hpp"
 #include "model/forward.hpp"
 #include "model/generation.hpp"
 #include "model/session.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
-#include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
 using namespace llama;
@@ -59,10 +58,10 @@ TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
   }
 }
 
-TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
+TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
   const json golden = read_json("goldens.json");
-  real_model r(element_kind::f32, 0.0);
+  real_model& r = shared_model(element_kind::f32, 0.0);
   const auto prompt = golden["ids"].get<std::vector<std::int32_t>>();
   CHECK(r.tok.encode(golden["prompt"].get<std::string>()) == prompt);
 
@@ -88,7 +87,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
   };
   check_continuation(continuation(1000), golden["generation_dense"]);
 
-  const auto table = r.calibrate(0.5, {});
+  const auto table = r.calibrate(0.5, {}, shared_pass().text());
   check_continuation(continuation(prompt.size()), golden["generation_teal50_dense_prefill"]);
   // With every position sparse, single logits cannot be compared: moving all thresholds by one part
   // in 100,000 moves them by about 1, for an activation more or less is skipped
@@ -133,93 +132,6 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's") {
     INFO(tensor_name);
     CHECK(off[15] <= 0.02);
   }
-}
-
-TEST_CASE("SmolLM2: dense perplexity, f32 and bf16") {
-  NEEDS_MODEL_AND_DATA();
-  const json reference = read_json("reference.json")["dense"];
-  real_model r(element_kind::f32, 0.0);
-  const auto subset = r.windows(16, 1536);
-  const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
-  CHECK(f32.tokens_scored == 16 * 511);
-  CHECK_THAT(std::exp(f32.nll),
-             WithinRel(reference["dense_w512_subset"]["ppl_all"].get<double>(), 0.003));
-  CHECK_THAT(std::exp(f32.nll_half2),
-             WithinRel(reference["dense_w512_subset"]["ppl_half2"].get<double>(), 0.003));
-  const perplexity_result region = r.perplexity(r.windows(48, 512), 512, nullptr);
-  CHECK_THAT(std::exp(region.nll),
-             WithinRel(reference["dense_w512_region"]["ppl_all"].get<double>(), 0.003));
-
-  real_model brain(element_kind::bf16, 0.0);
-  const perplexity_result bf16 = brain.perplexity(subset, 512, nullptr);
-  CHECK(std::exp(bf16.nll - f32.nll) < 1.001);
-}
-
-namespace {
-
-void check_sparse(double sparsity, const calibration& how, std::size_t prefix,
-                  const char* setting) {
-  const json reference = read_json("reference.json")["activation_sparsity"][setting];
-  real_model r(element_kind::f32, sparsity);
-  (void)r.calibrate(sparsity, how);
-  sparsity_meter meter(r.m);
-  const perplexity_result result = r.perplexity(r.windows(16, 1536), prefix, &meter);
-  INFO(setting << ": second half " << std::exp(result.nll_half2) << ", reference "
-               << reference["ppl_half2"].get<double>());
-  CHECK_THAT(std::exp(result.nll), WithinRel(reference["ppl_all"].get<double>(), 0.02));
-  CHECK_THAT(meter.total(), WithinAbs(reference["achieved_sparsity"].get<double>(), 0.01));
-  const json& of_projection = reference["achieved_per_projection"];
-  if (of_projection.is_null()) return;
-  for (const projection p : projections)
-    CHECK_THAT(meter.sparsity(p), WithinAbs(of_projection[name(p)].get<double>(), 0.01));
-}
-
-calibration sequentially(std::size_t prefix) {
-  calibration how;
-  how.sequential = true;
-  how.dense_prefix = prefix;
-  return how;
-}
-
-calibration scored(sparsellm::table_score score, sparsellm::table_selection selection) {
-  calibration how;
-  how.score = score;
-  how.selection = selection;
-  return how;
-}
-
-}  // namespace
-
-TEST_CASE("SmolLM2: perplexity at 25 %") {
-  NEEDS_MODEL_AND_DATA();
-  check_sparse(0.25, {}, 256, "teal_0.25_d256");
-  check_sparse(0.25, {}, 0, "teal_0.25_d0");
-}
-TEST_CASE("SmolLM2: perplexity at 40 %") {
-  NEEDS_MODEL_AND_DATA();
-  check_sparse(0.4, {}, 256, "teal_0.4_d256");
-  check_sparse(0.4, {}, 0, "teal_0.4_d0");
-}
-TEST_CASE("SmolLM2: perplexity at 50 %") {
-  NEEDS_MODEL_AND_DATA();
-  check_sparse(0.5, {}, 256, "teal_0.5_d256");
-  check_sparse(0.5, {}, 0, "teal_0.5_d0");
-}
-TEST_CASE("SmolLM2: perplexity at 40 and 50 %, calibrated sequentially") {
-  NEEDS_MODEL_AND_DATA();
-  check_sparse(0.4, sequentially(256), 256, "teal_seqcal_0.4_d256");
-  check_sparse(0.5, sequentially(256), 256, "teal_seqcal_0.5_d256");
-}
-TEST_CASE("SmolLM2: perplexity with WINA, top-k and CATS") {
-  NEEDS_MODEL_AND_DATA();
-  using sparsellm::table_score;
-  using sparsellm::table_selection;
-  check_sparse(0.5, scored(table_score::column_scaled, table_selection::above), 256,
-               "wina_thr_0.5_d256");
-  check_sparse(0.5, scored(table_score::magnitude, table_selection::top_k), 256, "topk_0.5_d256");
-  check_sparse(0.5, scored(table_score::column_scaled, table_selection::top_k), 256,
-               "topk_wina_0.5_d256");
-  check_sparse(0.5, scored(table_score::gate, table_selection::above), 256, "cats_0.5_d256");
 }
 
 TEST_CASE(
