@@ -5,6 +5,11 @@
 // cpu/isa/target.hpp may test compiler or machine macros; test/layering holds that.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "sparsellm: C++20 is needed, compile with -std=c++20 or later"
+#include <sparsellm needs C++20>  // is not there: compilation ends before errors that say no more
+#endif
+
 #if defined(__CUDACC__)
 #define SPARSELLM_HD __host__ __device__
 #else
@@ -29,7 +34,7 @@
 #endif
 
 // Whether a thread can ask the kernel to sleep on a number (32-bit RISC-V names the call
-// otherwise). SPARSELLM_WITHOUT_FUTEX, in all files of a program or none, does without.
+// otherwise); SPARSELLM_WITHOUT_FUTEX does without.
 #if defined(__linux__) && !(defined(__riscv) && __riscv_xlen == 32) && \
     !defined(SPARSELLM_WITHOUT_FUTEX)
 #define SPARSELLM_HAS_FUTEX 1
@@ -107,7 +112,8 @@
   SPARSELLM_DIGITS(__AVX512DQ__, __AVX512VNNI__, __AVX512VBMI__, __AVX512VPOPCNTDQ__, \
                    __AVX512BF16__, __AVX512FP16__)
 #endif
-#define SPARSELLM_BASELINE                                                                       \
-  SPARSELLM_JOIN(SPARSELLM_JOIN(baseline_, SPARSELLM_HAS_EXCEPTIONS, SPARSELLM_FAST_MATH, , , ), \
-                 SPARSELLM_MACHINE_1, SPARSELLM_MACHINE_2, SPARSELLM_MACHINE_3,                  \
+#define SPARSELLM_BASELINE                                                                \
+  SPARSELLM_JOIN(SPARSELLM_JOIN(baseline_, SPARSELLM_HAS_EXCEPTIONS, SPARSELLM_FAST_MATH, \
+                                SPARSELLM_HAS_FUTEX, , ),                                 \
+                 SPARSELLM_MACHINE_1, SPARSELLM_MACHINE_2, SPARSELLM_MACHINE_3,           \
                  SPARSELLM_MACHINE_4, )
