@@ -17,9 +17,9 @@ set(sparsellm_cuda_options
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -lineinfo -Xcompiler=-Wall,-Wextra>)
 
 function(sparsellm_add_cuda_program name)
-  add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE sparsellm::compiled)
-  target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
+  sparsellm_add_program(${name} ${ARGN})
+  target_link_libraries(sparsellm_${name} PRIVATE sparsellm::compiled)
+  target_compile_options(sparsellm_${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()
 
 function(sparsellm_add_cuda_library name)

@@ -17,6 +17,13 @@ target_compile_options(sparsellm_development_header_only INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(sparsellm_development_header_only INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
+# A program is NAME on disk. Its target has our prefix: a project that we are built below may have a
+# target 'unit', too.
+function(sparsellm_add_program name)
+  add_executable(sparsellm_${name} ${ARGN})
+  set_target_properties(sparsellm_${name} PROPERTIES OUTPUT_NAME ${name})
+endfunction()
+
 include(${CMAKE_CURRENT_LIST_DIR}/cuda_development.cmake)
 if(SPARSELLM_SANITIZE)
   target_compile_options(sparsellm_development_header_only INTERFACE

@@ -1,11 +1,27 @@
 # Headers, two export sets, and a package that can be moved after installation.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # The CUDA side is installed as headers always; what it links to is found by the consumer who asks
 # for COMPONENTS cuda (cmake/sparsellm-config.cmake.in).
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sparsellm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS sparsellm EXPORT sparsellm-targets)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/sparsellm)
+
+# pkg-config's files find the rest of the tree from where they lie, so that it may be moved; a folder
+# that was given as an absolute path stays that path.
+set(pkgconfig_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+if(IS_ABSOLUTE ${pkgconfig_dir})
+  set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+else()
+  string(REGEX REPLACE "[^/]+" ".." up "${pkgconfig_dir}")
+  set(pc_prefix "\${pcfiledir}/${up}")
+endif()
+foreach(dir INCLUDEDIR LIBDIR)
+  set(pc_${dir} ${CMAKE_INSTALL_${dir}})
+  if(NOT IS_ABSOLUTE ${pc_${dir}})
+    string(PREPEND pc_${dir} "\${prefix}/")
+  endif()
+endforeach()
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sparsellm)
 install(EXPORT sparsellm-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
@@ -16,7 +32,7 @@ if(SPARSELLM_BUILD_COMPILED)
           RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(EXPORT sparsellm-compiled-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
   configure_file(cmake/sparsellm-compiled.pc.in ${PROJECT_BINARY_DIR}/sparsellm-compiled.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/sparsellm-compiled.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+  install(FILES ${PROJECT_BINARY_DIR}/sparsellm-compiled.pc DESTINATION ${pkgconfig_dir})
 endif()
 configure_package_config_file(cmake/sparsellm-config.cmake.in
                               ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
@@ -28,4 +44,4 @@ install(FILES ${PROJECT_BINARY_DIR}/sparsellm-config.cmake
               ${PROJECT_SOURCE_DIR}/cmake/cuda.cmake DESTINATION ${package_dir})
 
 configure_file(cmake/sparsellm.pc.in ${PROJECT_BINARY_DIR}/sparsellm.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/sparsellm.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/sparsellm.pc DESTINATION ${pkgconfig_dir})

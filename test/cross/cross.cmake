@@ -41,7 +41,7 @@ function(sparsellm_add_cross_test name processor)
   add_custom_command(OUTPUT ${dir}/tests
                      COMMAND ${compiler} -static -pthread ${objects} -o ${dir}/tests
                      DEPENDS ${objects})
-  add_custom_target(${name}_tests ALL DEPENDS ${dir}/tests)
+  add_custom_target(sparsellm_${name}_tests ALL DEPENDS ${dir}/tests)
   add_test(NAME ${name} COMMAND ${SPARSELLM_QEMU_${upper}} ${dir}/tests ${cross_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
 endfunction()

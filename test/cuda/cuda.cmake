@@ -26,20 +26,20 @@ endif()
 # A program each: the launcher cannot load two files that both hold CUB's inline device variables.
 foreach(test IN LISTS cuda_tests)
   sparsellm_add_cuda_program(cuda_${test} cuda/${test}.cu)
-  target_link_libraries(cuda_${test} PRIVATE sparsellm_catch2)
-  target_compile_definitions(cuda_${test} PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(sparsellm_cuda_${test} PRIVATE sparsellm_catch2)
+  target_compile_definitions(sparsellm_cuda_${test} PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 endforeach()
 if(NOT EXISTS /dev/nvidia0)
-  set_property(TARGET cuda_semi_structured_product_test APPEND PROPERTY CUDA_ARCHITECTURES 90-virtual)
+  set_property(TARGET sparsellm_cuda_semi_structured_product_test APPEND PROPERTY CUDA_ARCHITECTURES 90-virtual)
 endif()
 if(SPARSELLM_BUILD_EXAMPLES)
-  add_executable(cuda_model_test cuda/model_test.cpp)
-  target_include_directories(cuda_model_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_link_libraries(cuda_model_test PRIVATE sparsellm_llama_cuda sparsellm_llama_model sparsellm_catch2)
+  sparsellm_add_program(cuda_model_test cuda/model_test.cpp)
+  target_include_directories(sparsellm_cuda_model_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(sparsellm_cuda_model_test PRIVATE sparsellm_llama_cuda sparsellm_llama_model sparsellm_catch2)
 endif()
 sparsellm_add_cuda_program(cuda_bits cuda/bits.cu)
 foreach(program IN LISTS cuda_tests ITEMS bits)
-  target_include_directories(cuda_${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_include_directories(sparsellm_cuda_${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 endforeach()
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
@@ -80,26 +80,26 @@ endif()
 set(checks "CUDASIM_STRICT=1;CUDASIM_INITCHECK=1;CUDASIM_RACECHECK=1;CUDASIM_LEAKCHECK=1")
 foreach(test IN LISTS cuda_tests)
   add_test(NAME cuda.${test}
-           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:cuda_${test}> ${sparsellm_no_tests_fail})
+           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:sparsellm_cuda_${test}> ${sparsellm_no_tests_fail})
   set_tests_properties(cuda.${test} PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment};${checks}")
 endforeach()
 if(NOT EXISTS /dev/nvidia0)
   # The one kernel of instructions that depend on the architecture.
   add_test(NAME cuda.semi_structured_product_test.sm_90
-           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:cuda_semi_structured_product_test> ${sparsellm_no_tests_fail})
+           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:sparsellm_cuda_semi_structured_product_test> ${sparsellm_no_tests_fail})
   set_tests_properties(cuda.semi_structured_product_test.sm_90 PROPERTIES TIMEOUT 900
     FIXTURES_REQUIRED cuda_launcher ENVIRONMENT "${environment};${checks};CUDASIM_ARCH=90")
 endif()
 add_test(NAME cuda.determinism
-         COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:cuda_bits> "-DLAUNCHER=${SPARSELLM_CUDA_LAUNCHER}"
+         COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:sparsellm_cuda_bits> "-DLAUNCHER=${SPARSELLM_CUDA_LAUNCHER}"
                  -P ${CMAKE_CURRENT_SOURCE_DIR}/cuda/determinism.cmake)
 set_tests_properties(cuda.determinism PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                      ENVIRONMENT "${environment};CUDASIM_STRICT=1")
 if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
   add_test(NAME cuda.generate
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/generate.py $<TARGET_FILE:sparsellm-llama>
-                   $<TARGET_FILE:make_tiny_model> ${PROJECT_SOURCE_DIR}/docs/kernels.md
+                   $<TARGET_FILE:sparsellm_make_tiny_model> ${PROJECT_SOURCE_DIR}/docs/kernels.md
                    ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf ${SPARSELLM_CUDA_LAUNCHER})
   set_tests_properties(cuda.generate PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment};CUDASIM_STRICT=1")

@@ -12,9 +12,9 @@ foreach(header IN LISTS public_headers)
   file(CONFIGURE OUTPUT ${source} CONTENT "#include <${header}>\n#include <${header}>  // and again\n")
   list(APPEND header_sources ${source})
 endforeach()
-add_library(headers OBJECT ${header_sources})
-target_link_libraries(headers PRIVATE sparsellm_development)
+add_library(sparsellm_headers OBJECT ${header_sources})
+target_link_libraries(sparsellm_headers PRIVATE sparsellm_development)
 # -O0: this is about what is included, and the kernels would be optimised many times over.
-target_compile_options(headers PRIVATE -Wconversion -Wno-sign-conversion -O0)
+target_compile_options(sparsellm_headers PRIVATE -Wconversion -Wno-sign-conversion -O0)
 add_test(NAME headers_compile_alone
-         COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target headers)
+         COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target sparsellm_headers)

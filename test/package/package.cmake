@@ -3,7 +3,9 @@ find_program(SPARSELLM_GXX NAMES g++)
 find_program(SPARSELLM_CLANGXX NAMES clang++ clang++-14)
 foreach(compiler gxx clangxx)
   string(TOUPPER ${compiler} upper)
-  if(SPARSELLM_${upper})
+  if(NOT SPARSELLM_INSTALL)
+    sparsellm_skip_test(package.${compiler} "SPARSELLM_INSTALL is off")
+  elseif(SPARSELLM_${upper})
     add_test(NAME package.${compiler}
              COMMAND ${CMAKE_COMMAND} -DCOMPILER=${SPARSELLM_${upper}} -DROOT=${PROJECT_SOURCE_DIR}
                      -DGENERATOR=${CMAKE_GENERATOR} -DBUILD=${PROJECT_BINARY_DIR}
@@ -15,6 +17,14 @@ foreach(compiler gxx clangxx)
   else()
     sparsellm_skip_test(package.${compiler} "the compiler is not installed")
   endif()
+endforeach()
+
+foreach(where elsewhere below)
+  add_test(NAME package.${where}
+           COMMAND ${CMAKE_COMMAND} -DCOMPILER=${CMAKE_CXX_COMPILER} -DROOT=${PROJECT_SOURCE_DIR}
+                   -DGENERATOR=${CMAKE_GENERATOR} -DWORK=${PROJECT_BINARY_DIR}/package/${where}
+                   -DEXAMPLES=${SPARSELLM_BUILD_EXAMPLES} -DBENCHMARKS=${SPARSELLM_BUILD_BENCHMARKS}
+                   -P ${CMAKE_CURRENT_SOURCE_DIR}/package/${where}.cmake)
 endforeach()
 
 # sparsellm_add_odr_test(<name> <compiler> <qemu> <oldest -march> <newest> <emulated processors>...)

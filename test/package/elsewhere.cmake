@@ -1,0 +1,27 @@
+# An installation whose folders are not the usual ones, moved: found by CMake and by pkg-config.
+cmake_minimum_required(VERSION 3.22)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+set(test ${ROOT}/test/package)
+set(ENV{CMAKE_GENERATOR} ${GENERATOR})
+file(REMOVE_RECURSE ${WORK})
+run("configure" ${CMAKE_COMMAND} -S ${ROOT} -B ${WORK}/build -DCMAKE_CXX_COMPILER=${COMPILER}
+    -DSPARSELLM_BUILD_TESTS=OFF -DSPARSELLM_BUILD_EXAMPLES=OFF -DSPARSELLM_BUILD_BENCHMARKS=OFF
+    -DSPARSELLM_BUILD_COMPILED=OFF -DCMAKE_INSTALL_INCLUDEDIR=headers/of/others -DCMAKE_INSTALL_DATADIR=data/of/others)
+run("install" ${CMAKE_COMMAND} --install ${WORK}/build --prefix ${WORK}/installed)
+file(RENAME ${WORK}/installed ${WORK}/moved)
+set(data ${WORK}/moved/data/of/others)
+if(NOT EXISTS ${data}/licenses/sparsellm/LICENSE)
+  message(FATAL_ERROR "the licence is not installed")
+endif()
+run("find_package: configure" ${CMAKE_COMMAND} -S ${test}/find_package -B ${WORK}/find_package
+    -DCMAKE_CXX_COMPILER=${COMPILER} -Dsparsellm_DIR=${data}/cmake/sparsellm)
+run("find_package: build" ${CMAKE_COMMAND} --build ${WORK}/find_package)
+run("find_package: run" ${WORK}/find_package/consumer)
+find_program(pkg_config pkg-config)
+if(pkg_config)
+  set(ENV{PKG_CONFIG_PATH} ${data}/pkgconfig)
+  run("pkg-config" ${pkg_config} --cflags sparsellm)
+  string(STRIP "${OUTPUT}" flags)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run("pkg-config: compile" ${COMPILER} ${flags} -fsyntax-only ${test}/consumer.cpp)
+endif()

@@ -1,0 +1,4 @@
+#pragma once
+#include <sparsellm/core/scalar.hpp>
+
+float round_trip(sparsellm::bfloat16 x);
