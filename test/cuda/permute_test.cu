@@ -103,19 +103,21 @@ TEST_CASE("cuda: the block shuffle takes the host's exchanges") {
     }
 }
 
-TEST_CASE("cuda: a block shuffle reports, stops in time and refuses what the host refuses") {
+TEST_CASE("cuda: a block shuffle reports, stops when it is told and refuses what the host refuses") {
   device d;
   const scored s(d, 20, 64, 93);
   const channel_order plain = channel_order::identity(64);
   block_shuffle_options how;
   how.block = 32;
   std::vector<double> heard;
-  how.progress = [&](double share) { heard.push_back(share); };
-  (void)cuda::block_shuffle(d.exec, {2, 4}, s.there, plain, how);
+  (void)cuda::block_shuffle(d.exec, {2, 4}, s.there, plain, how, [&](double share) {
+    heard.push_back(share);
+    return true;
+  });
   CHECK(heard.size() > 2);
   CHECK(heard.back() == 1.0);
-  how.seconds = 0.0;
-  CHECK(cuda::block_shuffle(d.exec, {2, 4}, s.there, plain, how).is_identity());
+  const auto never = [](double) { return false; };
+  CHECK(cuda::block_shuffle(d.exec, {2, 4}, s.there, plain, how, never).is_identity());
   CHECK_THROWS_AS(cuda::block_shuffle(d.exec, {2, 4}, s.there, channel_order::identity(63), how),
                   shape_error);
   how.block = 3;

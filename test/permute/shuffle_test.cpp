@@ -118,21 +118,27 @@ TEST_CASE("block shuffle: the same order for every number of threads") {
   }
 }
 
-TEST_CASE("block shuffle: a time limit keeps what was found; progress may stop it") {
+TEST_CASE("block shuffle: is told how far it is, and stopped with what was found or with nothing") {
   cpu::executor exec(2);
   const weight w(50, 128, 11);
   const channel_order start = channel_order::identity(128);
-  block_shuffle_options how;
-  how.seconds = 0.0;
-  CHECK(block_shuffle(exec, {2, 4}, w.view(), start, how) == start);
-  how.seconds.reset();
+  const auto never = [](double) { return false; };
+  CHECK(block_shuffle(exec, {2, 4}, w.view(), start, {}, never) == start);
   std::vector<double> shares;
-  how.progress = [&](double share) { shares.push_back(share); };
-  (void)block_shuffle(exec, {2, 4}, w.view(), start, how);
+  const channel_order whole = block_shuffle(exec, {2, 4}, w.view(), start, {}, [&](double share) {
+    shares.push_back(share);
+    return true;
+  });
   CHECK(std::is_sorted(shares.begin(), shares.end()));
   CHECK(shares.back() == 1.0);
-  how.progress = [](double) { throw std::runtime_error("enough"); };
-  CHECK_THROWS_AS(block_shuffle(exec, {2, 4}, w.view(), start, how), std::runtime_error);
+  std::size_t rounds = 0;
+  const channel_order begun = block_shuffle(exec, {2, 4}, w.view(), start, {},
+                                            [&](double) { return ++rounds <= shares.size() / 2; });
+  CHECK(rounds == shares.size() / 2 + 1);
+  CHECK(w.retained(exec, {2, 4}, begun) > w.retained(exec, {2, 4}, start));
+  CHECK(w.retained(exec, {2, 4}, begun) < w.retained(exec, {2, 4}, whole));
+  const auto fails = [](double) -> bool { throw std::runtime_error("enough"); };
+  CHECK_THROWS_AS(block_shuffle(exec, {2, 4}, w.view(), start, {}, fails), std::runtime_error);
 }
 
 TEST_CASE("block shuffle: says what is wrong") {

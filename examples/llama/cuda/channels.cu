@@ -35,8 +35,8 @@ sparsellm::channel_order search_cuda_order(sparsellm::matrix_view<const float> s
   if (!how.local_shuffle) return order;
   sparsellm::block_shuffle_options options;
   options.block = std::max(how.block, how.pattern.m);
-  options.seconds = how.seconds;
-  return sparsellm::cuda::block_shuffle(exec, how.pattern, there, order, options);
+  return sparsellm::cuda::block_shuffle(exec, how.pattern, there, order, options,
+                                        shuffle_clock(how));
 }
 
 }  // namespace llama

@@ -215,8 +215,7 @@ channel_order search_order(sparsellm::cpu::executor& exec, const_rows scores,
   if (!how.local_shuffle) return order;
   sparsellm::block_shuffle_options options;
   options.block = std::max(how.block, how.pattern.m);
-  options.seconds = how.seconds;
-  return sparsellm::block_shuffle(exec, how.pattern, scores, order, options);
+  return sparsellm::block_shuffle(exec, how.pattern, scores, order, options, shuffle_clock(how));
 }
 
 // The block's weights become what the masks leave of them.

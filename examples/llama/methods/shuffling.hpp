@@ -4,6 +4,7 @@
 // How pruning orders the channels of an activation, wherever the order is searched.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -21,6 +22,20 @@ struct shuffling {
   std::size_t block = 256;        // channels that the local shuffle moves among
   std::optional<double> seconds;  // the most one local shuffle may take
   sparsellm::dealing deal = sparsellm::dealing::round_robin;
+};
+
+// Whether the time of one local shuffle, which begins now, lasts.
+class shuffle_clock {
+ public:
+  explicit shuffle_clock(const shuffling& how) : seconds_(how.seconds) {}
+  bool operator()(double) const {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun_;
+    return !seconds_.has_value() || passed.count() < *seconds_;
+  }
+
+ private:
+  std::optional<double> seconds_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
 // An order of the columns of scores [rows, channels].

@@ -14,6 +14,7 @@
 
 #include "sparsellm/calibrate/json.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
@@ -55,12 +56,6 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds";
       "threshold table: '", key, "' must be 16 hexadecimal digits, got '", digits, "'");
   return h;
 }
-[[nodiscard]] inline std::string hex(std::uint64_t h) {
-  std::string digits(16, '0');
-  for (int i = 15; i >= 0; --i, h >>= 4)
-    digits[static_cast<std::size_t>(i)] = "0123456789abcdef"[h & 15];
-  return digits;
-}
 
 // Names of enumerators, in their order.
 inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
@@ -89,7 +84,7 @@ template <class Enum, std::size_t N>
       "{\n  \"format\": ", quote(table_json::format_name),
       ",\n  \"version\": ", threshold_table::format_version,
       ",\n  \"model\": ", quote(table.model.name), ",\n  \"weight_hash\": \"",
-      table_json::hex(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
+      detail::hexadecimal(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
       ",\n  \"tokens\": ", table.tokens,
       ",\n  \"target_sparsity\": ", number(table.target_sparsity),
       ",\n  \"score\": ", quote(table_json::score_names[static_cast<std::size_t>(table.score)]),

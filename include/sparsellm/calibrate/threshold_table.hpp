@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/scalar.hpp"
@@ -109,9 +110,10 @@ struct threshold_table {
   void check(const model_identity& expected) const {
     require<format_error>(model.name == expected.name, "threshold table: made for the model '",
                           model.name, "', this is '", expected.name, "'");
-    require<format_error>(
-        model.weight_hash == expected.weight_hash, "threshold table: made for weights with hash ",
-        std::hex, model.weight_hash, ", this '", expected.name, "' has ", expected.weight_hash);
+    require<format_error>(model.weight_hash == expected.weight_hash,
+                          "threshold table: made for weights with hash ",
+                          detail::hexadecimal(model.weight_hash), ", this '", expected.name,
+                          "' has ", detail::hexadecimal(expected.weight_hash));
   }
 };
 

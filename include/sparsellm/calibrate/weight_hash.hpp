@@ -8,8 +8,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "sparsellm/core/config.hpp"
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// 16 digits: how tables and messages show a fingerprint.
+[[nodiscard]] inline std::string hexadecimal(std::uint64_t hash) {
+  std::string digits(16, '0');
+  for (std::size_t i = 16; i-- > 0; hash >>= 4) digits[i] = "0123456789abcdef"[hash & 15];
+  return digits;
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 

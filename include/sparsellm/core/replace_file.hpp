@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -19,15 +18,13 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // Throws file_error; the file at `path` is then what it was before.
 inline void replace_file(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".partial";
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    require<file_error>(out.is_open(), "cannot write '", temporary, "'");
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    out.close();
-    if (out.fail()) {
-      std::remove(temporary.c_str());
-      raise<file_error>(concat("writing '", temporary, "' failed: disk full?"));
-    }
+  std::FILE* const out = std::fopen(temporary.c_str(), "wb");
+  require<file_error>(out != nullptr, "cannot write '", temporary, "'");
+  const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+  const bool closed = std::fclose(out) == 0;
+  if (!written || !closed) {
+    std::remove(temporary.c_str());
+    raise<file_error>(concat("writing '", temporary, "' failed: disk full?"));
   }
   if (std::rename(temporary.c_str(), path.c_str()) != 0) {
     std::remove(temporary.c_str());
@@ -37,15 +34,17 @@ inline void replace_file(const std::string& path, std::string_view text) {
 
 // The whole file. Throws file_error.
 [[nodiscard]] inline std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  require<file_error>(in.is_open(), "cannot open '", path, "'");
+  std::FILE* const in = std::fopen(path.c_str(), "rb");
+  require<file_error>(in != nullptr, "cannot open '", path, "'");
+  const struct closing {
+    std::FILE* file;
+    ~closing() { std::fclose(file); }
+  } closed_at_the_end{in};
   std::string text;
   char block[1 << 16];
-  do {
-    in.read(block, sizeof block);
-    text.append(block, static_cast<std::size_t>(in.gcount()));
-  } while (in);
-  require<file_error>(in.eof() && !in.bad(), "cannot read '", path, "'");
+  std::size_t got = 0;
+  while ((got = std::fread(block, 1, sizeof block, in)) != 0) text.append(block, got);
+  require<file_error>(std::ferror(in) == 0, "cannot read '", path, "'");
   return text;
 }
 

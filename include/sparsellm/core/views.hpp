@@ -7,7 +7,7 @@
 
 #include <concepts>
 #include <cstddef>
-#include <ranges>
+#include <span>
 #include <type_traits>
 
 #include "sparsellm/core/config.hpp"
@@ -26,6 +26,22 @@ struct extents {
   friend constexpr bool operator==(const extents&, const extents&) = default;
 };
 
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail {
+
+// Elements of T one after the other: what std::data() and std::size() take. Not std::ranges', whose
+// header takes every file that includes the library a third of a second to read.
+template <class R, class T>
+concept contiguous_range_of = requires(R& range) {
+  { std::size(range) } -> std::convertible_to<std::size_t>;
+  requires std::convertible_to<std::remove_pointer_t<decltype(std::data(range))> (*)[], T (*)[]>;
+};
+
+}  // namespace sparsellm::inline v0::detail
+
+namespace sparsellm::inline v0 {
+
 // x [size]
 template <class T, class Space = host_space>
 class vector_view {
@@ -39,12 +55,10 @@ class vector_view {
       : data_(data), size_(size) {}
 
   // From any contiguous range of the element type: std::vector, std::span, buffer, array.
-  template <std::ranges::contiguous_range R>
-  requires(std::same_as<Space, host_space>&& std::convertible_to<
-               std::remove_reference_t<std::ranges::range_reference_t<R>> (*)[], T (*)[]> &&
-           !requires { typename std::remove_cvref_t<R>::space; }) SPARSELLM_INLINE
-      constexpr vector_view(R&& range) noexcept  // NOLINT: conversion is the point
-      : data_(std::ranges::data(range)), size_(std::ranges::size(range)) {}
+  template <detail::contiguous_range_of<T> R>
+  requires(std::same_as<Space, host_space> && !requires { typename std::remove_cvref_t<R>::space; })
+  SPARSELLM_INLINE constexpr vector_view(R&& range) noexcept  // NOLINT: conversion is the point
+      : data_(std::data(range)), size_(std::size(range)) {}
 
   // From a view of mutable elements to one of const elements.
   template <class U>

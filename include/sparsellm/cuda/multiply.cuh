@@ -15,6 +15,7 @@
 #include "sparsellm/cuda/convert.cuh"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/products/bitmap_product.cuh"
 #include "sparsellm/cuda/products/channel_product.cuh"
 #include "sparsellm/cuda/products/nm_product.cuh"
@@ -56,14 +57,6 @@ inline constexpr bool on_tensor_cores =
     sizeof(typename F::element) == 2 && F::pattern.n == 2 && F::pattern.m == 4;
 inline constexpr std::size_t nm_batch = 8;
 
-// What is not zero: a scattered active set's channels.
-struct nonzero {
-  [[nodiscard]] SPARSELLM_HD bool keeps(float x, std::size_t) const noexcept {
-    return !(x == 0.0f);
-  }
-};
-static_assert(pointwise_sparsifier<nonzero>);
-
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
@@ -74,27 +67,29 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 template <detail::device::device_rows V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::rows_product<typename V::value_type>(exec, w, s, x, y);
+  detail::device::rows_product<typename V::value_type>(exec, w, detail::device::section_list(s), x, y);
 }
 template <detail::device::device_channels V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::product_of<detail::device::plain_tile>(exec, w, s, x, y);
+  detail::device::product_of<detail::device::plain_tile>(
+      exec, w, detail::device::section_list(s), x, y);
 }
 template <detail::device::device_nm V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   using F = typename V::format;
+  const detail::device::section_list sections(s);
   if constexpr (detail::device::on_tensor_cores<F>) {
     if (x.rows() > detail::device::nm_batch)
-      return detail::device::semi_structured_product(exec, w, s, x, y);
+      return detail::device::semi_structured_product(exec, w, sections, x, y);
   }
-  detail::device::nm_product<F>(exec, w, s, x, y);
+  detail::device::nm_product<F>(exec, w, sections, x, y);
 }
 template <detail::device::device_bitmap V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::bitmap_product<typename V::element>(exec, w, s, x, y);
+  detail::device::bitmap_product<typename V::element>(exec, w, detail::device::section_list(s), x, y);
 }
 
 // One sparsifier for all outputs: one section.

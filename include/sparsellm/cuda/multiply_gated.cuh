@@ -19,6 +19,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/gate.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/products/channel_product.cuh"
 #include "sparsellm/multiply/checks.hpp"
@@ -46,7 +47,7 @@ template <multiplied V, class S>
 void gated_product(cuda::executor& exec, const V& w, const stacked<S>& s,
                    matrix_view<const float, device_space> x, matrix_view<float, device_space> h) {
   if constexpr (device_channels<V>) {
-    if (whole_lanes(w)) return product_of<gated_tile>(exec, w, s, x, h);
+    if (whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
   }
   const std::size_t tokens = x.rows(), hidden = h.cols();
   float* const both = exec.activations(tokens * 2 * hidden).data();

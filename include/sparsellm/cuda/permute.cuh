@@ -7,6 +7,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cub/device/device_radix_sort.cuh>
@@ -91,16 +92,18 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   return channel_order(std::move(at));
 }
 
-// As block_shuffle() of the host, of scores [rows, channels] on the device; how.progress is called
-// and how.seconds counted on the host. Waits.
-[[nodiscard]] inline channel_order block_shuffle(executor& exec, nm_pattern p,
+// As block_shuffle() of the host, of scores [rows, channels] on the device; go_on is asked on the
+// host. Waits.
+template <std::predicate<double> GoOn = detail::to_the_end>
+[[nodiscard]] channel_order block_shuffle(executor& exec, nm_pattern p,
                                                  matrix_view<const float, device_space> scores,
                                                  const channel_order& start,
-                                                 const block_shuffle_options& how = {}) {
-  return shuffle_blocks(p, scores.cols(), start, how,
-                        [&](vector_view<const std::uint32_t> channels) {
-                          return detail::device::device_swap_gains(exec, p, scores, channels);
-                        });
+                                                 const block_shuffle_options& how = {},
+                                                 GoOn&& go_on = {}) {
+  return detail::shuffle_blocks(
+      p, scores.cols(), start, how, go_on, [&](vector_view<const std::uint32_t> channels) {
+        return detail::device::device_swap_gains(exec, p, scores, channels);
+      });
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -8,7 +8,7 @@
 
 #include <concepts>
 #include <cstddef>
-#include <iterator>
+#include <span>
 #include <type_traits>
 
 #include "sparsellm/core/config.hpp"

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <concepts>
-#include <iterator>
+#include <span>
 #include <type_traits>
 
 #include "sparsellm/core/config.hpp"

@@ -7,11 +7,9 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,59 +25,68 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // How far and how long block_shuffle() looks.
 struct block_shuffle_options {
-  std::size_t block = 256;        // channels that may change places, rounded down to whole groups
-  double least_gain = 1e-9;       // of the block's kept score; smaller gains end the search
-  std::optional<double> seconds;  // stop after so long, with the best so far
-  std::function<void(double share)> progress;  // called between rounds; may throw to stop
+  std::size_t block = 256;   // channels that may change places, rounded down to whole groups
+  double least_gain = 1e-9;  // of the block's kept score; smaller gains end the search
+};
+
+}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// Lets a search run to its end.
+struct to_the_end {
+  bool operator()(double) const noexcept { return true; }
 };
 
 // block_shuffle() below, wherever the gains are computed: gains_of(channels [count]) makes what
 // swap_gains is for a block.
-template <class GainsOf>
+template <std::predicate<double> GoOn, class GainsOf>
 [[nodiscard]] channel_order shuffle_blocks(nm_pattern p, std::size_t channels,
                                            const channel_order& start,
-                                           const block_shuffle_options& how,
+                                           const block_shuffle_options& how, GoOn&& go_on,
                                            const GainsOf& gains_of) {
   check(p);
   require<shape_error>(start.size() == channels, "block_shuffle: an order of ", channels,
                        " channels expected, got ", start.size());
   require<value_error>(how.block >= p.m, "block_shuffle: blocks of at least ", p.m,
                        " channels expected, got ", how.block);
-  const auto begun = std::chrono::steady_clock::now();
-  const auto out_of_time = [&] {
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
-    return how.seconds.has_value() && passed.count() >= *how.seconds;
-  };
   const std::size_t length = how.block / p.m * p.m;
-  const auto report = [&](std::size_t done) {
-    if (how.progress) how.progress(static_cast<double>(done) / static_cast<double>(channels));
+  const auto ends_at = [&](std::size_t done) {
+    return !go_on(static_cast<double>(done) / static_cast<double>(channels));
   };
   std::vector<std::uint32_t> at = start.channels();
-  for (std::size_t first = 0; first < channels && !out_of_time(); first += length) {
+  bool ended = false;
+  for (std::size_t first = 0; first < channels && !ended; first += length) {
     const std::size_t count = std::min(length, channels - first);
     auto gains = gains_of(vector_view<const std::uint32_t>(at.data() + first, count));
-    while (!out_of_time()) {
-      report(first);
-      if (!gains.swap_best(how.least_gain)) break;
-    }
+    do {
+      ended = ends_at(first);
+    } while (!ended && gains.swap_best(how.least_gain));
     std::copy(gains.channels().begin(), gains.channels().end(),
               at.begin() + static_cast<std::ptrdiff_t>(first));
   }
-  report(channels);
+  if (!ended) (void)ends_at(channels);
   return channel_order(std::move(at));
 }
 
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
 // From `start`, an order of scores [rows, channels]' columns, to one whose mask keeps at least as
-// much. Throws shape_error when the sizes differ, value_error for a pattern that is none or a block
-// shorter than a group.
-template <host_executor E>
+// much. go_on(share of the channels that are done, in [0, 1]) is asked before every exchange, and
+// with 1 at the end: where it says no the search ends with the best so far (a limit of time), where
+// it throws nothing is returned. Throws shape_error when the sizes differ, value_error for a pattern
+// that is none or a block shorter than a group.
+template <host_executor E, std::predicate<double> GoOn = detail::to_the_end>
 [[nodiscard]] channel_order block_shuffle(E& exec, nm_pattern p, matrix_view<const float> scores,
                                           const channel_order& start,
-                                          const block_shuffle_options& how = {}) {
-  return shuffle_blocks(p, scores.cols(), start, how,
-                        [&](vector_view<const std::uint32_t> channels) {
-                          return swap_gains<E>(exec, p, scores, channels);
-                        });
+                                          const block_shuffle_options& how = {},
+                                          GoOn&& go_on = {}) {
+  return detail::shuffle_blocks(p, scores.cols(), start, how, go_on,
+                                [&](vector_view<const std::uint32_t> channels) {
+                                  return swap_gains<E>(exec, p, scores, channels);
+                                });
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

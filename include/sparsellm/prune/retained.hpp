@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <vector>
 
 #include "sparsellm/core/config.hpp"
@@ -64,8 +63,9 @@ template <host_executor E>
   return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     std::vector<float> row(scores.row(r).begin(), scores.row(r).end());
     const auto middle = row.begin() + static_cast<std::ptrdiff_t>(p.kept(row.size()));
-    std::nth_element(row.begin(), middle, row.end(), std::greater<>());
-    std::sort(row.begin(), middle, std::greater<>());  // an order of its own, for the sum's bits
+    const auto larger = [](float a, float b) { return a > b; };
+    std::nth_element(row.begin(), middle, row.end(), larger);
+    std::sort(row.begin(), middle, larger);  // an order of its own, for the sum's bits
     double sum = 0;
     for (auto s = row.begin(); s != middle; ++s) sum += static_cast<double>(*s);
     return sum;

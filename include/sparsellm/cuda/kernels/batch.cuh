@@ -5,23 +5,47 @@
 // section of the outputs has.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
+#include "sparsellm/sparsify/score.hpp"
+#include "sparsellm/sparsify/selector.hpp"
+#include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// What is not zero: a scattered active set's channels.
+struct nonzero {
+  [[nodiscard]] SPARSELLM_HD bool keeps(float x, std::size_t) const noexcept {
+    return !(x == 0.0f);
+  }
+};
+static_assert(pointwise_sparsifier<nonzero>);
+
+// The library's own sparsifiers are one type to the kernels, which are compiled once for all of
+// them; a sparsifier of the user's stays what it is.
+using threshold = sparsifier<column_scaled, above>;
+[[nodiscard]] inline threshold for_kernels(const keep_all&) { return {{nullptr}, {-1.0f}}; }
+[[nodiscard]] inline threshold for_kernels(const nonzero&) { return {{nullptr}, {0.0f}}; }
+[[nodiscard]] inline threshold for_kernels(const teal& s) { return {{nullptr}, s.select}; }
+template <class S>
+[[nodiscard]] S for_kernels(const S& s) {
+  return s;
+}
 
 template <class S>
 struct section_list {
   section<S> at[most_sections];
   unsigned count;
 
-  explicit section_list(const stacked<S>& s) : at{}, count(static_cast<unsigned>(s.count)) {
-    std::copy_n(s.sections, s.count, at);
+  template <class Given>
+  explicit section_list(const stacked<Given>& s) : at{}, count(static_cast<unsigned>(s.count)) {
+    for (unsigned i = 0; i < count; ++i)
+      at[i] = {s.sections[i].first, s.sections[i].last, for_kernels(s.sections[i].keep)};
   }
   // Outputs behind the last belong to the last: they pad a tile.
   [[nodiscard]] __device__ unsigned of(unsigned output) const {
@@ -30,6 +54,9 @@ struct section_list {
     return s;
   }
 };
+
+template <class Given>
+section_list(const stacked<Given>&) -> section_list<decltype(for_kernels(std::declval<Given>()))>;
 
 // x [tokens, inputs], y [tokens, outputs]
 struct token_batch {

@@ -12,7 +12,6 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/nm.cuh"
-#include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
@@ -30,9 +29,8 @@ void launch_nm(cuda::executor& exec, const nm_weight<typename F::element>& w,
 }
 
 template <class F, class S>
-void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, const stacked<S>& s,
+void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, const section_list<S>& sections,
                 matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  const section_list<S> sections(s);
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     if (w.strips() >= shared_from)
       launch_nm<F, tokens(), shared_strips>(exec, w, sections, batch);

@@ -40,9 +40,8 @@ void launch_rows(cuda::executor& exec, const row_weight<T>& w, const section_lis
 }
 
 template <storage_scalar T, class S>
-void rows_product(cuda::executor& exec, const row_weight<T>& w, const stacked<S>& s,
+void rows_product(cuda::executor& exec, const row_weight<T>& w, const section_list<S>& sections,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  const section_list<S> sections(s);
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     launch_rows<T, tokens()>(exec, w, sections, batch, every_row{});
   });
@@ -55,7 +54,7 @@ void kept_rows_product(cuda::executor& exec, const row_weight<T>& w,
                        matrix_view<const float, device_space> x,
                        matrix_view<float, device_space> y) {
   const section<keep_all> all{0, w.shape.outputs, {}};
-  const section_list<keep_all> sections(stacked<keep_all>{&all, 1});
+  const section_list sections(stacked<keep_all>{&all, 1});
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     const auto first = static_cast<std::size_t>(batch.y - y.data()) / y.stride();
     launch_rows<T, tokens()>(

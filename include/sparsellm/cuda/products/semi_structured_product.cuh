@@ -60,16 +60,16 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
 
 // Activations are rounded to T. Throws shape_error for more tokens than a grid has rows.
 template <storage_scalar T, class S>
-void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w, const stacked<S>& s,
+void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w, const section_list<S>& sections,
                              matrix_view<const float, device_space> x,
                              matrix_view<float, device_space> y) {
-  for (std::size_t i = 0; i < s.count; ++i) {
+  for (unsigned i = 0; i < sections.count; ++i) {
     if (x.rows() <= low_tile::tokens)
-      launch_semi_structured<T, low_tile>(exec, w, s.sections[i], x, y);
+      launch_semi_structured<T, low_tile>(exec, w, sections.at[i], x, y);
     else if (x.rows() <= 2 * middle_tile::tokens)
-      launch_semi_structured<T, middle_tile>(exec, w, s.sections[i], x, y);
+      launch_semi_structured<T, middle_tile>(exec, w, sections.at[i], x, y);
     else
-      launch_semi_structured<T, high_tile>(exec, w, s.sections[i], x, y);
+      launch_semi_structured<T, high_tile>(exec, w, sections.at[i], x, y);
   }
 }
 
