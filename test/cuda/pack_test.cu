@@ -58,6 +58,9 @@ TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16,
         },
         mask.on_host(d.exec));
     CHECK(std::memcmp(bytes_of(d, got).data(), wanted.storage_view().data(), F::bytes(e)) == 0);
+    const auto unmasked = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    CHECK(std::memcmp(bytes_of(d, pack<F>(d.exec, matrix(there, e))).data(),
+                      unmasked.storage_view().data(), F::bytes(e)) == 0);
   }
 }
 

@@ -7,7 +7,7 @@
 // stream: products, sparsify(), gate(), copies to the device. A function waits when the host gets
 // something out of it: a value or an object of the host's (to_host(), on_host(), add_to(),
 // exact_quantile(), the shuffles), or an error about numbers that lie on the device
-// (best_of_groups(), pack_masked(), from_semi_structured()). wait() waits, and so do the
+// (best_of_groups(), pack(), pack_masked(), from_semi_structured()). wait() waits, and so do the
 // constructors of the observers, which copy from memory of their own.
 #pragma once
 

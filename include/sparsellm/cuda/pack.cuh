@@ -124,5 +124,16 @@ requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
   return {e, std::move(storage)};
 }
 
+// n_of_m or channel_bitmap of a weight [outputs, inputs] on the device: the N largest magnitudes of
+// every M stay, ties going to the lowest channel, as the host's pack() has it. Waits. Throws
+// shape_error for zero sizes, value_error for weights that are not finite as the storage type.
+template <packed_format F, class T>
+requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
+    [[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
+                                                      matrix_view<T, device_space> weight) {
+  return pack_masked<F>(exec, weight,
+                        cuda::best_of_groups(exec, F::pattern, weight, cuda::scaled_magnitude{}));
+}
+
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
