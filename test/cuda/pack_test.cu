@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Packed weights of the device are the host's, byte for byte, also in others' order of metadata.
+// Weights packed on the device are the host's, byte for byte, also in others' order of metadata.
 
 #include "sparsellm/cuda/pack.cuh"
 #include "sparsellm/pack/pack_masked.hpp"
@@ -14,6 +14,10 @@
 #include "catch2_any.hpp"
 #include "cuda/device.cuh"
 #include "sparsellm/cuda/semi_structured.cuh"
+#include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/panel.hpp"
+#include "sparsellm/pack/quantized.hpp"
+#include "sparsellm/pack/row_major.hpp"
 #include "sparsellm/pack/semi_structured.hpp"
 
 // CUB brings a ::cuda and a ::half of its own.
@@ -62,6 +66,34 @@ TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16,
     CHECK(std::memcmp(bytes_of(d, pack<F>(d.exec, matrix(there, e))).data(),
                       unmasked.storage_view().data(), F::bytes(e)) == 0);
   }
+}
+
+TEMPLATE_TEST_CASE("cuda: packing dense and quantised weights gives the host's bytes", "",
+                   row_major<float>, row_major<bfloat16>, panel<float>, panel<half>,
+                   panel<bfloat16>, channel_major<half>, channel_major<bfloat16>, panel<q8_0>,
+                   panel<q4_0>, panel<q4_1>, channel_major<q8_0>, channel_major<q4_0>,
+                   channel_major<q4_1>) {
+  using F = TestType;
+  device d;
+  for (const extents e : {extents{1, 1}, {5, 70}, {65, 33}, {129, 64}, {200, 300}}) {
+    INFO(e.outputs << "x" << e.inputs);
+    const std::vector<float> w = awkward(e, 44);
+    const auto wanted = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    const auto got = pack<F>(d.exec, matrix(d.up(w), e));
+    CHECK(got.shape() == e);
+    CHECK(std::memcmp(bytes_of(d, got).data(), wanted.storage_view().data(), F::bytes(e)) == 0);
+  }
+}
+
+TEMPLATE_TEST_CASE("cuda: dense weights that do not fit a format are refused", "", panel<half>,
+                   row_major<half>, channel_major<q4_1>) {
+  device d;
+  const extents e{3, 40};
+  std::vector<float> w(120, 1.0f);
+  w[2 * 40 + 7] = std::numeric_limits<float>::quiet_NaN();
+  w[2 * 40 + 9] = 1e30f;
+  CHECK_SAYS(pack<TestType>(d.exec, matrix(d.up(w), e)), value_error, "weight [2, 7]");
+  CHECK_THROWS_AS(pack<TestType>(d.exec, matrix(d.up(w), {0, 40})), shape_error);
 }
 
 TEST_CASE("cuda: weights and masks that do not fit a format are refused") {

@@ -24,6 +24,7 @@
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/pack.cuh"
+#include "sparsellm/cuda/pack_dense.cuh"
 #include "sparsellm/cuda/prune.cuh"
 #include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/format.hpp"

@@ -31,7 +31,7 @@ struct brick_format {
     using space = Space;
   };
 
-  [[nodiscard]] static bool stores(float w) noexcept { return finite_as<T>(w); }
+  [[nodiscard]] SPARSELLM_HD static constexpr bool stores(float w) noexcept { return finite_as<T>(w); }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return brick_strips(e.outputs) * brick_outputs * e.inputs * sizeof(T);
   }

@@ -61,7 +61,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // Whether a weight is finite when stored as T.
 template <storage_scalar T>
-[[nodiscard]] bool finite_as(float w) noexcept {
+[[nodiscard]] SPARSELLM_HD constexpr bool finite_as(float w) noexcept {
   return is_finite(widen(narrow<T>(w)));
 }
 
