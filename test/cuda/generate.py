@@ -25,11 +25,11 @@ def run(arguments, device=False):
         return json.load(f)
 
 
-def compare(name, model, tokens):
+def compare(name, model, tokens, shuffle, calibration_tokens):
     pruned, table, pruned_table = (os.path.join(folder, f) for f in ("pruned", "table.json", "pruned.json"))
-    calibration = ["--text", text, "--sparsity", "0.5", "--tokens", "2048", "--window", "64"]
+    calibration = ["--text", text, "--sparsity", "0.5", "--tokens", str(calibration_tokens), "--window", "64"]
     run(["calibrate", "--model", model, *calibration, "--output", table])
-    run(["prune", "--model", model, "--text", text, "--tokens", "1024", "--window", "64", "--shuffle", "both",
+    run(["prune", "--model", model, "--text", text, "--tokens", str(calibration_tokens // 2), "--window", "64", "--shuffle", shuffle,
          "--output", pruned])
     run(["calibrate", "--model", pruned, *calibration, "--output", pruned_table])
     for what, options in (("dense", ["--model", model]), ("50 %", ["--model", model, "--thresholds", table]),
@@ -78,10 +78,10 @@ def same_commands(model):
 with tempfile.TemporaryDirectory() as folder:
     tiny = os.path.join(folder, "tiny.gguf")
     subprocess.run([make_tiny, tiny], check=True)
-    compare("tiny model", tiny, 8)
+    compare("tiny model", tiny, 8, "both", 2048)
     same_commands(tiny)
 if os.path.exists(real_model):
     with tempfile.TemporaryDirectory() as folder:
-        compare("SmolLM2", real_model, 4)
+        compare("SmolLM2", real_model, 4, "global", 512)
 else:
     print("SmolLM2 is not there: not compared")
