@@ -63,7 +63,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // T: float, half, bfloat16 or std::int8_t. Of every M channels each output keeps N.
 template <sparse_element T, std::size_t N, std::size_t M>
 struct n_of_m {
-  static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
+  static_assert(N >= 1 && N < M && M <= detail::longest_group, "N:M: 1 <= N < M <= 32");
   static constexpr nm_pattern pattern{N, M};
   static constexpr bool has_scales = std::same_as<T, std::int8_t>;
 

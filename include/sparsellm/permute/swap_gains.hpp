@@ -122,8 +122,8 @@ class swap_gains {
 
   // The group's scores in row r, largest first, and whose they are; of equals the earlier first.
   struct ranking {
-    std::array<float, longest_group> value;
-    std::array<std::uint8_t, longest_group> member;
+    std::array<float, detail::longest_group> value;
+    std::array<std::uint8_t, detail::longest_group> member;
   };
   void rank(std::size_t group, std::size_t r, ranking& out) noexcept {
     const std::size_t n = length(group);
@@ -155,7 +155,7 @@ class swap_gains {
   void refresh_group(std::size_t group) {
     const std::size_t n = length(group), top = std::min(pattern_.n, n);
     ranking ranked;
-    std::array<double, longest_group> rest{};
+    std::array<double, detail::longest_group> rest{};
     double kept = 0;
     for (std::size_t r = 0; r < rows_; ++r) {
       rank(group, r, ranked);

@@ -27,17 +27,21 @@ struct nm_pattern {
   }
 };
 
-// The most channels that a group may have: M.
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail {
+
+// The most channels that a group may have: the largest M.
 inline constexpr std::size_t longest_group = 32;
 
-}  // namespace sparsellm::inline v0
+}  // namespace sparsellm::inline v0::detail
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Throws value_error unless 1 <= N < M <= 32.
 inline void check(nm_pattern p) {
-  require<value_error>(p.n >= 1 && p.n < p.m && p.m <= longest_group,
-                       "N:M: 1 <= N < M <= ", longest_group, " expected, got ", p.n, ":", p.m);
+  require<value_error>(p.n >= 1 && p.n < p.m && p.m <= detail::longest_group,
+                       "N:M: 1 <= N < M <= ", detail::longest_group, " expected, got ", p.n, ":", p.m);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -17,9 +17,8 @@
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-namespace checks {
 // The sum over rows, added in order whatever the threads.
 template <class E, class OfRow>
 [[nodiscard]] double sum_rows(E& exec, std::size_t rows, const OfRow& of_row) {
@@ -29,12 +28,15 @@ template <class E, class OfRow>
   for (const double s : sums) total += s;
   return total;
 }
-}  // namespace checks
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // The sum of all scores [outputs, inputs].
 template <host_executor E>
 [[nodiscard]] double total_score(E& exec, matrix_view<const float> scores) {
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     double sum = 0;
     for (const float s : scores.row(r)) sum += static_cast<double>(s);
     return sum;
@@ -48,7 +50,7 @@ template <host_executor E>
   require<shape_error>(mask.shape() == extents{scores.rows(), scores.cols()},
                        "retained_score: a mask of ", scores.rows(), "x", scores.cols(),
                        " expected, got ", mask.shape().outputs, "x", mask.shape().inputs);
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     double sum = 0;
     for (std::size_t c = 0; c < scores.cols(); ++c)
       if (mask.keeps(r, c)) sum += static_cast<double>(scores(r, c));
@@ -61,7 +63,7 @@ template <host_executor E>
 [[nodiscard]] double retained_without_groups(E& exec, nm_pattern p,
                                              matrix_view<const float> scores) {
   check(p);
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     std::vector<float> row(scores.row(r).begin(), scores.row(r).end());
     const auto middle = row.begin() + static_cast<std::ptrdiff_t>(p.kept(row.size()));
     std::nth_element(row.begin(), middle, row.end(), std::greater<>());

@@ -17,6 +17,17 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// Throws value_error, whose text begins with `what`, for values that are NaN, infinite or negative.
+inline void check_channel_values(const char* what, vector_view<const double> values) {
+  for (std::size_t c = 0; c < values.size(); ++c)
+    require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",
+                         values[c], ", a finite number from 0 on expected");
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: s(w, row, channel) is the saliency of weight [row, channel], whose value is w: larger
@@ -36,18 +47,9 @@ struct scaled_magnitude {
 };
 static_assert(saliency<scaled_magnitude>);
 
-namespace checks {
-// Throws value_error, beginning with `what`, for values that are NaN, infinite or negative.
-inline void channel_values(const char* what, vector_view<const double> values) {
-  for (std::size_t c = 0; c < values.size(); ++c)
-    require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",
-                         values[c], ", a finite number from 0 on expected");
-}
-}  // namespace checks
-
 // Wanda's s_j = ‖X_j‖₂; norms [inputs]. Throws value_error for NaN, infinite or negative ones.
 [[nodiscard]] inline std::vector<float> wanda_scale(vector_view<const double> norms) {
-  checks::channel_values("wanda_scale: the norm", norms);
+  detail::check_channel_values("wanda_scale: the norm", norms);
   return {norms.begin(), norms.end()};
 }
 
@@ -60,8 +62,8 @@ inline void channel_values(const char* what, vector_view<const double> values) {
   require<shape_error>(entropies.size() == norms.size(), "e_sparse_scale: ", entropies.size(),
                        " entropies and ", norms.size(), " norms");
   require<value_error>(is_finite(alpha) && alpha >= 0.0, "e_sparse_scale: alpha is ", alpha);
-  checks::channel_values("e_sparse_scale: the entropy", entropies);
-  checks::channel_values("e_sparse_scale: the norm", norms);
+  detail::check_channel_values("e_sparse_scale: the entropy", entropies);
+  detail::check_channel_values("e_sparse_scale: the norm", norms);
   std::vector<float> scale(norms.size());
   for (std::size_t c = 0; c < scale.size(); ++c)
     scale[c] = static_cast<float>(entropies[c] + alpha * norms[c]);
@@ -78,7 +80,7 @@ class ria {
       : row_(weight.rows(), 0.0f), column_(weight.cols(), 0.0f), norm_(weight.cols()) {
     require<shape_error>(norms.size() == weight.cols(), "ria: ", weight.cols(),
                          " norms expected, got ", norms.size());
-    checks::channel_values("ria: the norm", norms);
+    detail::check_channel_values("ria: the norm", norms);
     for (std::size_t c = 0; c < norm_.size(); ++c)
       norm_[c] = static_cast<float>(std::pow(norms[c], a));
     exec.parallel_for(weight.rows(), [&](std::size_t r) {
