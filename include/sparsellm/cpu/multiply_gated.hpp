@@ -40,7 +40,7 @@ void gated_tokens(E& exec, const V& w, const selection& s, const token_inputs& x
                   std::size_t tokens, matrix_view<float> h) {
   const executor_ref on = ref(exec);
   if constexpr (gates_in_place<V>)
-    if (tokens == 1) return brick_gated_product<typename V::value_type>(on, w, s, x, h.data());
+    if (tokens == 1) return brick_gated_product<typename V::element>(on, w, s, x, h.data());
   if constexpr (is_runtime_view<V>)
     if (tokens == 1 && w.functions->gated != nullptr)
       return w.functions->gated(on, w.storage, w.shape, s, x, h.data());

@@ -48,7 +48,7 @@ void multiply_rows(E& exec, const V& w, active_view<> live,
                    std::type_identity_t<vector_view<const float>> x,
                    std::type_identity_t<vector_view<float>> y) {
   detail::check_rows(w.shape, live, x, y);
-  detail::listed_rows_product<typename V::value_type>(
+  detail::listed_rows_product<typename V::element>(
       detail::ref(exec), w, vector_view<const std::uint32_t>(live.index, live.count), x, y);
 }
 template <host_executor E, detail::row_view V>

@@ -27,16 +27,16 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // pack_levels() into storage_bytes<F>(shape) bytes. E has parallel_for() and concurrency().
 template <packed_format F, class E, class Fill>
 void levels_into(E& exec, extents shape, std::byte* storage, const Fill& fill) {
-  const std::size_t strips = (shape.outputs + F::row_block - 1) / F::row_block;
+  const std::size_t strips = (shape.outputs + F::rows_at_once - 1) / F::rows_at_once;
   const std::size_t tasks = std::min<std::size_t>(strips, exec.concurrency());
   const std::size_t blocks = F::blocks(shape);
   exec.parallel_for(tasks, [&](std::size_t task) {
     const quantized_row blank{std::vector<std::uint8_t>(shape.inputs), std::vector<half>(blocks),
                               std::vector<half>(blocks)};
-    std::vector<quantized_row> rows(F::row_block, blank);
+    std::vector<quantized_row> rows(F::rows_at_once, blank);
     for (std::size_t s = strips * task / tasks; s < strips * (task + 1) / tasks; ++s) {
-      const std::size_t first = s * F::row_block;
-      const std::size_t count = std::min<std::size_t>(F::row_block, shape.outputs - first);
+      const std::size_t first = s * F::rows_at_once;
+      const std::size_t count = std::min<std::size_t>(F::rows_at_once, shape.outputs - first);
       for (std::size_t r = 0; r < count; ++r) {
         fill(first + r, rows[r]);
         for (std::size_t b = 0; b < blocks; ++b)

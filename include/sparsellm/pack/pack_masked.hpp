@@ -30,7 +30,7 @@ void masked_into(E& exec, extents shape, std::byte* storage, const Fill& fill,
                        mask.shape().inputs);
   require<value_error>(mask.follows(F::pattern), "pack_masked: the mask does not keep ",
                        F::pattern.n, " of every ", F::pattern.m);
-  in_row_blocks<F>(
+  fill_strips<F>(
       exec, shape, fill,
       [&](std::size_t r, vector_view<float> row) {
         for (std::size_t c = 0; c < row.size(); ++c)

@@ -46,7 +46,7 @@ struct quantized_format {
 
   static constexpr layout_kind layout = Layout;
   static constexpr std::string_view name = sparsellm::name(Layout);
-  static constexpr std::size_t row_block = strip_outputs<bits>;
+  static constexpr std::size_t rows_at_once = strip_outputs<bits>;
   static constexpr std::size_t slack_bytes = 0;
 
   template <class Space>

@@ -20,13 +20,13 @@ namespace sparsellm::inline v0::detail {
 // What kernels know of it: row o starts at data + o · inputs.
 template <storage_scalar T>
 struct row_weight {
-  using value_type = T;
+  using element = T;
   const T* data;
   extents shape;
 };
 
 template <class V>
-concept row_view = std::derived_from<V, row_weight<typename V::value_type>>;
+concept row_view = std::derived_from<V, row_weight<typename V::element>>;
 
 }  // namespace sparsellm::inline v0::detail
 
@@ -38,7 +38,7 @@ struct row_major {
   using element = T;
   static constexpr layout_kind layout = layout_kind::row_major;
   static constexpr std::string_view name = sparsellm::name(layout);
-  static constexpr std::size_t row_block = 1;
+  static constexpr std::size_t rows_at_once = 1;
   static constexpr std::size_t slack_bytes = 0;
 
   // What products take.

@@ -29,7 +29,7 @@ struct nm_table {
   // out [arranged_bytes(w.cells())] = x [inputs] as `strips` takes it.
   void (*arrange)(const nm_weight<T>& w, const float* x, std::byte* out) noexcept;
 
-  // sums [tokens][stride]: rows 8 · s to 8 · s + 7 of strip s of the range at column
+  // sums [tokens][stride]: outputs 8 · s to 8 · s + 7, of strip s of the range, at column
   // 8 · (s - strips.first); token t's input at x + t · x_stride.
   void (*strips)(const nm_weight<T>& w, index_range strips, const std::byte* x,
                  std::size_t x_stride, std::size_t tokens, float* sums,

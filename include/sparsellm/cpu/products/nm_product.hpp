@@ -91,7 +91,7 @@ inline void expand_bricks(const nm_weight<T>& w, std::size_t strip,
       const std::size_t left = w.shape.inputs - first;
       // Lanes past the last channel are kept as zeros.
       const std::uint64_t there = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
-      for (std::size_t r = 0; r < nm_strip_outputs; ++r, value += w.row_values) {
+      for (std::size_t r = 0; r < nm_strip_outputs; ++r, value += w.values_per_output) {
         brick* const to = bricks + first * brick_outputs + slot_in_brick<brick>(s * nm_strip_outputs + r);
         const T* v = value;
         for (std::uint64_t bits = masks[r] & there; bits != 0; bits &= bits - 1) {

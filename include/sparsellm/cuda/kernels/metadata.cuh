@@ -43,7 +43,7 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
     element |= indices << 4 * g;
   }
   metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::element>(element);
-  const T* const from = w.values(strip, cell) + in_strip * w.row_values + lane / 2;
+  const T* const from = w.values(strip, cell) + in_strip * w.values_per_output + lane / 2;
   T* const to = values + (std::size_t{row} * inputs + c) / 2;
   for (unsigned k = 0; k < channels / 2; ++k) to[k] = from[k];
 }
@@ -75,7 +75,7 @@ static __global__ void from_semi_structured_kernel(
   }
   std::byte* const at = storage + (strip * w.cells() + cell) * w.cell_bytes();
   reinterpret_cast<std::uint64_t*>(at)[in_strip] = mask;
-  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.row_values;
+  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.values_per_output;
   const T* const from = values + (std::size_t{row} * inputs + cell * cell_lanes) / 2;
   for (unsigned k = 0; k < cell_lanes / 2; ++k) {
     if constexpr (storage_scalar<T>)

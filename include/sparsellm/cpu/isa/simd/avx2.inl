@@ -62,7 +62,7 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane. Without a byte dot product
+// Quantised weights: the levels of four channels, one output in each 32-bit lane. Without a byte dot product
 // of 16-bit precision, even and odd channels are widened to 16 bits and multiplied by vpmaddwd.
 using vbytes = __m256i;
 struct vlevels {
@@ -109,11 +109,11 @@ SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(bias)));
 }
 
-// N:M rows: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved to
+// N:M weights: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved to
 // their lanes by a table of the mask (vpshufb), or expanded by pdep.
 template <class T>
 inline constexpr bool interleaved_lanes = false;
-inline constexpr std::size_t nm_rows_at_once = 2;  // 8 sums of 16 registers
+inline constexpr std::size_t nm_outputs_at_once = 2;  // 8 sums of 16 registers
 SPARSELLM_INLINE vfloat expand_eight(const float* v, std::size_t mask) noexcept {
   const __m256i at =
       _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(expand_bytes[mask])));
@@ -147,9 +147,9 @@ SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) 
   }
 }
 
-// N:M rows of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which vphaddd
+// N:M weights of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which vphaddd
 // leaves out of order.
-inline constexpr std::size_t level_vectors = 2, level_rows_at_once = 2;
+inline constexpr std::size_t level_vectors = 2, level_outputs_at_once = 2;
 struct level_sum {
   __m256i two[4];
 };

@@ -105,7 +105,7 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return n + compact_scalar(x, scale, tau, c, last, index + n, value + n);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane.
 using vbytes = __m512i;
 template <int Bits>
 SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
