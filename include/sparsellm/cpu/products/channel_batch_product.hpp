@@ -85,7 +85,7 @@ void channel_batch_product(const executor_ref& exec, const brick_weight<T>& w,
     const std::size_t first = parts.begin(mine.first), last = parts.end(mine.last - 1);
     for (std::size_t s = 0; s < sections.size(); ++s) {
       const covered_section& section = sections[s];
-      const index_range my_run = share(section.width(), grid.run(task), grid.runs);
+      const index_range my_run = share(section.strip_count(), grid.run(task), grid.runs);
       if (my_run.first == my_run.last) continue;
       std::size_t counts[most_parts];
       const std::size_t total =

@@ -58,7 +58,7 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
     std::byte* const arranged = scratch + x_at + task * tokens * x_bytes;
     for (std::size_t s = 0; s < sections.size(); ++s) {
       const covered_section& section = sections[s];
-      const index_range mine = share(section.width(), task, tasks);
+      const index_range mine = share(section.strip_count(), task, tasks);
       if (mine.first == mine.last) continue;
       for (std::size_t t = 0; t < tokens; ++t) {
         sections.zero(s, x[t], 0, w.shape.inputs, kept);
