@@ -77,7 +77,7 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
     bytes += static_cast<double>(w[i].bytes()) * (1.0 - sparsity);
   }
   std::vector<float> y(tokens * 2 * hidden);
-  active_set live(hidden);
+  active_set active(hidden);
   const auto xs = [&](std::size_t i) {
     return matrix_view<const float>(inputs().x[i].data(), tokens, parts[i].inputs);
   };
@@ -96,7 +96,7 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
                     vector_view<const float>(y.data() + hidden, hidden),
                     vector_view<float>(y.data(), hidden));
       } else if (i == 2) {
-        w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), live);
+        w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), active);
       } else {
         w[i].sparse(pool(), xs(i).row(0), out.row(0));
       }

@@ -55,15 +55,15 @@ TEST_CASE("engine: an active set stands where x and a sparsifier would") {
   const auto w = pack<channel_major<bfloat16>>(exec, l.weight());
   std::vector<float> expected(outputs), y(outputs);
   multiply(exec, w, half_of_x, l.x, expected);
-  active_set live(inputs);
-  sparsify(exec, half_of_x, l.x, live);
-  multiply(exec, w, live, y);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, l.x, active);
+  multiply(exec, w, active, y);
   CHECK(y == expected);
   std::fill(y.begin(), y.end(), 0.0f);
-  multiply(exec, w, live.view(), y);
+  multiply(exec, w, active.view(), y);
   CHECK(y == expected);
-  live.append(inputs, 1.0f);
-  CHECK_SAYS(multiply(exec, w, live, y), shape_error, "channel 520 is listed, the last is 519");
+  active.append(inputs, 1.0f);
+  CHECK_SAYS(multiply(exec, w, active, y), shape_error, "channel 520 is listed, the last is 519");
 }
 
 TEST_CASE("engine: top_k of one token needs no set of one's own") {
@@ -71,9 +71,9 @@ TEST_CASE("engine: top_k of one token needs no set of one's own") {
   cpu::executor exec(2);
   const auto w = pack<channel_major<float>>(exec, l.weight());
   std::vector<float> expected(outputs), y(outputs);
-  active_set live(inputs);
-  multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, expected, live);
-  CHECK(live.size() == 100);
+  active_set active(inputs);
+  multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, expected, active);
+  CHECK(active.size() == 100);
   multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, y);
   CHECK(y == expected);
 }
@@ -93,11 +93,11 @@ TEST_CASE("engine: any_weight is multiplied as its format is") {
     multiply(exec, any, rest..., y);
     return y == expected;
   };
-  active_set live(inputs);
-  sparsify(exec, half_of_x, l.x, live);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, l.x, active);
   CHECK(same(l.x));
   CHECK(same(half_of_x, l.x));
-  CHECK(same(live));
+  CHECK(same(active));
   CHECK(same(sparsifier{magnitude{}, top_k{50}}, l.x));
   std::vector<float> h(outputs / 2), gated(outputs / 2);
   multiply_gated(exec, known, half_of_x, l.x, h);
@@ -129,10 +129,10 @@ TEST_CASE("engine: activations in half and bfloat16, in and out") {
   multiply(exec, w, wide, expected);
   multiply(exec, w, x, mixed);
   CHECK(mixed == expected);
-  active_set live(inputs);
-  sparsify(exec, half_of_x, wide, live);
-  multiply(exec, w, live, y);
-  multiply(exec, w, live, expected);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, wide, active);
+  multiply(exec, w, active, y);
+  multiply(exec, w, active, expected);
   CHECK(y[7] == narrow<bfloat16>(expected[7]));
   std::vector<bfloat16> xs(x), ys(2 * outputs);
   xs.insert(xs.end(), x.begin(), x.end());

@@ -148,18 +148,18 @@ TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down
                                  {hidden, 2 * hidden, {magnitude{}, above{0.6f}}}};
       const sparsifier next{magnitude{}, above{0.5f}};
       std::vector<float> gated(hidden), plain(2 * hidden), h(hidden);
-      active_set live(hidden), expected(hidden);
+      active_set active(hidden), expected(hidden);
       multiply_gated(exec, packed, stacked<teal>{s, 2}, vector_view<const float>(x), gated, next,
-                     live);
+                     active);
       multiply(exec, packed, stacked<teal>{s, 2}, x, plain);
       gate(exec, vector_view<const float>(plain.data(), hidden),
                 vector_view<const float>(plain.data() + hidden, hidden), vector_view<float>(h));
       sparsify(exec, next, h, expected);
       INFO(hidden << " hidden, " << threads << " threads");
       CHECK(std::memcmp(h.data(), gated.data(), hidden * sizeof(float)) == 0);
-      REQUIRE(live.size() == expected.size());
-      CHECK(std::equal(live.indices().begin(), live.indices().end(), expected.indices().begin()));
-      CHECK(std::equal(live.values().begin(), live.values().end(), expected.values().begin()));
+      REQUIRE(active.size() == expected.size());
+      CHECK(std::equal(active.indices().begin(), active.indices().end(), expected.indices().begin()));
+      CHECK(std::equal(active.values().begin(), active.values().end(), expected.values().begin()));
     }
   }
 }

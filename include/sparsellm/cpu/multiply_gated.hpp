@@ -52,11 +52,11 @@ void gated_tokens(E& exec, const V& w, const selection& s, const token_inputs& x
 }
 
 template <class E, class Next>
-void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& live) {
-  require<shape_error>(live.capacity() >= h.size(), "multiply_gated: h has ", h.size(),
-                       " channels, and the active set holds ", live.capacity());
-  live.resize(list_kept<Next>(&next, isa_of(exec), inputs_of(vector_view<const float>(h))[0], 0,
-                              h.size(), live.index_storage(), live.value_storage()));
+void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& active) {
+  require<shape_error>(active.capacity() >= h.size(), "multiply_gated: h has ", h.size(),
+                       " channels, and the active set holds ", active.capacity());
+  active.resize(list_kept<Next>(&next, isa_of(exec), inputs_of(vector_view<const float>(h))[0], 0,
+                              h.size(), active.index_storage(), active.value_storage()));
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
@@ -102,13 +102,13 @@ void multiply_gated(E& exec, const V& w, const S& s,
   }
 }
 
-// One token, and `live` receives what `next` keeps of h, ready for the down projection.
+// One token, and `active` receives what `next` keeps of h, ready for the down projection.
 template <host_executor E, detail::has_product V, class S, class X, pointwise_sparsifier Next>
 void multiply_gated(E& exec, const V& w, const S& s, const X& x,
                     std::type_identity_t<vector_view<float>> h, const Next& next,
-                    active_set<>& live) {
+                    active_set<>& active) {
   multiply_gated(exec, w, s, x, h);
-  detail::list_next(exec, next, h, live);
+  detail::list_next(exec, next, h, active);
 }
 
 // All of the above for a weight that owns its bytes.

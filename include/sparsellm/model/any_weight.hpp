@@ -255,17 +255,17 @@ template <host_executor E, class... Rest>
 void multiply_part(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
   multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
 }
-// The rows of a row_major weight that `live` lists. Throws value_error for other layouts.
+// The rows of a row_major weight that `rows` lists. Throws value_error for other layouts.
 template <host_executor E>
-void multiply_rows(E& exec, const any_weight& w, active_view<> live, vector_view<const float> x,
+void multiply_rows(E& exec, const any_weight& w, active_view<> rows, vector_view<const float> x,
                    vector_view<float> y) {
   const detail::any_view<host_space> v = w.view();
   require<value_error>(v.functions->rows != nullptr,
                        "multiply_rows: a row_major weight expected, got ",
                        detail::describe(w.format()));
-  detail::check_rows(v.shape, live, x, y);
+  detail::check_rows(v.shape, rows, x, y);
   v.functions->rows(detail::ref(exec), v.storage, v.shape,
-                    vector_view<const std::uint32_t>(live.index, live.count), x, y);
+                    vector_view<const std::uint32_t>(rows.index, rows.count), x, y);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which of two layouts a weight should be packed in: panel reads everything at full
-// speed, channel_major reads the live channels at a share of it that depends on how long a
+// speed, channel_major reads the active channels at a share of it that depends on how long a
 // channel's contiguous run is.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Bytes a second that channel_major reads of live channels, relative to a panel's stream, by the
+// Bytes a second that channel_major reads of active channels, relative to a panel's stream, by the
 // length of a channel's run. Measured on Zen 4 with 2 threads, 50 % skipped at random, and rounded
 // down, so that a wrong choice is the dense one; script/bench measures it again.
 [[nodiscard]] inline double channel_efficiency(std::size_t run_bytes, bool quantized) noexcept {

@@ -39,8 +39,8 @@ struct active_view<device_space> {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns room for one input vector; made once, reused for every token. active_set live(inputs) is the
-// host's; active_set live(exec, inputs) that of the executor's space.
+// Owns room for one input vector; made once, reused for every token. active_set active(inputs) is the
+// host's; active_set active(exec, inputs) that of the executor's space.
 template <class Space = host_space>
 class active_set;
 

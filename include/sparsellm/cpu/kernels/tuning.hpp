@@ -44,7 +44,7 @@ struct nm_tuning {
 
 struct bitmap_tuning {
   static constexpr std::size_t expanding_batch = nm_tuning::expanding_batch;
-  // Live channels whose levels are summed as integers before they become floats: 512 products of 7
+  // Active channels whose levels are summed as integers before they become floats: 512 products of 7
   // bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
   // Words of 64 outputs that a task reads of a channel at least.
