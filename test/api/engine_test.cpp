@@ -229,7 +229,7 @@ TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one 
   for (std::size_t t = 0; t < threads; ++t)
     team.emplace_back([&, t] {
       cpu::serial_executor mine;
-      multiply_part(mine, w, slice_of(w.shape(), t, threads), s, x, y);
+      multiply_slice(mine, w, slice_of(w.shape(), t, threads), s, x, y);
     });
   for (std::thread& t : team) t.join();
   CHECK(std::memcmp(y.data(), expected.data(), outputs * sizeof(float)) == 0);
@@ -237,21 +237,21 @@ TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one 
   // Slices may begin anywhere, and leave the rest alone; a batch too.
   std::fill(y.begin(), y.end(), -1.0f);
   cpu::serial_executor one;
-  multiply_part(one, w, {37, 211}, s, x, y);
+  multiply_slice(one, w, {37, 211}, s, x, y);
   CHECK(y[36] == -1.0f);
   CHECK(y[211] == -1.0f);
   CHECK(std::memcmp(&y[37], &expected[37], (211 - 37) * sizeof(float)) == 0);
   for (const std::size_t tokens : {3, 20}) {
-    std::vector<float> xs, whole(tokens * outputs), parts(tokens * outputs, -1.0f);
+    std::vector<float> xs, whole(tokens * outputs), slices(tokens * outputs, -1.0f);
     for (std::size_t t = 0; t < tokens; ++t) xs.insert(xs.end(), l.x.begin(), l.x.end());
     const matrix_view<const float> in(xs.data(), tokens, inputs);
     multiply(exec, w, half_of_x, in, matrix_view<float>(whole.data(), tokens, outputs));
     for (std::size_t t = 0; t < threads; ++t)
-      multiply_part(one, w, slice_of(w.shape(), t, threads), half_of_x, in,
-                    matrix_view<float>(parts.data(), tokens, outputs));
-    CHECK(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
+      multiply_slice(one, w, slice_of(w.shape(), t, threads), half_of_x, in,
+                     matrix_view<float>(slices.data(), tokens, outputs));
+    CHECK(std::memcmp(whole.data(), slices.data(), whole.size() * sizeof(float)) == 0);
   }
-  CHECK_SAYS(multiply_part(one, w, {200, 301}, s, x, y), shape_error,
+  CHECK_SAYS(multiply_slice(one, w, {200, 301}, s, x, y), shape_error,
              "W has 300 outputs, got the slice [200, 301)");
 }
 

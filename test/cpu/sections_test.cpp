@@ -67,17 +67,17 @@ TEMPLATE_TEST_CASE("sections: one pass is each projection's own product, whereve
           multiply(exec, whole, s, matrix_view<const float>(x.data(), tokens, inputs),
                    matrix_view<float>(y.data(), tokens, at));
         std::size_t wrong = 0;
-        for (const auto& part : sections) {
-          const std::size_t n = part.last - part.first;
-          const auto alone = pack_rows<TestType>(exec, w, inputs, part.first, part.last);
+        for (const auto& one : sections) {
+          const std::size_t n = one.last - one.first;
+          const auto alone = pack_rows<TestType>(exec, w, inputs, one.first, one.last);
           std::vector<float> expected(tokens * n);
           if (tokens == 1)
-            multiply(exec, alone, part.keep, vector_view<const float>(x.data(), inputs), expected);
+            multiply(exec, alone, one.keep, vector_view<const float>(x.data(), inputs), expected);
           else
-            multiply(exec, alone, part.keep, matrix_view<const float>(x.data(), tokens, inputs),
+            multiply(exec, alone, one.keep, matrix_view<const float>(x.data(), tokens, inputs),
                      matrix_view<float>(expected.data(), tokens, n));
           for (std::size_t t = 0; t < tokens; ++t)
-            wrong += std::memcmp(y.data() + t * at + part.first, expected.data() + t * n,
+            wrong += std::memcmp(y.data() + t * at + one.first, expected.data() + t * n,
                                  n * sizeof(float)) != 0;
         }
         INFO(threads << " threads, " << tokens << " tokens, " << sizes.size() << " sections");

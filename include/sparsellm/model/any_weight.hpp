@@ -20,8 +20,8 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/executor_ref.hpp"
 #include "sparsellm/cpu/multiply_gated.hpp"
-#include "sparsellm/cpu/multiply_part.hpp"
 #include "sparsellm/cpu/multiply_rows.hpp"
+#include "sparsellm/cpu/multiply_slice.hpp"
 #include "sparsellm/cpu/products/selection.hpp"
 #include "sparsellm/cpu/run_multiply.hpp"
 #include "sparsellm/model/any_format.hpp"
@@ -241,8 +241,8 @@ inline void unpack(const any_weight& w, matrix_view<float> out) {
   for (std::size_t r = 0; r < out.rows(); ++r) unpack_row(w, r, out.row(r));
 }
 
-// multiply(), multiply_gated() and multiply_part() as for weights whose format is known when they are
-// compiled, and with the same bits.
+// multiply(), multiply_gated() and multiply_slice() take, throw and allocate what they do for weights
+// whose format is known when they are compiled, and give the same bits.
 template <host_executor E, class... Rest>
 void multiply(E& exec, const any_weight& w, Rest&&... rest) {
   multiply(exec, w.view(), std::forward<Rest>(rest)...);
@@ -252,10 +252,11 @@ void multiply_gated(E& exec, const any_weight& w, Rest&&... rest) {
   multiply_gated(exec, w.view(), std::forward<Rest>(rest)...);
 }
 template <host_executor E, class... Rest>
-void multiply_part(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
-  multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
+void multiply_slice(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
+  multiply_slice(exec, w.view(), slice, std::forward<Rest>(rest)...);
 }
-// The rows of a row_major weight that `rows` lists. Throws value_error for other layouts.
+// As multiply_rows() of a list of rows: y [outputs], x [inputs]. Throws value_error for layouts other
+// than row_major.
 template <host_executor E>
 void multiply_rows(E& exec, const any_weight& w, active_view<> rows, vector_view<const float> x,
                    vector_view<float> y) {
