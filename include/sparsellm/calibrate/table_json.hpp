@@ -108,8 +108,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   return out + "\n  ]\n}\n";
 }
 
-// Throws format_error for text that is no table of this version, value_error for values outside
-// their range.
+// A table from its text, as docs/formats.md describes it; version 1 is read too. Throws format_error
+// for text that is no such table, value_error for values outside their range.
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
   namespace t = detail::table_json;
   namespace json = detail::json;
@@ -140,12 +140,13 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   return table;
 }
 
-// Whole or not at all. Throws file_error.
+// Writes a table to a file, whole or not at all. Throws file_error.
 inline void save(const threshold_table& table, const std::string& path) {
   replace_file(path, to_json(table));
 }
 
-// Throws file_error when it cannot be read; otherwise as table_from_json, the file named.
+// Reads a table from a file. Throws file_error when it cannot be read, format_error for text that
+// table_from_json() refuses; the message names the file.
 [[nodiscard]] inline threshold_table load_threshold_table(const std::string& path) {
   const std::string text = read_file(path);
 #if SPARSELLM_HAS_EXCEPTIONS

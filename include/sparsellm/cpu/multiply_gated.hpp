@@ -63,9 +63,9 @@ void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& ac
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// W [2 · hidden, inputs]: gate stacked on up; s: a pointwise sparsifier, or one for each section of
-// W's outputs. x [inputs]: floats, or `normalised`; h [hidden]. Throws shape_error when sizes do not
-// fit. Waits; allocates nothing once the executor's memory has grown.
+// h = silu(gate · x) ∘ (up · x). W [2 · hidden, inputs]: gate stacked on up; s: a pointwise sparsifier,
+// or one for each section of W's outputs. x [inputs]: floats, or `normalised`; h [hidden]. Throws
+// shape_error when sizes do not fit or sections do not cover the outputs. Waits; allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float>> x,
@@ -87,7 +87,7 @@ void multiply_gated(E& exec, const V& w, const S& s, const normalised& x,
                          matrix_view<float>(h.data(), 1, h.size()));
   }
 }
-// A batch: x [tokens, inputs], h [tokens, hidden].
+// The same for a batch: x [tokens, inputs], h [tokens, hidden].
 template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<matrix_view<const float>> x,
@@ -102,7 +102,8 @@ void multiply_gated(E& exec, const V& w, const S& s,
   }
 }
 
-// One token, and `active` receives what `next` keeps of h, ready for the down projection.
+// One token, and `active` receives what `next` keeps of h, ready for the down projection. Throws
+// shape_error, too, when `active` has no room for h.
 template <host_executor E, detail::has_product V, class S, class X, pointwise_sparsifier Next>
 void multiply_gated(E& exec, const V& w, const S& s, const X& x,
                     std::type_identity_t<vector_view<float>> h, const Next& next,

@@ -39,12 +39,12 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class T>
 struct device_semi_structured {
-  using element = typename semi_structured<T>::element;
+  using metadata_element = typename semi_structured<T>::metadata_element;
 
   extents shape;
-  device_buffer<T> values;          // [outputs, inputs / 2]
-  device_buffer<element> metadata;  // [outputs, inputs / (4 · groups)], reordered
-  device_buffer<float> scales;      // [outputs] for levels, else empty
+  device_buffer<T> values;                   // [outputs, inputs / 2]
+  device_buffer<metadata_element> metadata;  // [outputs, inputs / (4 · groups)], reordered
+  device_buffer<float> scales;               // [outputs] for levels, else empty
 };
 
 // In stream order. Throws shape_error for shapes that the format does not take.
@@ -58,7 +58,7 @@ template <class T>
   const auto view = packed.view();
   const std::size_t columns = e.inputs / (4 * S::groups);
   device_semi_structured<T> out{e, exec.allocate<T>(e.outputs * e.inputs / 2),
-                                exec.allocate<typename S::element>(e.outputs * columns),
+                                exec.allocate<typename S::metadata_element>(e.outputs * columns),
                                 exec.allocate<float>(view.scales == nullptr ? 0 : e.outputs)};
   const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) /
                                         detail::device::metadata_threads),

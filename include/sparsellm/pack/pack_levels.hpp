@@ -75,9 +75,9 @@ template <quantized_element Q>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Packs rows that are quantised already, bit for bit: fill(r, row) sets the levels, scales and
-// minima of row r; `row` comes with their sizes. fill is called from the executor's threads.
-// Throws shape_error for zero sizes, value_error for scales or minima that are not finite and levels
+// Packs rows that are quantised already, bit for bit: fill(r, row) sets the levels [inputs], scales
+// [blocks] and minima [blocks] of row r; `row` has these sizes already. fill is called from the
+// executor's threads. Allocates what it returns, and each thread F::rows_at_once rows. Throws shape_error for zero sizes, value_error for scales or minima that are not finite and levels
 // that do not fit. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
 requires(quantized_element<typename F::element>&&
@@ -92,7 +92,8 @@ requires(quantized_element<typename F::element>&&
 // has them; blocks may be a mapped file:
 //   auto w = pack<channel_major<q4_1>>(exec, blocks, {outputs, inputs});
 // Throws shape_error when inputs are no whole blocks or there are not as many bytes as the shape has,
-// value_error for scales that are not finite. Returns when the weight is packed.
+// value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns when the
+// weight is packed.
 template <packed_format F, host_executor E>
 requires quantized_element<typename F::element>
 [[nodiscard]] packed_matrix<F> pack(E& exec, vector_view<const std::byte> blocks, extents shape) {

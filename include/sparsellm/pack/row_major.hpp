@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// W [outputs][inputs] as other libraries hand it over, no padding. Needs no repacking and reads
-// every byte; panel and channel_major are faster.
+// W [outputs][inputs] without padding, as other libraries hand it over. It needs no repacking, and
+// products read all of it; panel and channel_major are faster.
 #pragma once
 
 #include <concepts>
@@ -32,7 +32,7 @@ concept row_view = std::derived_from<V, row_weight<typename V::element>>;
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half or bfloat16.
+// A format: outputs one after the other, without padding. T: float, half or bfloat16.
 template <storage_scalar T>
 struct row_major {
   using element = T;

@@ -17,7 +17,8 @@ struct nm_pattern {
   std::size_t m = 4;
   friend constexpr bool operator==(const nm_pattern&, const nm_pattern&) = default;
 
-  // The last group of a row may be short; it keeps what there is of N.
+  // How many groups `inputs` channels are, and how many weights each output keeps of them. The last
+  // group may be shorter than M; it keeps N weights, or all where it has fewer.
   [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t groups(std::size_t inputs) const noexcept {
     return (inputs + m - 1) / m;
   }

@@ -33,7 +33,8 @@ template <class E, class OfRow>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// The sum of all scores [outputs, inputs].
+// The sum of all scores [outputs, inputs]; the same bits for every number of threads. Waits;
+// allocates a number per row.
 template <host_executor E>
 [[nodiscard]] double total_score(E& exec, matrix_view<const float> scores) {
   return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
@@ -43,7 +44,8 @@ template <host_executor E>
   });
 }
 
-// The sum of the scores that the mask keeps. Throws shape_error for another shape.
+// The sum of the scores [outputs, inputs] that the mask keeps; the same bits for every number of
+// threads. Waits; allocates a number per row. Throws shape_error for a mask of another shape.
 template <host_executor E>
 [[nodiscard]] double retained_score(E& exec, matrix_view<const float> scores,
                                     const weight_mask& mask) {
@@ -58,7 +60,9 @@ template <host_executor E>
   });
 }
 
-// The most that as many weights a row can keep when groups do not bind them.
+// The largest sum of scores [outputs, inputs] that a mask without groups can keep when each row keeps
+// as many weights as under the pattern. Waits; allocates. Throws value_error for a pattern that is
+// none.
 template <host_executor E>
 [[nodiscard]] double retained_without_groups(E& exec, nm_pattern p,
                                              matrix_view<const float> scores) {
@@ -74,7 +78,8 @@ template <host_executor E>
   });
 }
 
-// Sums over weights may be added up: what a whole model retains.
+// What a weight's masks retain: all scores, those that the plain mask keeps, those kept after a
+// shuffle, and retained_without_groups(). Sums of several weights may be added, for a whole model.
 struct retention {
   double total = 0, plain = 0, shuffled = 0, without_groups = 0;
 

@@ -23,7 +23,7 @@ inline constexpr unsigned metadata_threads = 128;
 // thread a metadata element. Grid: [columns, outputs].
 template <class T>
 static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w, T* values,
-                                                 typename semi_structured<T>::element* metadata) {
+                                                 typename semi_structured<T>::metadata_element* metadata) {
   using S = semi_structured<T>;
   constexpr unsigned channels = 4 * S::groups;
   const unsigned column = blockIdx.x * metadata_threads + threadIdx.x, row = blockIdx.y;
@@ -42,7 +42,7 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
       }
     element |= indices << 4 * g;
   }
-  metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::element>(element);
+  metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::metadata_element>(element);
   const T* const from = w.values(strip, cell) + in_strip * w.values_per_output + lane / 2;
   T* const to = values + (std::size_t{row} * inputs + c) / 2;
   for (unsigned k = 0; k < channels / 2; ++k) to[k] = from[k];
@@ -53,7 +53,7 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
 // outputs].
 template <class T>
 static __global__ void from_semi_structured_kernel(
-    const T* values, const typename semi_structured<T>::element* metadata,
+    const T* values, const typename semi_structured<T>::metadata_element* metadata,
     const __grid_constant__ nm_weight<T> w, std::byte* storage, first_wrong* wrong_order,
     first_wrong* wrong_value) {
   using S = semi_structured<T>;
