@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sparsity on the output side: rows that nobody will look at are not read. CATS (arXiv 2404.08763)
+// Sparsity on the output side: rows whose outputs are not needed are not read. CATS (arXiv 2404.08763)
 // knows from the gate which outputs of up matter.
 #pragma once
 

@@ -53,7 +53,7 @@ template <class Fill>
     return *static_cast<const Fill*>(body);
 }
 
-// Of Fill, one that makes floats, levels or both.
+// The rows that `fill` makes: floats, levels or both.
 template <class Fill>
 [[nodiscard]] row_source source_of(const Fill& fill) noexcept {
   row_source rows{forget(fill), nullptr, nullptr};
@@ -109,7 +109,8 @@ template <class = void>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns its bytes in the memory of a space; any_weight is the host's.
+// A packed weight W [outputs, inputs] of a format in the list of model/weight_format.hpp. Owns its bytes
+// in the memory of a space; any_weight is the host's. Moves, does not copy.
 template <class Space>
 class basic_any_weight {
  public:
@@ -128,7 +129,7 @@ class basic_any_weight {
   // fill(r, out [inputs]) makes row r, as pack() describes, and quantised elements round it to the
   // nearest levels; fill(r, quantized_row&) gives levels that are kept bit for bit. Throws as
   // pack() and pack_levels() do, and value_error for a quantised row_major, which there is not.
-  // Returns when the weight is packed.
+  // Allocates the weight, and each thread as many rows as pack() does. Returns when it is packed.
   template <host_executor E, class Fill>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    const Fill& fill)
@@ -173,20 +174,20 @@ class basic_any_weight {
                          {mask.row(0), mask.row_words()});
   }
 
-  // What it was made as.
+  // What it was made as, and its outputs and inputs.
   [[nodiscard]] weight_format format() const noexcept { return format_->format; }
   [[nodiscard]] element_kind element() const noexcept { return format_->format.element; }
   [[nodiscard]] layout_kind layout() const noexcept { return format_->format.layout; }
   [[nodiscard]] extents shape() const noexcept { return shape_; }
-  // Of the weight, without what kernels may read behind it.
+  // How many bytes the weight is, without its slack.
   [[nodiscard]] std::size_t bytes() const noexcept {
     return format_->bytes(shape_) - format_->slack_bytes;
   }
-  // All bytes, what kernels may read behind the last value included.
+  // All bytes, the slack included.
   [[nodiscard]] vector_view<const std::byte, Space> storage_view() const noexcept {
     return {storage_.data(), storage_.size()};
   }
-  // What multiply() and its kin look at; borrows the weight.
+  // What products take; borrows the weight.
   [[nodiscard]] detail::any_view<Space> view() const noexcept {
     return {format_, storage_.data(), shape_};
   }

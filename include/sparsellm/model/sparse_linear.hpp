@@ -28,7 +28,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns its weight, thresholds and scale; moves, does not copy.
+// A linear layer y = W · x of one or several stacked projections, each of which skips channels. Owns
+// its weight, thresholds and scale; moves, does not copy.
 class sparse_linear {
  public:
   // What a section skips: channels whose |x|, times the scale when there is one, is not above tau.
@@ -53,7 +54,8 @@ class sparse_linear {
   sparse_linear(sparse_linear&& other) noexcept = default;
   sparse_linear& operator=(sparse_linear&& other) noexcept = default;
 
-  // Of the weight, and how many projections are stacked into it.
+  // The weight's shape [outputs, inputs], size, layout and element, and how many projections are stacked
+  // into it.
   [[nodiscard]] extents shape() const noexcept { return weight_.shape(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes(); }
   [[nodiscard]] layout_kind layout() const noexcept { return weight_.layout(); }
@@ -80,7 +82,8 @@ class sparse_linear {
     for (auto& s : sections_) s.keep.score.scale = scale_.empty() ? nullptr : scale_.data();
   }
   [[nodiscard]] const std::vector<float>& scale() const noexcept { return scale_; }
-  // Instead of thresholds: the k channels of largest score, for each token.
+  // Instead of thresholds: every token keeps the k channels of largest score. set_thresholds() undoes
+  // it.
   void set_top_k(std::size_t k) { top_k_ = k; }
   [[nodiscard]] std::optional<std::size_t> top_k() const noexcept { return top_k_; }
 

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers that kernels and products are tuned by, a struct for each family: what was measured, or
-// what bounds them.
+// The numbers that kernels and products are tuned by, a struct for each family. Comments say what was
+// measured, or what limits the number.
 #pragma once
 
 #include <cstddef>
@@ -57,9 +57,9 @@ struct vector_tuning {
   static constexpr std::size_t serial_gates = 4096;
 };
 
-// Activations that are multiplied as integers: the largest level, whose high and low byte both fit a
-// signed one, and the least |x| of a block that does not count as zero: the scale's inverse would
-// overflow.
+// Of activations that are multiplied as integers: the largest level, whose high and low byte both fit a
+// signed byte; and the bound below which a block whose |x| are all smaller counts as zero, because the
+// scale's inverse would overflow.
 inline constexpr float activation_levels = 32512.0f;
 inline constexpr float least_activation = 0x1p-100f;
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of row_major weights: all rows, or those that somebody will look at.
+// Products of row_major weights: all rows, or those that are listed.
 #pragma once
 
 #include <cstddef>

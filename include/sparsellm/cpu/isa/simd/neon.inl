@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary on Armv8-A: 4 lanes, 32 registers.
-//   fmla       4 cycles, 2-4 a cycle (Neoverse N1 on)
+//   fmla       4 cycles, 2-4 per cycle (Neoverse N1 on)
 //   shl, and   2 cycles, two of them widen 8 bfloat16
 //   fcvtl      3 cycles, widens 4 half
 
 using vfloat = float32x4_t;
 inline constexpr std::size_t lanes = 4;
-inline constexpr std::size_t gemv_strips = 2;     // 16 accumulators: latency 4 × 4 a cycle
+inline constexpr std::size_t gemv_strips = 2;     // 16 accumulators: latency 4 × 4 per cycle
 inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
 inline constexpr std::size_t batch_channels = 8;  // 16 weights, 2 sums, 1 broadcast of 32
 
@@ -62,8 +62,8 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd channels are
-// widened to 16 bits.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd channels
+// are widened to 16 bits.
 using vbytes = uint8x16_t;
 struct vlevels {
   int16x4_t even, odd;

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary, one lane wide. std::fma, so that results agree to the bit with the sets
-// that have a fused multiply-add; on machines without one it is slow, and right.
+// that have a fused multiply-add; on machines without one it is slow but correct.
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;
-inline constexpr std::size_t gemv_strips = 1;     // output groups in flight in a dense product
+inline constexpr std::size_t gemv_strips = 1;     // strips in flight in a dense product
 inline constexpr std::size_t gemm_tokens = 4;     // tokens in flight in a batch
 inline constexpr std::size_t batch_channels = 4;  // channels in flight in a small batch
 
@@ -34,7 +34,7 @@ SPARSELLM_INLINE vfloat load_row(const T* p) noexcept {
   return widen(*p);
 }
 
-// Outputs [i, i + lanes) and [16 + i, 16 + i + lanes) of a brick (pack/output_group.hpp).
+// Outputs [i, i + lanes) and [16 + i, 16 + i + lanes) of a brick (pack/brick_weight.hpp).
 template <class T>
 SPARSELLM_INLINE void load_brick(const T* brick, std::size_t i, vfloat& low,
                                  vfloat& high) noexcept {

@@ -24,7 +24,7 @@ SPARSELLM_INLINE void finish_block(const quantized_weight<Bits, Affine>& w, std:
   }
 }
 
-// The lines of a stream that add_block() asks for in L2, `step` with every four channels.
+// The lines of a stream that add_block() prefetches to L2, `step` with every four channels.
 struct stream_ahead {
   const char* line = nullptr;
   std::size_t step = 0;
