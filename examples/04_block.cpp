@@ -12,7 +12,7 @@
 #include "sparsellm/sparsellm.hpp"
 
 using namespace sparsellm;
-using format = channel_major<bfloat16>;  // the layout in which a skipped channel is memory not read
+using format = channel_major<bfloat16>;  // the layout in which skipped channels are not read
 using weight = packed_matrix<format>;
 
 constexpr std::size_t width = 256, heads = 4, head_size = width / heads, hidden = 704;
@@ -29,7 +29,7 @@ struct cache {
   std::vector<float> keys, values;
 };
 
-// Attention of one token over all positions, a head after the other.
+// Attention of one token over all positions, one head after the other.
 void attend(const float* q, const cache& seen, std::vector<float>& result) {
   const std::size_t positions = seen.keys.size() / width;
   std::vector<float> score(positions);

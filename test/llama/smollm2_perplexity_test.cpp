@@ -65,7 +65,7 @@ struct setting {
   std::size_t dense_prefix;
 };
 struct outcome {
-  double nll = 0, nll_half2 = 0;  // nats a token
+  double nll = 0, nll_half2 = 0;  // nats per token
   double total = 0;               // skipped
   per_projection<double> of_projection;
 };

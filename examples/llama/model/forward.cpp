@@ -135,8 +135,8 @@ void forward::attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out) 
       cache.store(head, first + t, k + head * size, v + head * size);
     }
   });
-  // Later rows see more positions: deal blocks of rows to the workers in turn.
-  const std::size_t blocks = (n + query_rows - 1) / query_rows, items = blocks * c.heads;
+  // Later rows see more positions, so workers take chunks of rows in turn.
+  const std::size_t chunks = (n + query_rows - 1) / query_rows, items = chunks * c.heads;
   exec_.parallel_for(workers_.size(), [&](std::size_t w) {
     for (std::size_t i = w; i < items; i += workers_.size()) {
       const std::size_t row = i / c.heads * query_rows;
