@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The products of one Llama-2-7B block for one token, as sparse_linear runs them: q, k and v in one
-// pass, o, gate and up in one pass with silu and the list for down, and down. 405 MB of bf16 weights
-// are read in turn, more than any cache holds. Inputs are drawn from the histogram of each; every
-// batch size has its tokens' own active sets.
+// pass, o, gate and up in one pass with silu and the list for down, and down. 405 MB of bf16
+// weights are read in turn, more than any cache holds. Inputs are drawn from the histogram of each;
+// every batch size has its tokens' own active sets.
 //
 //   block/bf16/batch=1/s=0.50
 #include <benchmark/benchmark.h>

@@ -65,7 +65,8 @@ void decode(cpu::executor& exec, const block& b, cache& seen, std::vector<float>
   for (std::size_t i = 0; i < width; ++i) x[i] += y[i];
   // h = silu(gate · x) ∘ (up · x), and the channels of h that down will read.
   active_set active(hidden);
-  multiply_gated(exec, b.gate_up, b.mlp_keep, rms_norm(x, b.mlp_norm, 1e-5f), h, b.down_keep, active);
+  multiply_gated(exec, b.gate_up, b.mlp_keep, rms_norm(x, b.mlp_norm, 1e-5f), h, b.down_keep,
+                 active);
   multiply(exec, b.down, active, y);
   for (std::size_t i = 0; i < width; ++i) x[i] += y[i];
 }

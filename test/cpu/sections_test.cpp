@@ -158,7 +158,8 @@ TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down
       INFO(hidden << " hidden, " << threads << " threads");
       CHECK(std::memcmp(h.data(), gated.data(), hidden * sizeof(float)) == 0);
       REQUIRE(active.size() == expected.size());
-      CHECK(std::equal(active.indices().begin(), active.indices().end(), expected.indices().begin()));
+      CHECK(
+          std::equal(active.indices().begin(), active.indices().end(), expected.indices().begin()));
       CHECK(std::equal(active.values().begin(), active.values().end(), expected.values().begin()));
     }
   }

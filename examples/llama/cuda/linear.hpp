@@ -20,10 +20,12 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 class cuda_linear {
  public:
   // The weights of a stack and what they skip.
-  cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& linears);
+  cuda_linear(sparsellm::cuda::executor& exec,
+              const std::vector<sparsellm::sparse_linear>& linears);
 
   // Takes over what the same weights skip now.
-  void reread(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& linears);
+  void reread(sparsellm::cuda::executor& exec,
+              const std::vector<sparsellm::sparse_linear>& linears);
 
   // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,

@@ -262,8 +262,8 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 
-// active_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where the
-// weights are not packed for that or a projection takes its largest channels.
+// active_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where
+// the weights are not packed for that or a projection takes its largest channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
   const std::vector<stack::linear>& linears = b.gate_up.linears();
   if (b.gate_threshold >= 0.0f) {
@@ -284,7 +284,8 @@ void forward::list_gated(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows hidden = scratch(hidden_, 1, c.hidden);
   const auto run = [&](const auto& in) {
-    b.gate_up.linears().front().gated(exec_, in, hidden.row(0), b.down.linears().front().keep(), active_);
+    b.gate_up.linears().front().gated(exec_, in, hidden.row(0), b.down.linears().front().keep(),
+                                      active_);
   };
   if (b.mlp_norm.order.size() == 0) return run(in_stream_order(x, b.mlp_norm));
   const rows h = scratch(h_, 1, c.width);
@@ -304,7 +305,8 @@ void forward::list_by_gate(const block& b, vector_view<const float> x) {
   sparsellm::silu(exec_, gates, scores);
   const sparsellm::teal keep{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}};
   sparsellm::sparsify(exec_, keep, scores, active_);
-  sparsellm::multiply_rows(exec_, b.gate_up.linears().back().weight(), active_.view(), h.row(0), ups);
+  sparsellm::multiply_rows(exec_, b.gate_up.linears().back().weight(), active_.view(), h.row(0),
+                           ups);
   sparsellm::gate(exec_, gates, ups, gates);
   sparsellm::sparsify(exec_, scored_elsewhere{scores.data(), keep}, gates, active_);
 }

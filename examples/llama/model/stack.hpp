@@ -42,7 +42,8 @@ class stack {
   }
 
   // The weight that holds the projection at this place of the stack, and the place within it.
-  [[nodiscard]] std::pair<const linear*, std::size_t> linear_with(std::size_t place) const noexcept {
+  [[nodiscard]] std::pair<const linear*, std::size_t> linear_with(
+      std::size_t place) const noexcept {
     std::size_t i = 0;
     for (; place >= linears_[i].projections(); ++i) place -= linears_[i].projections();
     return {&linears_[i], place};

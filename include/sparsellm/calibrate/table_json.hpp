@@ -108,8 +108,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   return out + "\n  ]\n}\n";
 }
 
-// A table from its text, as docs/formats.md describes it; version 1 is read too. Throws format_error
-// for text that is no such table, value_error for values outside their range.
+// A table from its text, as docs/formats.md describes it; version 1 is read too. Throws
+// format_error for text that is no such table, value_error for values outside their range.
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
   namespace t = detail::table_json;
   namespace json = detail::json;

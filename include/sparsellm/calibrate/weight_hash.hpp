@@ -3,8 +3,8 @@
 //
 // A 64-bit fingerprint of a model's weights, so that thresholds are not used with other weights.
 // Not cryptographic: it tells mistakes apart, not forgeries. Little-endian words, four independent
-// FNV-style lanes (in a single one the latency of the multiplication would limit it to one or two bytes
-// per cycle).
+// FNV-style lanes (in a single one the latency of the multiplication would limit it to one or two
+// bytes per cycle).
 #pragma once
 
 #include <cstddef>

@@ -63,10 +63,10 @@ void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& ac
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// h = silu(gate · x) ∘ (up · x). W [2 · hidden, inputs]: gate stacked on up; s: a pointwise sparsifier,
-// or one for each section of W's outputs. x [inputs]: floats, or `normalised`; h [hidden]. Throws
-// shape_error when sizes do not fit or sections do not cover the outputs. Waits; allocates nothing once
-// the executor's memory has grown.
+// h = silu(gate · x) ∘ (up · x). W [2 · hidden, inputs]: gate stacked on up; s: a pointwise
+// sparsifier, or one for each section of W's outputs. x [inputs]: floats, or `normalised`; h
+// [hidden]. Throws shape_error when sizes do not fit or sections do not cover the outputs. Waits;
+// allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float>> x,

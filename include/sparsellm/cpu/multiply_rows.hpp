@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sparsity on the output side: rows whose outputs are not needed are not read. CATS (arXiv 2404.08763)
-// knows from the gate which outputs of up matter.
+// Sparsity on the output side: rows whose outputs are not needed are not read. CATS (arXiv
+// 2404.08763) knows from the gate which outputs of up matter.
 #pragma once
 
 #include <algorithm>
@@ -40,9 +40,9 @@ inline void check_rows(extents shape, active_view<> rows, vector_view<const floa
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// y[r] = row r of W [outputs, inputs] · x [inputs] for the rows listed in `rows` (its values are not
-// looked at), 0 for the others. Throws shape_error when sizes do not fit or a row is not there. Waits;
-// allocates nothing.
+// y[r] = row r of W [outputs, inputs] · x [inputs] for the rows listed in `rows` (its values are
+// not looked at), 0 for the others. Throws shape_error when sizes do not fit or a row is not there.
+// Waits; allocates nothing.
 template <host_executor E, detail::row_view V>
 void multiply_rows(E& exec, const V& w, active_view<> rows,
                    std::type_identity_t<vector_view<const float>> x,

@@ -33,8 +33,8 @@ struct output_range {
 };
 
 // Slice i of `count` slices of a weight's outputs, i < count. Slices are cut at multiples of the
-// longest strip (128 outputs), so that no strip is multiplied for two slices. They may be empty when
-// `count` is larger than the number of such strips.
+// longest strip (128 outputs), so that no strip is multiplied for two slices. They may be empty
+// when `count` is larger than the number of such strips.
 [[nodiscard]] constexpr output_range slice_of(extents shape, std::size_t i,
                                               std::size_t count) noexcept {
   constexpr std::size_t strip = 128;

@@ -58,8 +58,8 @@ void run_multiply(cuda::executor& exec, const detail::any_view<device_space>& w,
                         [&](const auto& view) { run_multiply(exec, view, rest...); });
 }
 
-// multiply(), multiply_gated() and multiply_rows() take, throw and do what they do for weights whose
-// format is known when they are compiled, and give the same bits.
+// multiply(), multiply_gated() and multiply_rows() take, throw and do what they do for weights
+// whose format is known when they are compiled, and give the same bits.
 template <class... Rest>
 void multiply(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
   multiply(exec, w.view(), std::forward<Rest>(rest)...);

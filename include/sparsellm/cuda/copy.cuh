@@ -21,8 +21,8 @@
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// to [n] = from [n], to the device in stream order or to the host, which waits. Throws shape_error when
-// the sizes differ.
+// to [n] = from [n], to the device in stream order or to the host, which waits. Throws shape_error
+// when the sizes differ.
 template <class T>
 void copy(executor& exec, vector_view<const T> from, vector_view<T, device_space> to) {
   require<shape_error>(from.size() == to.size(), "cuda::copy: ", from.size(), " elements to ",

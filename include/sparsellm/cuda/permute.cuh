@@ -30,8 +30,8 @@
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// The mean score of each channel over the rows of scores [rows, channels]: [channels], in double and in
-// stream order. Allocates it. Throws shape_error for more than 2^31 - 1 rows or channels.
+// The mean score of each channel over the rows of scores [rows, channels]: [channels], in double
+// and in stream order. Allocates it. Throws shape_error for more than 2^31 - 1 rows or channels.
 [[nodiscard]] inline device_buffer<double> mean_scores(
     executor& exec, matrix_view<const float, device_space> scores) {
   require<shape_error>(scores.rows() <= 0x7fffffffu && scores.cols() <= 0x7fffffffu,
@@ -94,8 +94,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 }
 
 // As block_shuffle() of the host, of scores [rows, channels] on the device; how.progress is called
-// and how.seconds counted on the host. Waits; allocates. Throws as that does, and shape_error for blocks
-// of more than 32,768 channels.
+// and how.seconds counted on the host. Waits; allocates. Throws as that does, and shape_error for
+// blocks of more than 32,768 channels.
 [[nodiscard]] inline channel_order block_shuffle(executor& exec, nm_pattern p,
                                                  matrix_view<const float, device_space> scores,
                                                  const channel_order& start,

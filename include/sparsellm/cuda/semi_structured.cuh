@@ -48,8 +48,8 @@ struct device_semi_structured {
   device_buffer<float> scales;               // [outputs] for levels, else empty
 };
 
-// A packed weight in CUTLASS's order, bit for bit, in stream order. Allocates it. Throws shape_error for
-// shapes that semi_structured::check() refuses and for more than 65,535 outputs.
+// A packed weight in CUTLASS's order, bit for bit, in stream order. Allocates it. Throws
+// shape_error for shapes that semi_structured::check() refuses and for more than 65,535 outputs.
 template <class T>
 [[nodiscard]] device_semi_structured<T> to_semi_structured(
     executor& exec, const packed_matrix<n_of_m<T, 2, 4>, device_space>& packed) {
@@ -76,8 +76,9 @@ template <class T>
   return out;
 }
 
-// The inverse. Waits; allocates what it returns. Throws shape_error when sizes do not fit, value_error for metadata that does
-// not name two channels in ascending order and for values that are NaN or infinite.
+// The inverse. Waits; allocates what it returns. Throws shape_error when sizes do not fit,
+// value_error for metadata that does not name two channels in ascending order and for values that
+// are NaN or infinite.
 template <class T>
 [[nodiscard]] packed_matrix<n_of_m<T, 2, 4>, device_space> from_semi_structured(
     executor& exec, const device_semi_structured<T>& s) {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// permute/swap_gains.hpp on the device. It makes exactly the exchanges that the host makes. The device
-// computes the map of gains and sorts it; the host goes through the sorted list.
+// permute/swap_gains.hpp on the device. It makes exactly the exchanges that the host makes. The
+// device computes the map of gains and sorts it; the host goes through the sorted list.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -33,9 +33,9 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 class device_swap_gains {
  public:
-  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m neighbouring
-  // places are a group; the last one may be shorter. Throws shape_error for more than 32,768 places,
-  // whose map has 2^30 gains.
+  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m
+  // neighbouring places are a group; the last one may be shorter. Throws shape_error for more than
+  // 32,768 places, whose map has 2^30 gains.
   device_swap_gains(cuda::executor& exec, nm_pattern p,
                     matrix_view<const float, device_space> scores,
                     vector_view<const std::uint32_t> channels)

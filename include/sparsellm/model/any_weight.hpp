@@ -109,8 +109,8 @@ template <class = void>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// A packed weight W [outputs, inputs] of a format in the list of model/weight_format.hpp. Owns its bytes
-// in the memory of a space; any_weight is the host's. Moves, does not copy.
+// A packed weight W [outputs, inputs] of a format in the list of model/weight_format.hpp. Owns its
+// bytes in the memory of a space; any_weight is the host's. Moves, does not copy.
 template <class Space>
 class basic_any_weight {
  public:
@@ -242,8 +242,8 @@ inline void unpack(const any_weight& w, matrix_view<float> out) {
   for (std::size_t r = 0; r < out.rows(); ++r) unpack_row(w, r, out.row(r));
 }
 
-// multiply(), multiply_gated() and multiply_slice() take, throw and allocate what they do for weights
-// whose format is known when they are compiled, and give the same bits.
+// multiply(), multiply_gated() and multiply_slice() take, throw and allocate what they do for
+// weights whose format is known when they are compiled, and give the same bits.
 template <host_executor E, class... Rest>
 void multiply(E& exec, const any_weight& w, Rest&&... rest) {
   multiply(exec, w.view(), std::forward<Rest>(rest)...);
@@ -256,8 +256,8 @@ template <host_executor E, class... Rest>
 void multiply_slice(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
   multiply_slice(exec, w.view(), slice, std::forward<Rest>(rest)...);
 }
-// As multiply_rows() of a list of rows: y [outputs], x [inputs]. Throws value_error for layouts other
-// than row_major.
+// As multiply_rows() of a list of rows: y [outputs], x [inputs]. Throws value_error for layouts
+// other than row_major.
 template <host_executor E>
 void multiply_rows(E& exec, const any_weight& w, active_view<> rows, vector_view<const float> x,
                    vector_view<float> y) {

@@ -28,8 +28,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// A linear layer y = W · x of one or several stacked projections, each of which skips channels. Owns
-// its weight, thresholds and scale; moves, does not copy.
+// A linear layer y = W · x of one or several stacked projections, each of which skips channels.
+// Owns its weight, thresholds and scale; moves, does not copy.
 class sparse_linear {
  public:
   // What a section skips: channels whose |x|, times the scale when there is one, is not above tau.
@@ -54,8 +54,8 @@ class sparse_linear {
   sparse_linear(sparse_linear&& other) noexcept = default;
   sparse_linear& operator=(sparse_linear&& other) noexcept = default;
 
-  // The weight's shape [outputs, inputs], size, layout and element, and how many projections are stacked
-  // into it.
+  // The weight's shape [outputs, inputs], size, layout and element, and how many projections are
+  // stacked into it.
   [[nodiscard]] extents shape() const noexcept { return weight_.shape(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes(); }
   [[nodiscard]] layout_kind layout() const noexcept { return weight_.layout(); }
@@ -82,8 +82,8 @@ class sparse_linear {
     for (auto& s : sections_) s.keep.score.scale = scale_.empty() ? nullptr : scale_.data();
   }
   [[nodiscard]] const std::vector<float>& scale() const noexcept { return scale_; }
-  // Instead of thresholds: every token keeps the k channels of largest score. set_thresholds() undoes
-  // it.
+  // Instead of thresholds: every token keeps the k channels of largest score. set_thresholds()
+  // undoes it.
   void set_top_k(std::size_t k) { top_k_ = k; }
   [[nodiscard]] std::optional<std::size_t> top_k() const noexcept { return top_k_; }
 
@@ -94,8 +94,8 @@ class sparse_linear {
   void dense(E& exec, const X& x, Y&& y) const {
     multiply(exec, weight_, x, std::forward<Y>(y));
   }
-  // y = W · x for the channels that each projection keeps of x, the others skipped. With top-k every
-  // token allocates an active set, and a batch multiplies the other channels as zero.
+  // y = W · x for the channels that each projection keeps of x, the others skipped. With top-k
+  // every token allocates an active set, and a batch multiplies the other channels as zero.
   template <host_executor E>
   void sparse(E& exec, vector_view<const float> x, vector_view<float> y) const {
     if (top_k_.has_value())

@@ -30,8 +30,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// y [outputs] for one token whose channels are listed already. Throws shape_error when sizes do not fit
-// or, on the host, a listed channel is not there.
+// y [outputs] for one token whose channels are listed already. Throws shape_error when sizes do not
+// fit or, on the host, a listed channel is not there.
 template <executor E, detail::weight_view W>
 void multiply(E& exec, const W& w, active_view<typename W::space> active,
               std::type_identity_t<output_vector<E>> y) {
@@ -47,9 +47,9 @@ void multiply(E& exec, const W& w, const active_set<typename W::space>& active,
   multiply(exec, w, active.view(), y);
 }
 
-// y [outputs] for one token x [inputs], with the channels that a sparsifier keeps, or for each section
-// those that its own keeps. Throws shape_error when sizes do not fit, x and y overlap, or sections do not
-// cover the outputs.
+// y [outputs] for one token x [inputs], with the channels that a sparsifier keeps, or for each
+// section those that its own keeps. Throws shape_error when sizes do not fit, x and y overlap, or
+// sections do not cover the outputs.
 template <executor E, detail::weight_view W, class S>
 requires detail::fused_sparsifier<S>
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
@@ -98,8 +98,9 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
   }
 }
 
-// A batch: Y [tokens, outputs] from X [tokens, inputs], each token with the channels that are kept of
-// it. Throws shape_error when sizes do not fit, X and Y overlap, or sections do not cover the outputs.
+// A batch: Y [tokens, outputs] from X [tokens, inputs], each token with the channels that are kept
+// of it. Throws shape_error when sizes do not fit, X and Y overlap, or sections do not cover the
+// outputs.
 template <executor E, detail::weight_view W, class S>
 requires(!detail::weight_view<S>)
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix<E>> x,

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Statistics of each channel of activations, in one pass: norms, minimum, maximum, firing rate. They
-// take 32 bytes per channel; sums are kept in double.
+// Statistics of each channel of activations, in one pass: norms, minimum, maximum, firing rate.
+// They take 32 bytes per channel; sums are kept in double.
 #pragma once
 
 #include <cmath>
@@ -21,8 +21,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // Norms, range and firing rate of each channel. Models observer.
 class channel_stats {
  public:
-  // What is kept of one channel over the rows seen: the sums of |x| and of x², the range, and in how
-  // many rows it fired.
+  // What is kept of one channel over the rows seen: the sums of |x| and of x², the range, and in
+  // how many rows it fired.
   struct sums {
     double sum_abs = 0, sum_squares = 0;
     float min = std::numeric_limits<float>::infinity();
@@ -41,8 +41,8 @@ class channel_stats {
     channels_ = buffer<sums>(channels, sums{});
   }
 
-  // Statistics that were summed elsewhere, on a device for instance: sums [channels] over `rows` rows.
-  // Allocates and throws as above.
+  // Statistics that were summed elsewhere, on a device for instance: sums [channels] over `rows`
+  // rows. Allocates and throws as above.
   channel_stats(vector_view<const sums> channels, std::uint64_t rows, float firing_threshold)
       : channel_stats(channels.size(), firing_threshold) {
     for (std::size_t c = 0; c < channels.size(); ++c) channels_[c] = channels[c];
@@ -65,8 +65,8 @@ class channel_stats {
     ++rows_;
   }
 
-  // As if the other's rows had been observed here. Throws shape_error for another number of channels,
-  // value_error for another firing threshold.
+  // As if the other's rows had been observed here. Throws shape_error for another number of
+  // channels, value_error for another firing threshold.
   void merge(const channel_stats& other) {
     require<shape_error>(other.channels() == channels(), "channel_stats: merging ", channels(),
                          " channels with ", other.channels());

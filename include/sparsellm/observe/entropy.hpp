@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The information entropy of each channel's activations (E-Sparse, arXiv 2310.15929, section 3):
-// the range is cut into bins, and H = −Σ p log p over the shares p of tokens that fall into each. It
-// needs a second pass over the same rows: channel_stats of the first pass give the ranges. Every bin
-// of every channel has a 32-bit counter.
+// the range is cut into bins, and H = −Σ p log p over the shares p of tokens that fall into each.
+// It needs a second pass over the same rows: channel_stats of the first pass give the ranges. Every
+// bin of every channel has a 32-bit counter.
 #pragma once
 
 #include <cmath>
@@ -26,7 +26,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // scored by entropy plus norm; docs/esparse.md says what the others cost.
 struct entropy_options {
   enum class logarithm { natural, base2 };  // nats or bits
-  enum class range { channel, tensor };     // bins cover each channel's own values, or all channels'
+  enum class range { channel, tensor };     // bins cover a channel's own values, or all channels'
   enum class values { with_sign, absolute };
 
   std::size_t bins = 100;
@@ -44,8 +44,8 @@ class entropy {
   };
 
   // `ranges` has seen the rows that observe() will; a value outside them counts in the nearest bin.
-  // Allocates. Throws value_error for fewer than 2 bins, when the ranges have seen no rows, and when
-  // they have seen infinities.
+  // Allocates. Throws value_error for fewer than 2 bins, when the ranges have seen no rows, and
+  // when they have seen infinities.
   explicit entropy(const channel_stats& ranges, entropy_options how = {}) : how_(how) {
     require<value_error>(how.bins >= 2, "entropy: at least 2 bins expected, got ", how.bins);
     require<value_error>(ranges.rows() != 0, "entropy: the ranges have seen no rows");
@@ -83,9 +83,9 @@ class entropy {
     ++rows_;
   }
 
-  // Adds what was counted elsewhere, on a device for instance: counts [channels][bins] of `rows` rows,
-  // of which `non_finite` values were NaN or infinite and are in no bin. Throws shape_error for another
-  // size.
+  // Adds what was counted elsewhere, on a device for instance: counts [channels][bins] of `rows`
+  // rows, of which `non_finite` values were NaN or infinite and are in no bin. Throws shape_error
+  // for another size.
   void merge(vector_view<const std::uint32_t> counts, std::uint64_t rows,
              std::uint64_t non_finite) {
     require<shape_error>(counts.size() == counts_.size(), "entropy: ", counts_.size(),

@@ -14,8 +14,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// A format: channels one after the other, all outputs of each. T: float, half, bfloat16, or a quantised
-// element such as q4_1.
+// A format: channels one after the other, all outputs of each. T: float, half, bfloat16, or a
+// quantised element such as q4_1.
 template <class T>
 struct channel_major {
   static_assert(storage_scalar<T>,

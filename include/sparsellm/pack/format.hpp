@@ -23,11 +23,11 @@ inline constexpr std::size_t packed_alignment = 64;
 
 // Semantics: storage holds bytes(e) bytes, and kernels may read slack_bytes behind them.
 // pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight and
-// the padding that belongs to them; `first` is a multiple of rows_at_once, and rows_at_once rows are
-// given, or those up to the last. A rows_at_once beyond the outputs asks for all rows in one call.
-// After all rows are written every byte is.
-// unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that the element
-// holds. stores(w) says whether a weight fits the format.
+// the padding that belongs to them; `first` is a multiple of rows_at_once, and rows_at_once rows
+// are given, or those up to the last. A rows_at_once beyond the outputs asks for all rows in one
+// call. After all rows are written every byte is. unpack_row(view, r, out [inputs]) gives back what
+// was stored: the nearest number that the element holds. stores(w) says whether a weight fits the
+// format.
 template <class F>
 concept packed_format =
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&

@@ -90,9 +90,9 @@ template <class F>
   return packed;
 }
 
-// The bitmask of compressed-tensors' formats sparse-24-bitmask and sparse-bitmask: [outputs][(inputs +
-// 7) / 8] bytes, bit c mod 8 of byte c / 8 of a row is channel c. Their tensor "compressed" holds what
-// kept_values has as `values`. Allocates what it returns.
+// The bitmask of compressed-tensors' formats sparse-24-bitmask and sparse-bitmask:
+// [outputs][(inputs + 7) / 8] bytes, bit c mod 8 of byte c / 8 of a row is channel c. Their tensor
+// "compressed" holds what kept_values has as `values`. Allocates what it returns.
 [[nodiscard]] inline std::vector<std::uint8_t> to_bitmask(const weight_mask& mask) {
   const extents e = mask.shape();
   std::vector<std::uint8_t> bytes;
@@ -104,8 +104,8 @@ template <class F>
 }
 
 // The inverse: the mask of a weight of shape e from bytes [outputs][(inputs + 7) / 8]. Throws
-// shape_error for another number of bytes, value_error for bits after the last channel. Allocates what
-// it returns.
+// shape_error for another number of bytes, value_error for bits after the last channel. Allocates
+// what it returns.
 [[nodiscard]] inline weight_mask from_bitmask(extents e, vector_view<const std::uint8_t> bytes) {
   weight_mask mask(e);
   const std::size_t row = (e.inputs + 7) / 8;

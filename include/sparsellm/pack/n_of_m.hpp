@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // N:M sparse weights: of every M channels each output keeps N, whose values are stored behind a
-// mask with one bit for each weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of dense 8-bit
-// ones (and one scale per output). Byte diagrams: docs/formats.md.
+// mask with one bit for each weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of
+// dense 8-bit ones (and one scale per output). Byte diagrams: docs/formats.md.
 #pragma once
 
 #include <algorithm>
@@ -126,9 +126,9 @@ struct n_of_m {
           [&](std::size_t c) { return detail::sparse_value<T>(rows(r, c), scale); });
     }
   }
-  // Writes output r of a weight of shape e, bit for bit: bits(c, n), n <= 32, says which of channels
-  // [c, c + n) are kept (bit i is channel c + i), value(c) is asked for those in ascending order.
-  // `scale` is stored for levels only. Checks nothing.
+  // Writes output r of a weight of shape e, bit for bit: bits(c, n), n <= 32, says which of
+  // channels [c, c + n) are kept (bit i is channel c + i), value(c) is asked for those in ascending
+  // order. `scale` is stored for levels only. Checks nothing.
   template <class Bits, class Value>
   static void write_output(std::byte* storage, extents e, std::size_t r, float scale,
                            const Bits& bits, const Value& value) noexcept {
@@ -155,8 +155,9 @@ struct n_of_m {
         }
       }
       std::memcpy(cell + in_strip * sizeof mask, &mask, sizeof mask);
-      std::memcpy(cell + detail::nm_strip_outputs * sizeof mask + in_strip * values_per_output * sizeof(T),
-                  kept, values_per_output * sizeof(T));
+      std::memcpy(
+          cell + detail::nm_strip_outputs * sizeof mask + in_strip * values_per_output * sizeof(T),
+          kept, values_per_output * sizeof(T));
     }
   }
 

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What kernels know of an N:M weight: outputs in strips of 8, channels in spans that fill 64 lanes
-// with whole groups of M. A cell, one span of one strip, is 8 masks of 64 bits, one for each output,
-// then the kept values of the 8 outputs, each output's in ascending order of channels. Every output
-// has equally many in every cell, so that all addresses are known without counting bits.
+// with whole groups of M. A cell, one span of one strip, is 8 masks of 64 bits, one for each
+// output, then the kept values of the 8 outputs, each output's in ascending order of channels.
+// Every output has equally many in every cell, so that all addresses are known without counting
+// bits.
 #pragma once
 
 #include <concepts>

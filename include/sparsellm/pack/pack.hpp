@@ -21,8 +21,8 @@
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // Makes the rows of a weight strip by strip (F::rows_at_once rows), on the executor's threads:
-// fill(r, out [inputs]) and check(r, row) for each row, then write(first, rows) for the strip. Every
-// task allocates a strip of floats. E has parallel_for() and concurrency().
+// fill(r, out [inputs]) and check(r, row) for each row, then write(first, rows) for the strip.
+// Every task allocates a strip of floats. E has parallel_for() and concurrency().
 template <packed_format F, class E, class Fill, class Check, class Write>
 void fill_strips(E& exec, extents shape, const Fill& fill, const Check& check,
                  const Write& write) {
@@ -78,11 +78,10 @@ template <class U>
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Packs rows that a function makes on demand: fill(r, out [inputs]) writes row r as float, and is
-// called from the executor's threads. Each thread holds at most F::rows_at_once rows in float at any
-// time. Allocates those and what it returns.
-// Throws shape_error for zero sizes, value_error when a weight is NaN or infinite, or too large for
-// the element: a skipped channel must contribute exactly nothing, and infinity times zero is not
-// nothing. Returns when the weight is packed.
+// called from the executor's threads. Each thread holds at most F::rows_at_once rows in float at
+// any time. Allocates those and what it returns. Throws shape_error for zero sizes, value_error
+// when a weight is NaN or infinite, or too large for the element: a skipped channel must contribute
+// exactly nothing, and infinity times zero is not nothing. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
 requires std::invocable<const Fill&, std::size_t, vector_view<float>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {

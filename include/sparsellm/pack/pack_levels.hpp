@@ -77,8 +77,9 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Packs rows that are quantised already, bit for bit: fill(r, row) sets the levels [inputs], scales
 // [blocks] and minima [blocks] of row r; `row` has these sizes already. fill is called from the
-// executor's threads. Allocates what it returns, and each thread F::rows_at_once rows. Throws shape_error for zero sizes, value_error for scales or minima that are not finite and levels
-// that do not fit. Returns when the weight is packed.
+// executor's threads. Allocates what it returns, and each thread F::rows_at_once rows. Throws
+// shape_error for zero sizes, value_error for scales or minima that are not finite and levels that
+// do not fit. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
 requires(quantized_element<typename F::element>&&
              std::invocable<const Fill&, std::size_t, quantized_row&>)
@@ -92,8 +93,8 @@ requires(quantized_element<typename F::element>&&
 // has them; blocks may be a mapped file:
 //   auto w = pack<channel_major<q4_1>>(exec, blocks, {outputs, inputs});
 // Throws shape_error when inputs are no whole blocks or there are not as many bytes as the shape has,
-// value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns when the
-// weight is packed.
+// value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns when
+// the weight is packed.
 template <packed_format F, host_executor E>
 requires quantized_element<typename F::element>
 [[nodiscard]] packed_matrix<F> pack(E& exec, vector_view<const std::byte> blocks, extents shape) {

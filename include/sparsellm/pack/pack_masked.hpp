@@ -45,10 +45,11 @@ void masked_into(E& exec, extents shape, std::byte* storage, const Fill& fill,
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Packs the weights of W [outputs, inputs] that a mask of that shape keeps; the others are not looked
-// at. fill as for pack(). Allocates what it returns, and each thread F::rows_at_once rows of floats.
-// Throws shape_error for a mask of another shape, value_error when it does not follow the format's
-// pattern or a kept weight is not finite as the element. Returns when the weight is packed.
+// Packs the weights of W [outputs, inputs] that a mask of that shape keeps; the others are not
+// looked at. fill as for pack(). Allocates what it returns, and each thread F::rows_at_once rows of
+// floats. Throws shape_error for a mask of another shape, value_error when it does not follow the
+// format's pattern or a kept weight is not finite as the element. Returns when the weight is
+// packed.
 template <packed_format F, host_executor E, class Fill>
 requires(is_pruned(F::layout) && std::invocable<const Fill&, std::size_t, vector_view<float>>)
 [[nodiscard]] packed_matrix<F> pack_masked(E& exec, extents shape, const Fill& fill,

@@ -18,7 +18,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// How many bytes of memory a weight of this shape needs, its slack included. Throws shape_error for zero sizes. Allocates nothing.
+// How many bytes of memory a weight of this shape needs, its slack included. Throws shape_error for
+// zero sizes. Allocates nothing.
 template <packed_format F>
 [[nodiscard]] std::size_t storage_bytes(extents shape) {
   require<shape_error>(shape.outputs != 0 && shape.inputs != 0,

@@ -25,7 +25,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// One row of a weight, quantised, b = c / block_channels: w[c] = scale[b] · (level[c] − zero) + minimum[b].
+// One row of a weight, quantised, b = c / block_channels: w[c] = scale[b] · (level[c] − zero) +
+// minimum[b].
 struct quantized_row {
   std::vector<std::uint8_t> level;  // [inputs]
   std::vector<half> scale;          // [blocks]

@@ -3,8 +3,8 @@
 //
 // 2:4 weights as CUTLASS's sm80 kernels and PyTorch's SparseSemiStructuredTensor (CUTLASS backend)
 // keep them: the kept values, and metadata with four bits for each group, in the order that
-// reorder_meta() of CUTLASS's host_reorder.h gives them. 16-bit values have 16-bit metadata elements, 8-bit values
-// 32-bit ones.
+// reorder_meta() of CUTLASS's host_reorder.h gives them. 16-bit values have 16-bit metadata
+// elements, 8-bit values 32-bit ones.
 #pragma once
 
 #include <concepts>
@@ -26,7 +26,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // A 2:4 weight in that order. T: half, bfloat16, or std::int8_t for levels.
 template <sparse_element T>
 requires(!std::same_as<T, float>) struct semi_structured {
-  using metadata_element = std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;
+  using metadata_element =
+      std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;
   // Groups of four channels that a metadata element describes.
   static constexpr std::size_t groups = sizeof(metadata_element) * 2;
 
@@ -36,8 +37,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
   std::vector<float> scales;               // [outputs] for levels, else empty
 
   // Where metadata element `column` of row `row` of `rows` stands in `metadata`, as reorder_meta()
-  // puts it: the rows of every 32 (16 for 32-bit elements) are interleaved so that a warp loads whole
-  // words, each 2 x 2 tile is transposed, and columns are stored in pairs.
+  // puts it: the rows of every 32 (16 for 32-bit elements) are interleaved so that a warp loads
+  // whole words, each 2 x 2 tile is transposed, and columns are stored in pairs.
   [[nodiscard]] SPARSELLM_HD static constexpr std::size_t place(std::size_t row, std::size_t column,
                                                                 std::size_t rows) noexcept {
     constexpr std::size_t group = sizeof(metadata_element) == 2 ? 32 : 16, deal = group / 8;
@@ -51,8 +52,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
     }
     return c / 2 * rows * 2 + r * 2 + c % 2;
   }
-  // Throws shape_error for shapes that CUTLASS does not take: outputs that are no multiple of 32, an odd
-  // number of metadata columns, and empty ones.
+  // Throws shape_error for shapes that CUTLASS does not take: outputs that are no multiple of 32,
+  // inputs that are no multiple of 8 · groups (two metadata columns), and 0 of either.
   static void check(extents e) {
     require<shape_error>(
         e.outputs % 32 == 0 && e.inputs % (8 * groups) == 0 && e.outputs != 0 && e.inputs != 0,
@@ -61,8 +62,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
   }
 };
 
-// A packed weight in that order, bit for bit. Allocates what it returns. Throws shape_error for shapes
-// that semi_structured::check() refuses.
+// A packed weight in that order, bit for bit. Allocates what it returns. Throws shape_error for
+// shapes that semi_structured::check() refuses.
 template <sparse_element T>
 [[nodiscard]] semi_structured<T> to_semi_structured(const packed_matrix<n_of_m<T, 2, 4>>& packed) {
   using S = semi_structured<T>;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // E-Sparse's global naive shuffle (arXiv 2310.15929, section 3): channels are sorted by their mean
-// score and distributed over the groups, so that channels of similar scores do not compete for the N
-// places of one group.
+// score and distributed over the groups, so that channels of similar scores do not compete for the
+// N places of one group.
 #pragma once
 
 #include <algorithm>

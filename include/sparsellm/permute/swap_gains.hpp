@@ -29,8 +29,9 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 template <host_executor E>
 class swap_gains {
  public:
-  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m neighbouring
-  // places are a group; the last one may be shorter. scores are read here and not kept.
+  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m
+  // neighbouring places are a group; the last one may be shorter. scores are read here and not
+  // kept.
   swap_gains(E& exec, nm_pattern p, matrix_view<const float> scores,
              vector_view<const std::uint32_t> channels)
       : exec_(exec),
@@ -61,8 +62,8 @@ class swap_gains {
     return sum;
   }
 
-  // One round: makes the exchanges that gain more than `least` times kept(), best first, each group at
-  // most once. Returns whether there was one.
+  // One round: makes the exchanges that gain more than `least` times kept(), best first, each group
+  // at most once. Returns whether there was one.
   bool swap_best(double least) {
     struct exchange {
       double gain;

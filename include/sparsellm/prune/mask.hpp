@@ -18,8 +18,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Which weights of W [outputs, inputs] are kept. A row is whole 64-bit words: channel c is bit c mod 64
-// of word c / 64, and bits after the last channel are 0.
+// Which weights of W [outputs, inputs] are kept. A row is whole 64-bit words: channel c is bit c
+// mod 64 of word c / 64, and bits after the last channel are 0.
 class weight_mask {
  public:
   weight_mask() = default;
@@ -93,9 +93,9 @@ class weight_mask {
   return bits;
 }
 
-// The mask that keeps the N largest of every M scores of each row of scores [outputs, inputs]; of equal
-// ones the lower channel. Waits; allocates what it returns. Throws value_error for a pattern that is
-// none, shape_error for zero sizes.
+// The mask that keeps the N largest of every M scores of each row of scores [outputs, inputs]; of
+// equal ones the lower channel. Waits; allocates what it returns. Throws value_error for a pattern
+// that is none, shape_error for zero sizes.
 template <host_executor E>
 [[nodiscard]] weight_mask best_of_groups(E& exec, nm_pattern p, matrix_view<const float> scores) {
   check(p);

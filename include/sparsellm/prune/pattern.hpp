@@ -42,7 +42,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // Throws value_error unless 1 <= N < M <= 32.
 inline void check(nm_pattern p) {
   require<value_error>(p.n >= 1 && p.n < p.m && p.m <= detail::longest_group,
-                       "N:M: 1 <= N < M <= ", detail::longest_group, " expected, got ", p.n, ":", p.m);
+                       "N:M: 1 <= N < M <= ", detail::longest_group, " expected, got ", p.n, ":",
+                       p.m);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -60,9 +60,9 @@ template <host_executor E>
   });
 }
 
-// The largest sum of scores [outputs, inputs] that a mask without groups can keep when each row keeps
-// as many weights as under the pattern. Waits; allocates. Throws value_error for a pattern that is
-// none.
+// The largest sum of scores [outputs, inputs] that a mask without groups can keep when each row
+// keeps as many weights as under the pattern. Waits; allocates. Throws value_error for a pattern
+// that is none.
 template <host_executor E>
 [[nodiscard]] double retained_without_groups(E& exec, nm_pattern p,
                                              matrix_view<const float> scores) {

@@ -47,17 +47,17 @@ struct scaled_magnitude {
 };
 static_assert(saliency<scaled_magnitude>);
 
-// Wanda's s_j = ‖X_j‖₂ (arXiv 2306.11695, section 3): [inputs], from norms [inputs]. Allocates what it
-// returns. Throws value_error for norms that are NaN, infinite or negative.
+// Wanda's s_j = ‖X_j‖₂ (arXiv 2306.11695, section 3): [inputs], from norms [inputs]. Allocates what
+// it returns. Throws value_error for norms that are NaN, infinite or negative.
 [[nodiscard]] inline std::vector<float> wanda_scale(vector_view<const double> norms) {
   detail::check_channel_values("wanda_scale: the norm", norms);
   return {norms.begin(), norms.end()};
 }
 
 // E-Sparse's s_j = H_j + alpha · ‖X_j‖₂ (arXiv 2310.15929, section 3): [inputs], from entropies and
-// norms [inputs]. The sum depends on the scale of the norms: root mean squares in their place are so
-// small that the entropy alone decides. Allocates what it returns. Throws shape_error when the sizes
-// differ, value_error as wanda_scale() does and for such an alpha.
+// norms [inputs]. The sum depends on the scale of the norms: root mean squares in their place are
+// so small that the entropy alone decides. Allocates what it returns. Throws shape_error when the
+// sizes differ, value_error as wanda_scale() does and for such an alpha.
 [[nodiscard]] inline std::vector<float> e_sparse_scale(vector_view<const double> entropies,
                                                        vector_view<const double> norms,
                                                        double alpha = 1.0) {
@@ -72,8 +72,8 @@ static_assert(saliency<scaled_magnitude>);
   return scale;
 }
 
-// RIA: (|w| / Σ_i |W_ij| + |w| / Σ_j |W_ij|) · ‖X_j‖₂^a, a = 0.5 (ICLR 2024, "Plug-and-Play"). Owns the
-// sums of rows and columns, so pass it by reference.
+// RIA: (|w| / Σ_i |W_ij| + |w| / Σ_j |W_ij|) · ‖X_j‖₂^a, a = 0.5 (ICLR 2024, "Plug-and-Play"). Owns
+// the sums of rows and columns, so pass it by reference.
 class ria {
  public:
   // weight [outputs, inputs], norms [inputs]. Waits; allocates. Throws as wanda_scale() does, and
@@ -112,8 +112,8 @@ class ria {
 static_assert(saliency<ria>);
 
 // scores [outputs, inputs] = the saliency of each weight [outputs, inputs]: what masks and shuffles
-// look at. Waits; allocates nothing. Throws value_error for a score that is NaN, infinite or negative,
-// shape_error when the sizes differ.
+// look at. Waits; allocates nothing. Throws value_error for a score that is NaN, infinite or
+// negative, shape_error when the sizes differ.
 template <host_executor E, saliency S>
 void score_weights(E& exec, matrix_view<const float> weight, const S& s,
                    matrix_view<float> scores) {

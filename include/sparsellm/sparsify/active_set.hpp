@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The channels that a sparsifier keeps: ascending indices and their activations, compacted. A device's own
-// active_set is in cuda/active_set.cuh.
+// The channels that a sparsifier keeps: ascending indices and their activations, compacted. A
+// device's own active_set is in cuda/active_set.cuh.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,8 @@ struct active_view<device_space> {
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Owns room for the channels of one input vector; made once, reused for every token.
-// `active_set active(inputs)` makes the host's, `active_set active(exec, inputs)` that of the executor's
-// space.
+// `active_set active(inputs)` makes the host's, `active_set active(exec, inputs)` that of the
+// executor's space.
 template <class Space = host_space>
 class active_set;
 

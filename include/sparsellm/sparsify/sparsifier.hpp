@@ -56,8 +56,8 @@ concept pointwise_sparsifier = std::is_trivially_copyable_v<S> &&
   noexcept->std::same_as<bool>;
 };
 
-// Semantics: list_active(s, x [inputs], out) fills `out` with the channels of x that s keeps, ascending.
-// A sparsifier of your own that has to see all of x supplies it; sparsify() calls it.
+// Semantics: list_active(s, x [inputs], out) fills `out` with the channels of x that s keeps,
+// ascending. A sparsifier of your own that has to see all of x supplies it; sparsify() calls it.
 template <class S>
 concept activation_sparsifier =
     requires(const S& s, vector_view<const float> x, active_set<>& out) {

@@ -16,9 +16,9 @@
 
 namespace sparsellm::inline v0::detail {
 
-// Bytes of one token's input as kernels take it, whatever the instruction set: for each cell 64 floats,
-// or for levels two planes of bytes and the sums that make them signed; and a cache line for the scale
-// of each chunk.
+// Bytes of one token's input as kernels take it, whatever the instruction set: for each cell 64
+// floats, or for levels two planes of bytes and the sums that make them signed; and a cache line
+// for the scale of each chunk.
 [[nodiscard]] constexpr std::size_t arranged_bytes(std::size_t cells) noexcept {
   constexpr std::size_t chunk = nm_tuning::chunk_cells;
   return cells * 256 + (cells + chunk - 1) / chunk * 64;

@@ -41,8 +41,8 @@ class cover {
   [[nodiscard]] const covered_section& operator[](std::size_t i) const noexcept {
     return pieces_[i];
   }
-  // Whether one section is the whole weight: products then store their outputs directly, without sums
-  // in between.
+  // Whether one section is the whole weight: products then store their outputs directly, without
+  // sums in between.
   [[nodiscard]] bool whole() const noexcept {
     return size() == 1 && pieces_[0].first == 0 && pieces_[0].last == outputs_;
   }
@@ -56,8 +56,8 @@ class cover {
   // output of many tokens does not fall into one set of the cache.
   [[nodiscard]] std::size_t batch_stride() const noexcept { return width_ + 16; }
 
-  // Lists the channels of [first, last) that section i keeps, and returns how many; or copies x with
-  // zeros in place of what it skips. As selection's functions.
+  // Lists the channels of [first, last) that section i keeps, and returns how many; or copies x
+  // with zeros in place of what it skips. As selection's functions.
   std::size_t list(std::size_t i, cpu::isa isa, const token_input& x, std::size_t first,
                    std::size_t last, std::uint32_t* index, float* value) const {
     return selection_.list(selection_.sections[i].keep, isa, x, first, last, index, value);

@@ -59,10 +59,11 @@ void listed_product(const executor_ref& exec, extents shape, std::size_t longest
                                            index + total, value + total);
       std::size_t done = 0;
       for (std::size_t p = mine.first; p < mine.last; ++p) {
-        channels({section.strips.first + run.first, section.strips.first + run.last},
-                 {index + done, value + done, counts[p]}, total - done,
-                 scratch + task_at + task * task_bytes,
-                 sums + p * sections.width() + section.at + run.first * sections.outputs_per_strip());
+        channels(
+            {section.strips.first + run.first, section.strips.first + run.last},
+            {index + done, value + done, counts[p]}, total - done,
+            scratch + task_at + task * task_bytes,
+            sums + p * sections.width() + section.at + run.first * sections.outputs_per_strip());
         done += counts[p];
       }
     }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products of quantised weights. A panel is cut by strips of outputs; channel_major by blocks of
-// inputs for small batches, whose active channels are read as long runs, and by strips for larger ones.
+// inputs for small batches, whose active channels are read as long runs, and by strips for larger
+// ones.
 #pragma once
 
 #include <cstddef>
@@ -105,8 +106,8 @@ struct quantized_steps {
     });
   }
 
-  // A panel and one token: tasks share pairs of a strip and a part, because a few strips alone would
-  // not divide evenly.
+  // A panel and one token: tasks share pairs of a strip and a part, because a few strips alone
+  // would not divide evenly.
   void by_strip_parts() const {
     round_all();
     const std::size_t tasks = exec.concurrency();
@@ -119,8 +120,8 @@ struct quantized_steps {
     });
   }
 
-  // Every task multiplies some parts of the channels, and where there are more threads than parts a run
-  // of the strips.
+  // Every task multiplies some parts of the channels, and where there are more threads than parts a
+  // run of the strips.
   void by_blocks() const {
     const task_grid grid(exec.concurrency(), parts.count,
                          w.strips() * strip_bytes / quantized_tuning::run_bytes);

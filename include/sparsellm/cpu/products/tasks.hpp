@@ -40,8 +40,8 @@ template <class T>
 }
 
 // The tasks of a product that is cut by channels. The parts are divided into `splits` shares; when
-// there are more threads than parts, every channel is divided into `runs` of strips as well, at most
-// `longest`, so that runs do not become short.
+// there are more threads than parts, every channel is divided into `runs` of strips as well, at
+// most `longest`, so that runs do not become short.
 struct task_grid {
   std::size_t runs, splits;
 

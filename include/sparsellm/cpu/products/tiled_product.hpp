@@ -77,7 +77,8 @@ void tiled_product(const executor_ref& exec, const brick_weight<T>& w, const cov
         exec.parallel_for(tasks, [&](std::size_t t) {
           for (std::size_t s = 0; s < sections.size(); ++s) {
             const covered_section& section = sections[s];
-            const auto strips = from_strip(w, section.strips.first, section.strip_count() * brick_outputs);
+            const auto strips =
+                from_strip(w, section.strips.first, section.strip_count() * brick_outputs);
             kernels.gemm(strips, share(section.strip_count(), t, tasks), kept(s),
                          apart ? matrix_view<float>(sums + section.at, tokens, strips.shape.outputs,
                                                     width)

@@ -22,8 +22,9 @@ inline constexpr unsigned metadata_threads = 128;
 // values [outputs][inputs / 2] and metadata of a weight whose strips and cells are all full. A
 // thread a metadata element. Grid: [columns, outputs].
 template <class T>
-static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w, T* values,
-                                                 typename semi_structured<T>::metadata_element* metadata) {
+static __global__ void to_semi_structured_kernel(
+    const __grid_constant__ nm_weight<T> w, T* values,
+    typename semi_structured<T>::metadata_element* metadata) {
   using S = semi_structured<T>;
   constexpr unsigned channels = 4 * S::groups;
   const unsigned column = blockIdx.x * metadata_threads + threadIdx.x, row = blockIdx.y;
@@ -42,7 +43,8 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
       }
     element |= indices << 4 * g;
   }
-  metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::metadata_element>(element);
+  metadata[S::place(row, column, w.shape.outputs)] =
+      static_cast<typename S::metadata_element>(element);
   const T* const from = w.values(strip, cell) + in_strip * w.values_per_output + lane / 2;
   T* const to = values + (std::size_t{row} * inputs + c) / 2;
   for (unsigned k = 0; k < channels / 2; ++k) to[k] = from[k];

@@ -74,7 +74,8 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
   constexpr unsigned n = F::pattern.n, m = F::pattern.m;
   const unsigned r = blockIdx.x * blockDim.x + threadIdx.x, b = blockIdx.y;
   if (r >= (rows + nm_strip_outputs - 1) / nm_strip_outputs * nm_strip_outputs) return;
-  constexpr std::size_t cell_bytes = nm_strip_outputs * (8 + F::values_per_output * sizeof(element));
+  constexpr std::size_t cell_bytes =
+      nm_strip_outputs * (8 + F::values_per_output * sizeof(element));
   const auto in_strip = static_cast<unsigned>(r % nm_strip_outputs);
   std::byte* const cell = storage + (r / nm_strip_outputs * cells + b) * cell_bytes;
   auto* const values =

@@ -62,8 +62,9 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised weights: the levels of four channels, one output in each 32-bit lane. There is no byte dot
-// product of 16-bit precision: even and odd channels are widened to 16 bits and multiplied by vpmaddwd.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane. There is no byte
+// dot product of 16-bit precision: even and odd channels are widened to 16 bits and multiplied by
+// vpmaddwd.
 using vbytes = __m256i;
 struct vlevels {
   __m256i even, odd;
@@ -109,8 +110,8 @@ SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(bias)));
 }
 
-// N:M weights: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved to
-// their lanes by a table of the mask (vpshufb), or expanded by pdep.
+// N:M weights: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved
+// to their lanes by a table of the mask (vpshufb), or expanded by pdep.
 template <class T>
 inline constexpr bool interleaved_lanes = false;
 inline constexpr std::size_t nm_outputs_at_once = 2;  // 8 sums of 16 registers
@@ -147,8 +148,8 @@ SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) 
   }
 }
 
-// N:M weights of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which vphaddd
-// leaves out of order.
+// N:M weights of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which
+// vphaddd leaves out of order.
 inline constexpr std::size_t level_vectors = 2, level_outputs_at_once = 2;
 struct level_sum {
   __m256i two[4];

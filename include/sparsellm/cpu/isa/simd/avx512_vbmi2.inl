@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// N:M weights on AVX-512 with VBMI2: one instruction expands 32 values of 16 bits or 64 of 8. The form
-// that takes a register: with an operand in memory it is microcoded on Zen 4.
+// N:M weights on AVX-512 with VBMI2: one instruction expands 32 values of 16 bits or 64 of 8. The
+// form that takes a register: with an operand in memory it is microcoded on Zen 4.
 
 template <class T>
 inline constexpr bool interleaved_lanes = std::is_same_v<T, bfloat16>;
@@ -95,8 +95,8 @@ SPARSELLM_INLINE void put_in_order(const vfloat* total, float* out) noexcept {
 }
 
 // Channel bitmaps of levels. Eight channels are added at a time, as two fours whose bytes are
-// interleaved so that one vpdpbusd adds the four channels of an output. The outputs of a word stand in
-// four vectors, in the order that the interleaving leaves them in.
+// interleaved so that one vpdpbusd adds the four channels of an output. The outputs of a word stand
+// in four vectors, in the order that the interleaving leaves them in.
 inline constexpr std::size_t bitmap_channels_at_once = 8;
 
 struct level_four {

@@ -62,8 +62,8 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd channels
-// are widened to 16 bits.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd
+// channels are widened to 16 bits.
 using vbytes = uint8x16_t;
 struct vlevels {
   int16x4_t even, odd;

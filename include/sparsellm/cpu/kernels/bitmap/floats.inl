@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Active channels of a channel bitmap. Included once per instruction set, inside its namespace and
-// target region. As channel_gemv(), every pass over the outputs adds several channels, with y in cache; a
-// channel's values are expanded to the lanes of its outputs. Terms are added in the order of
-// multiply/summation.hpp.
+// target region. As channel_gemv(), every pass over the outputs adds several channels, with y in
+// cache; a channel's values are expanded to the lanes of its outputs. Terms are added in the order
+// of multiply/summation.hpp.
 
 template <std::size_t Channels, bool First, class T>
 inline void add_bitmap_channels(const bitmap_weight<T>& w, index_range words,

@@ -44,7 +44,8 @@ SPARSELLM_INLINE float add_lanes(const V* sums) noexcept {
   }
 }
 
-// Outputs [first, first + Outputs) of a strip. Eight: the values of every 8 lanes, 0 when they differ.
+// Outputs [first, first + Outputs) of a strip. Eight: the values of every 8 lanes, 0 when they
+// differ.
 template <std::size_t Outputs, std::size_t Tokens, std::size_t Eight, class T>
 inline void nm_outputs(const nm_weight<T>& w, std::size_t strip, std::size_t first,
                        const std::byte* x, std::size_t x_stride, float* sums,

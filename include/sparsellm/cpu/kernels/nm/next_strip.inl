@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Prefetches what comes next in the stream to L2: two pages ahead, as dense_gemv(). A strip that is
-// read in several passes, `Outputs` outputs in each, prefetches the strip after it instead, an equal
-// share in every pass, so that memory is never idle.
+// read in several passes, `Outputs` outputs in each, prefetches the strip after it instead, an
+// equal share in every pass, so that memory is never idle.
 template <std::size_t Outputs>
 class next_strip {
  public:

@@ -156,8 +156,8 @@ inline void quantized_blocks(const quantized_weight<Bits, Affine>& w, index_rang
     const std::size_t next_count = next < rounded_end ? std::size_t{a.count[next]} * 4 : 0;
     const std::uint8_t* const next_channel = a.channel + next * a.slots * 4;
     for (std::size_t s = strips.first; s < strips.last; ++s) {
-      // This strip's levels and scales of the next block's active channels are prefetched all at once.
-      // Some with every four channels, as for a panel, is 10 to 20 % slower here.
+      // This strip's levels and scales of the next block's active channels are prefetched all at
+      // once. Some with every four channels, as for a panel, is 10 to 20 % slower here.
       if (next_count != 0) {
         const std::uint8_t* const levels = w.levels(s, next);
         for (std::size_t i = 0; i < next_count; ++i)
