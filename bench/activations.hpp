@@ -16,7 +16,7 @@ namespace bench {
 [[nodiscard]] std::vector<float> activations(std::size_t n, const std::string& input,
                                              unsigned seed);
 
-// Takes --projection=N out of the arguments and returns it: which of bench::projections; one a
+// Takes --projection=N out of the arguments and returns it: which of bench::projections; one per
 // process, so that all its weights fit memory. Ends the program for a number that is none.
 [[nodiscard]] std::size_t take_projection(int& argc, char** argv);
 

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The products of one Llama-2-7B block for one token, as sparse_linear runs them: q, k and v in one
-// pass, o, gate and up in one pass with silu and the list for down, down. 405 MB of bf16 weights
-// are read in turn, more than any cache holds. Inputs are drawn from the histogram of each; every
-// batch size has its tokens' own active sets.
+// pass, o, gate and up in one pass with silu and the list for down, and down. 405 MB of bf16
+// weights are read in turn, more than any cache holds. Inputs are drawn from the histogram of each;
+// every batch size has its tokens' own active sets.
 //
 //   block/bf16/batch=1/s=0.50
 #include <benchmark/benchmark.h>
@@ -28,12 +28,12 @@ using bench::pool;
 
 constexpr std::size_t width = 4096, hidden = 11008, most_tokens = 16;
 
-struct part {
+struct stacked_projections {
   const char* input;
   std::vector<std::size_t> outputs;
   std::size_t inputs;
 };
-const std::array<part, 4> parts{{{"attn-h1", {width, width, width}, width},
+const std::array<stacked_projections, 4> stacks{{{"attn-h1", {width, width, width}, width},
                                  {"attn-h2", {width}, width},
                                  {"mlp-h1", {hidden, hidden}, width},
                                  {"mlp-h2", {width}, hidden}}};
@@ -46,7 +46,7 @@ const inputs_of_block& inputs() {
   static const inputs_of_block all = [] {
     inputs_of_block b;
     for (std::size_t i = 0; i < 4; ++i)
-      b.x[i] = bench::activations(most_tokens * parts[i].inputs, parts[i].input,
+      b.x[i] = bench::activations(most_tokens * stacks[i].inputs, stacks[i].input,
                                   static_cast<unsigned>(i));
     return b;
   }();
@@ -58,7 +58,7 @@ std::vector<sparse_linear>& weights(element_kind type, layout_kind where) {
   static std::vector<sparse_linear> packed[6][2];
   std::vector<sparse_linear>& w = packed[static_cast<std::size_t>(type)][where == layout_kind::panel];
   if (w.empty())
-    for (const part& p : parts) {
+    for (const stacked_projections& p : stacks) {
       std::size_t outputs = 0;
       for (const std::size_t n : p.outputs) outputs += n;
       w.emplace_back(any_weight(pool(), type, where, {outputs, p.inputs}, bench::fill_row),
@@ -73,13 +73,13 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
   double bytes = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     const float tau = bench::threshold_for(inputs().x[i], sparsity);
-    w[i].set_thresholds(std::vector<float>(parts[i].outputs.size(), tau));
+    w[i].set_thresholds(std::vector<float>(stacks[i].outputs.size(), tau));
     bytes += static_cast<double>(w[i].bytes()) * (1.0 - sparsity);
   }
   std::vector<float> y(tokens * 2 * hidden);
-  active_set live(hidden);
+  active_set active(hidden);
   const auto xs = [&](std::size_t i) {
-    return matrix_view<const float>(inputs().x[i].data(), tokens, parts[i].inputs);
+    return matrix_view<const float>(inputs().x[i].data(), tokens, stacks[i].inputs);
   };
   for (auto _ : state) {
     for (std::size_t i = 0; i < 4; ++i) {
@@ -96,7 +96,7 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
                     vector_view<const float>(y.data() + hidden, hidden),
                     vector_view<float>(y.data(), hidden));
       } else if (i == 2) {
-        w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), live);
+        w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), active);
       } else {
         w[i].sparse(pool(), xs(i).row(0), out.row(0));
       }

@@ -35,7 +35,8 @@ void gemv(benchmark::State& state, projection p, element_kind type, layout_kind 
       weights.push_back(pack<F>(pool(), p.shape, bench::fill_row));
     packed = p.shape;
   }
-  // Another token with every weight: always the same live rows would be learnt by the prefetchers.
+  // Another token with every weight: prefetchers would learn which channels are active if they
+  // never changed.
   std::vector<std::vector<float>> xs;
   std::vector<teal> keep;
   for (unsigned seed = 0; seed < 7; ++seed) {

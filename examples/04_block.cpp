@@ -12,7 +12,7 @@
 #include "sparsellm/sparsellm.hpp"
 
 using namespace sparsellm;
-using format = channel_major<bfloat16>;  // the layout in which a skipped channel is memory not read
+using format = channel_major<bfloat16>;  // the layout in which skipped channels are not read
 using weight = packed_matrix<format>;
 
 constexpr std::size_t width = 256, heads = 4, head_size = width / heads, hidden = 704;
@@ -29,7 +29,7 @@ struct cache {
   std::vector<float> keys, values;
 };
 
-// Attention of one token over all positions, a head after the other.
+// Attention of one token over all positions, one head after the other.
 void attend(const float* q, const cache& seen, std::vector<float>& result) {
   const std::size_t positions = seen.keys.size() / width;
   std::vector<float> score(positions);
@@ -56,7 +56,7 @@ void attend(const float* q, const cache& seen, std::vector<float>& result) {
 // x [width] = the block's output; the token's K and V join the cache.
 void decode(cpu::executor& exec, const block& b, cache& seen, std::vector<float>& x) {
   std::vector<float> qkv(3 * width), a(width), y(width), h(hidden);
-  // RMSNorm, the thresholds and the list of live channels in one pass; q, k and v in one product.
+  // RMSNorm, the thresholds and the list of active channels in one pass; q, k and v in one product.
   multiply(exec, b.qkv, stacked<teal>{b.qkv_keep, 3}, rms_norm(x, b.attention_norm, 1e-5f), qkv);
   seen.keys.insert(seen.keys.end(), &qkv[width], &qkv[2 * width]);
   seen.values.insert(seen.values.end(), &qkv[2 * width], qkv.data() + 3 * width);
@@ -64,9 +64,10 @@ void decode(cpu::executor& exec, const block& b, cache& seen, std::vector<float>
   multiply(exec, b.out, b.out_keep, a, y);
   for (std::size_t i = 0; i < width; ++i) x[i] += y[i];
   // h = silu(gate · x) ∘ (up · x), and the channels of h that down will read.
-  active_set live(hidden);
-  multiply_gated(exec, b.gate_up, b.mlp_keep, rms_norm(x, b.mlp_norm, 1e-5f), h, b.down_keep, live);
-  multiply(exec, b.down, live, y);
+  active_set active(hidden);
+  multiply_gated(exec, b.gate_up, b.mlp_keep, rms_norm(x, b.mlp_norm, 1e-5f), h, b.down_keep,
+                 active);
+  multiply(exec, b.down, active, y);
   for (std::size_t i = 0; i < width; ++i) x[i] += y[i];
 }
 

@@ -69,8 +69,8 @@ int main() {
   std::vector<std::thread> team;
   for (std::size_t t = 0; t < threads; ++t)
     team.emplace_back([&, t] {
-      multiply_part(own[t], weight, slice_of(shape, t, threads), keep,
-                    vector_view<const float>(x), y);
+      multiply_slice(own[t], weight, slice_of(shape, t, threads), keep,
+                     vector_view<const float>(x), y);
     });
   for (std::thread& t : team) t.join();
 

@@ -64,7 +64,7 @@ class cublaslt final : public cuda_peer {
         "cublaslt: weights");
     sparsellm::cuda::check(
         cudaMemsetAsync(x_.data(), 0x3c, x_.size() * sizeof(std::uint16_t), stream), "cublaslt: x");
-    // Column by column: W is its rows, y a token a column.
+    // Column-major: its columns are the rows of W, and each column of y is a token.
     check(cublasLtMatrixLayoutCreate(&w_layout_, CUDA_R_16BF, e.inputs, e.outputs,
                                      static_cast<std::int64_t>(e.inputs)),
           "layout");

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Times what runs on a stream: one step a copy of the weight, more copies than the L2 cache holds,
-// captured into a graph so that launching costs nothing, between two events.
+// Times what runs on a stream: each step uses one copy of the weight, more copies than the L2 cache
+// holds, captured into a graph so that launching costs nothing, between two events.
 #pragma once
 
 #include <benchmark/benchmark.h>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Other libraries' products on the device, behind one face. Each is compiled in when CMake finds
-// it.
+// Other libraries' products on the device, behind one interface. Each is compiled in when CMake
+// finds it.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One product a run, for a simulator that counts what its kernel reads (script/cuda-traffic):
+// One product per run, for a simulator that counts what its kernel reads (script/cuda-traffic):
 //   traffic FORMAT OUTPUTS INPUTS SHARE TOKENS
 // prints the bytes of the weight that the product must read at least.
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ggml's mul_mat on its CPU backend, the way llama.cpp calls it: a persistent pool of threads, and
-// weights in the repacked layout_kind where ggml has one for the type (Q4_0 here; others stay as in the
+// weights in the repacked layout where ggml has one for the type (Q4_0 here; others stay as in the
 // file).
 #include <ggml-alloc.h>
 #include <ggml-backend.h>

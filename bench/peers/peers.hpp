@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Other libraries' dense product, behind one face. Each is compiled in when CMake finds it.
+// Other libraries' dense product, behind one interface. Each is compiled in when CMake finds it.
 #pragma once
 
 #include <cstddef>

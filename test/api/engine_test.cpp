@@ -55,15 +55,15 @@ TEST_CASE("engine: an active set stands where x and a sparsifier would") {
   const auto w = pack<channel_major<bfloat16>>(exec, l.weight());
   std::vector<float> expected(outputs), y(outputs);
   multiply(exec, w, half_of_x, l.x, expected);
-  active_set live(inputs);
-  sparsify(exec, half_of_x, l.x, live);
-  multiply(exec, w, live, y);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, l.x, active);
+  multiply(exec, w, active, y);
   CHECK(y == expected);
   std::fill(y.begin(), y.end(), 0.0f);
-  multiply(exec, w, live.view(), y);
+  multiply(exec, w, active.view(), y);
   CHECK(y == expected);
-  live.append(inputs, 1.0f);
-  CHECK_SAYS(multiply(exec, w, live, y), shape_error, "channel 520 is listed, the last is 519");
+  active.append(inputs, 1.0f);
+  CHECK_SAYS(multiply(exec, w, active, y), shape_error, "channel 520 is listed, the last is 519");
 }
 
 TEST_CASE("engine: top_k of one token needs no set of one's own") {
@@ -71,9 +71,9 @@ TEST_CASE("engine: top_k of one token needs no set of one's own") {
   cpu::executor exec(2);
   const auto w = pack<channel_major<float>>(exec, l.weight());
   std::vector<float> expected(outputs), y(outputs);
-  active_set live(inputs);
-  multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, expected, live);
-  CHECK(live.size() == 100);
+  active_set active(inputs);
+  multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, expected, active);
+  CHECK(active.size() == 100);
   multiply(exec, w, sparsifier{magnitude{}, top_k{100}}, l.x, y);
   CHECK(y == expected);
 }
@@ -93,11 +93,11 @@ TEST_CASE("engine: any_weight is multiplied as its format is") {
     multiply(exec, any, rest..., y);
     return y == expected;
   };
-  active_set live(inputs);
-  sparsify(exec, half_of_x, l.x, live);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, l.x, active);
   CHECK(same(l.x));
   CHECK(same(half_of_x, l.x));
-  CHECK(same(live));
+  CHECK(same(active));
   CHECK(same(sparsifier{magnitude{}, top_k{50}}, l.x));
   std::vector<float> h(outputs / 2), gated(outputs / 2);
   multiply_gated(exec, known, half_of_x, l.x, h);
@@ -129,10 +129,10 @@ TEST_CASE("engine: activations in half and bfloat16, in and out") {
   multiply(exec, w, wide, expected);
   multiply(exec, w, x, mixed);
   CHECK(mixed == expected);
-  active_set live(inputs);
-  sparsify(exec, half_of_x, wide, live);
-  multiply(exec, w, live, y);
-  multiply(exec, w, live, expected);
+  active_set active(inputs);
+  sparsify(exec, half_of_x, wide, active);
+  multiply(exec, w, active, y);
+  multiply(exec, w, active, expected);
   CHECK(y[7] == narrow<bfloat16>(expected[7]));
   std::vector<bfloat16> xs(x), ys(2 * outputs);
   xs.insert(xs.end(), x.begin(), x.end());
@@ -229,7 +229,7 @@ TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one 
   for (std::size_t t = 0; t < threads; ++t)
     team.emplace_back([&, t] {
       cpu::serial_executor mine;
-      multiply_part(mine, w, slice_of(w.shape(), t, threads), s, x, y);
+      multiply_slice(mine, w, slice_of(w.shape(), t, threads), s, x, y);
     });
   for (std::thread& t : team) t.join();
   CHECK(std::memcmp(y.data(), expected.data(), outputs * sizeof(float)) == 0);
@@ -237,21 +237,21 @@ TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one 
   // Slices may begin anywhere, and leave the rest alone; a batch too.
   std::fill(y.begin(), y.end(), -1.0f);
   cpu::serial_executor one;
-  multiply_part(one, w, {37, 211}, s, x, y);
+  multiply_slice(one, w, {37, 211}, s, x, y);
   CHECK(y[36] == -1.0f);
   CHECK(y[211] == -1.0f);
   CHECK(std::memcmp(&y[37], &expected[37], (211 - 37) * sizeof(float)) == 0);
   for (const std::size_t tokens : {3, 20}) {
-    std::vector<float> xs, whole(tokens * outputs), parts(tokens * outputs, -1.0f);
+    std::vector<float> xs, whole(tokens * outputs), slices(tokens * outputs, -1.0f);
     for (std::size_t t = 0; t < tokens; ++t) xs.insert(xs.end(), l.x.begin(), l.x.end());
     const matrix_view<const float> in(xs.data(), tokens, inputs);
     multiply(exec, w, half_of_x, in, matrix_view<float>(whole.data(), tokens, outputs));
     for (std::size_t t = 0; t < threads; ++t)
-      multiply_part(one, w, slice_of(w.shape(), t, threads), half_of_x, in,
-                    matrix_view<float>(parts.data(), tokens, outputs));
-    CHECK(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
+      multiply_slice(one, w, slice_of(w.shape(), t, threads), half_of_x, in,
+                     matrix_view<float>(slices.data(), tokens, outputs));
+    CHECK(std::memcmp(whole.data(), slices.data(), whole.size() * sizeof(float)) == 0);
   }
-  CHECK_SAYS(multiply_part(one, w, {200, 301}, s, x, y), shape_error,
+  CHECK_SAYS(multiply_slice(one, w, {200, 301}, s, x, y), shape_error,
              "W has 300 outputs, got the slice [200, 301)");
 }
 

@@ -28,7 +28,7 @@ std::vector<site_observation> llama_sites(extents kv) {
   const extents shapes[] = {{4096, 4096},  kv,           kv, {4096, 4096}, {11008, 4096},
                             {11008, 4096}, {4096, 11008}};
   for (std::size_t p = 0; p < 7; ++p)
-    sites.push_back({{0, std::string(llama_profile::projections[p])}, shapes[p], nullptr});
+    sites.push_back({{0, std::string(detail::llama_profile::projections[p])}, shapes[p], nullptr});
   return sites;
 }
 

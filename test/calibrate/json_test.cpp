@@ -8,6 +8,7 @@
 #include "catch2_any.hpp"
 
 using namespace sparsellm;
+namespace json = sparsellm::detail::json;
 
 TEST_CASE("json: reads every kind of value") {
   const json::value v = json::parse(
@@ -56,5 +57,6 @@ TEST_CASE("json: refuses everything else, with the place") {
     CHECK_THROWS_AS(json::parse(text), format_error);
   }
   CHECK_SAYS(json::parse("{\n  \"a\": x}"), format_error, "line 2, column 8: expected a value");
-  CHECK_SAYS(json::parse(std::string(100, '[')), format_error, "at most 32 levels");
+  CHECK_SAYS(json::parse(std::string(100, '[')), format_error,
+             "at most 32 nested arrays and objects");
 }

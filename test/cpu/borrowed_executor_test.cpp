@@ -13,7 +13,7 @@ using namespace sparsellm;
 
 namespace {
 
-// What an engine might have: a thread a task, errors carried over.
+// What an engine might have: a thread for each task, and errors carried over.
 struct engine_threads {
   template <class Body>
   void operator()(std::size_t count, const Body& body) const {

@@ -67,17 +67,17 @@ TEMPLATE_TEST_CASE("sections: one pass is each projection's own product, whereve
           multiply(exec, whole, s, matrix_view<const float>(x.data(), tokens, inputs),
                    matrix_view<float>(y.data(), tokens, at));
         std::size_t wrong = 0;
-        for (const auto& part : sections) {
-          const std::size_t n = part.last - part.first;
-          const auto alone = pack_rows<TestType>(exec, w, inputs, part.first, part.last);
+        for (const auto& one : sections) {
+          const std::size_t n = one.last - one.first;
+          const auto alone = pack_rows<TestType>(exec, w, inputs, one.first, one.last);
           std::vector<float> expected(tokens * n);
           if (tokens == 1)
-            multiply(exec, alone, part.keep, vector_view<const float>(x.data(), inputs), expected);
+            multiply(exec, alone, one.keep, vector_view<const float>(x.data(), inputs), expected);
           else
-            multiply(exec, alone, part.keep, matrix_view<const float>(x.data(), tokens, inputs),
+            multiply(exec, alone, one.keep, matrix_view<const float>(x.data(), tokens, inputs),
                      matrix_view<float>(expected.data(), tokens, n));
           for (std::size_t t = 0; t < tokens; ++t)
-            wrong += std::memcmp(y.data() + t * at + part.first, expected.data() + t * n,
+            wrong += std::memcmp(y.data() + t * at + one.first, expected.data() + t * n,
                                  n * sizeof(float)) != 0;
         }
         INFO(threads << " threads, " << tokens << " tokens, " << sizes.size() << " sections");
@@ -148,18 +148,19 @@ TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down
                                  {hidden, 2 * hidden, {magnitude{}, above{0.6f}}}};
       const sparsifier next{magnitude{}, above{0.5f}};
       std::vector<float> gated(hidden), plain(2 * hidden), h(hidden);
-      active_set live(hidden), expected(hidden);
+      active_set active(hidden), expected(hidden);
       multiply_gated(exec, packed, stacked<teal>{s, 2}, vector_view<const float>(x), gated, next,
-                     live);
+                     active);
       multiply(exec, packed, stacked<teal>{s, 2}, x, plain);
       gate(exec, vector_view<const float>(plain.data(), hidden),
                 vector_view<const float>(plain.data() + hidden, hidden), vector_view<float>(h));
       sparsify(exec, next, h, expected);
       INFO(hidden << " hidden, " << threads << " threads");
       CHECK(std::memcmp(h.data(), gated.data(), hidden * sizeof(float)) == 0);
-      REQUIRE(live.size() == expected.size());
-      CHECK(std::equal(live.indices().begin(), live.indices().end(), expected.indices().begin()));
-      CHECK(std::equal(live.values().begin(), live.values().end(), expected.values().begin()));
+      REQUIRE(active.size() == expected.size());
+      CHECK(
+          std::equal(active.indices().begin(), active.indices().end(), expected.indices().begin()));
+      CHECK(std::equal(active.values().begin(), active.values().end(), expected.values().begin()));
     }
   }
 }

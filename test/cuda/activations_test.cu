@@ -56,10 +56,10 @@ TEMPLATE_TEST_CASE("cuda: 16-bit activations give the float product, rounded", "
   multiply(d.exec, weight, keep, wide0, wanted0);
   multiply(d.exec, weight, keep, vector_view<const T, device_space>(xs.data(), e.inputs), y0);
   CHECK(same(e.outputs));
-  active_set live(d.exec, e.inputs);
-  sparsify(d.exec, sparsifier{magnitude{}, above{0.9f}}, wide0, live);
-  multiply(d.exec, weight, live, wanted0);
-  multiply(d.exec, weight, live, y0);
+  active_set active(d.exec, e.inputs);
+  sparsify(d.exec, sparsifier{magnitude{}, above{0.9f}}, wide0, active);
+  multiply(d.exec, weight, active, wanted0);
+  multiply(d.exec, weight, active, y0);
   CHECK(same(e.outputs));
   multiply(d.exec, weight, keep,
            matrix_view<const float, device_space>(wide.data(), tokens, e.inputs),

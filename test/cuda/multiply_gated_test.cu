@@ -55,12 +55,12 @@ TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
     multiply_gated(d.exec, weight, s,
                    matrix_view<const float, device_space>(x0.data(), 1, e.inputs),
                    matrix_view<float, device_space>(apart.data(), 1, hidden));
-    active_set live(d.exec, hidden);
-    multiply_gated(d.exec, weight, s, x0, h0, teal{magnitude{}, above{0.01f}}, live);
+    active_set active(d.exec, hidden);
+    multiply_gated(d.exec, weight, s, x0, h0, teal{magnitude{}, above{0.01f}}, active);
     const std::vector<float> one = d.down(h, hidden);
     CHECK(one == d.down(apart, hidden));
     std::uint32_t count = 0, wanted_count = 0;
-    cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(live.view().count, 1),
+    cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(active.view().count, 1),
                vector_view<std::uint32_t>(&count, 1));
     for (const float v : one) wanted_count += std::fabs(v) > 0.01f ? 1 : 0;
     CHECK(count == wanted_count);

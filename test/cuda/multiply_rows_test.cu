@@ -43,9 +43,9 @@ TEMPLATE_TEST_CASE("cuda: rows that are asked for are the product's, the others 
     const vector_view<float, device_space> y0(some.data(), e.outputs);
     multiply_rows(d.exec, weight, scores0, keep, x0, y0);
     const std::vector<float> by_score = d.down(some, e.outputs);
-    active_set live(d.exec, e.outputs);
-    sparsify(d.exec, keep, scores0, live);
-    multiply_rows(d.exec, weight, live, x0, y0);
+    active_set rows(d.exec, e.outputs);
+    sparsify(d.exec, keep, scores0, rows);
+    multiply_rows(d.exec, weight, rows, x0, y0);
     CHECK(d.down(some, e.outputs) == by_score);
     for (std::size_t o = 0; o < e.outputs; ++o)
       CHECK((by_score[o] != 0.0f) == (std::fabs(scores[o]) > 0.7f));

@@ -151,7 +151,7 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
       }
     CHECK(wrong == 0);
     // 2:4 and 4:8 are packed as such; both layouts and a dense packing of the same weights agree.
-    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.parts()[0].layout(); };
+    const auto layout_of = [](const model& m) { return m.blocks()[0].qkv.linears()[0].layout(); };
     const bool packed = pattern.m == 4 || pattern.m == 8;
     CHECK((layout_of(back) == sparsellm::layout_kind::n_of_m) == packed);
     model skipping(t.exec, folder.path(), {element_kind::f32, 0.9}, quiet);

@@ -106,9 +106,9 @@ TEST_CASE("model: skipping channels and zeroing activations are the same thing, 
   const auto table =
       calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
   tiny channels({}, {element_kind::f32, 0.9, nullptr});
-  REQUIRE(channels.m.blocks()[0].gate_up.parts()[0].layout() ==
+  REQUIRE(channels.m.blocks()[0].gate_up.linears()[0].layout() ==
           sparsellm::layout_kind::channel_major);
-  REQUIRE(panels.m.blocks()[0].gate_up.parts()[0].layout() == sparsellm::layout_kind::panel);
+  REQUIRE(panels.m.blocks()[0].gate_up.linears()[0].layout() == sparsellm::layout_kind::panel);
   channels.m.use(channels.exec, table, channels.m.identity());
   CHECK(all_logits(panels, some_tokens(30), 1, 0) == all_logits(channels, some_tokens(30), 1, 0));
 }
@@ -191,7 +191,7 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
     tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
     tiny exact(o, {element_kind::f32, 0.0, nullptr});
     CHECK(kept.m.conversions().empty());
-    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.parts()[0].element()));
+    CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.linears()[0].element()));
     const auto ids = some_tokens(30);
     const auto expected = all_logits(exact, ids, 30, 30);
     CHECK(largest_difference(expected, all_logits(kept, ids, 30, 30)) < 1e-2f);

@@ -65,7 +65,7 @@ struct setting {
   std::size_t dense_prefix;
 };
 struct outcome {
-  double nll = 0, nll_half2 = 0;  // nats a token
+  double nll = 0, nll_half2 = 0;  // nats per token
   double total = 0;               // skipped
   per_projection<double> of_projection;
 };
@@ -188,7 +188,7 @@ TEST_CASE("SmolLM2: perplexity at 40 %", "[one-pass]") {
   NEEDS_MODEL_AND_DATA();
   for (const activation_site site : activation_sites) {
     const model& m = shared_model(element_kind::f32, 0.5).m;
-    const extents stacked = m.blocks()[0].reading(site).parts().front().shape();
+    const extents stacked = m.blocks()[0].reading(site).linears().front().shape();
     CHECK(choose_layout(stacked, element_kind::f32, 0.4) ==
           choose_layout(stacked, element_kind::f32, 0.5));
   }

@@ -35,7 +35,7 @@ TEST_CASE("mask: the best N of every M for every pattern, ties to the lowest ind
   std::uniform_int_distribution<int> few(0, 6);
   cpu::executor exec(2);
   std::size_t wrong = 0;
-  for (std::size_t m = 2; m <= longest_group; ++m)
+  for (std::size_t m = 2; m <= detail::longest_group; ++m)
     for (std::size_t n = 1; n < m; ++n) {
       const std::size_t rows = 3, inputs = 2 * m + n % m;  // with a short last group
       std::vector<float> scores(rows * inputs);

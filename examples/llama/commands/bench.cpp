@@ -47,8 +47,8 @@ std::string layouts_of(const model& m) {
   std::string s;
   for (const block& b : m.blocks())
     for (const auto* w : {&b.qkv, &b.out, &b.gate_up, &b.down})
-      for (const sparsellm::sparse_linear& part : w->parts())
-        s += std::to_string(static_cast<int>(part.layout())) + " ";
+      for (const sparsellm::sparse_linear& linear : w->linears())
+        s += std::to_string(static_cast<int>(linear.layout())) + " ";
   return s;
 }
 

@@ -89,7 +89,7 @@ struct totals {
   sparsellm::retention retained;
   double error = 0, mean_retained = 0, count = 0;
 
-  // Returns the block's share as JSON, a projection each.
+  // Returns the block's share as JSON, one entry for each projection.
   ordered_json add(const pruned_block& b) {
     ordered_json of_block = ordered_json::object();
     for (const projection p : projections) {

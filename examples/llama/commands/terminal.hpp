@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Progress for whoever waits, and Ctrl-C for whoever will not.
+// Progress reports, and Ctrl-C as an exception.
 #pragma once
 
 #include <string>

@@ -24,10 +24,10 @@ cuda_forward::norm::norm(sparsellm::cuda::executor& exec, const norm_step& n)
 cuda_forward::layer::layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache)
     : attention_norm(exec, b.attention_norm),
       mlp_norm(exec, b.mlp_norm),
-      qkv(exec, b.qkv.parts()),
-      out(exec, b.out.parts()),
-      gate_up(exec, b.gate_up.parts()),
-      down(exec, b.down.parts()),
+      qkv(exec, b.qkv.linears()),
+      out(exec, b.out.linears()),
+      gate_up(exec, b.gate_up.linears()),
+      down(exec, b.down.linears()),
       keys(exec.stream(), cache),
       values(exec.stream(), cache) {}
 
@@ -44,7 +44,7 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
                  static_cast<unsigned>(m.shape().rotary_size), static_cast<unsigned>(positions)},
       cache_(m.shape().kv_width() * positions * sequences),
       final_norm_(exec_, m.final_norm()),
-      head_(exec_, m.head().parts()) {
+      head_(exec_, m.head().linears()) {
   const config& c = m.shape();
   require<sparsellm::shape_error>(positions <= c.context, "model: at most ", c.context,
                                   " positions, got ", positions);
@@ -65,11 +65,11 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
 
 void cuda_forward::reread(std::size_t l, activation_site site) {
   const block& b = model_.blocks()[l];
-  layers_[l].reading(site).reread(exec_, b.reading(site).parts());
+  layers_[l].reading(site).reread(exec_, b.reading(site).linears());
 }
 
 void cuda_forward::replace(std::size_t l, activation_site site) {
-  layers_[l].reading(site) = cuda_linear(exec_, model_.blocks()[l].reading(site).parts());
+  layers_[l].reading(site) = cuda_linear(exec_, model_.blocks()[l].reading(site).linears());
 }
 
 void cuda_forward::reread() {

@@ -24,9 +24,9 @@ using keep = sparsellm::sparse_linear::threshold_sparsifier;
 using sparsellm::cuda::executor;
 
 // One weight and the sparsifiers of its projections, whose scale lies on the device.
-class cuda_linear::part {
+class cuda_linear::one_weight {
  public:
-  part(executor& exec, const sparsellm::sparse_linear& from)
+  one_weight(executor& exec, const sparsellm::sparse_linear& from)
       : weight_(sparsellm::cuda::to_device(exec, from.weight())) {}
   [[nodiscard]] std::size_t outputs() const noexcept { return weight_.shape().outputs; }
 
@@ -55,7 +55,7 @@ class cuda_linear::part {
       sparsellm::multiply(exec, weight_, *largest_, y.row(t));
     }
   }
-  // h = silu(gate · x) ∘ (up · x) of a part that stacks them; not for listed channels.
+  // h = silu(gate · x) ∘ (up · x) of a weight that stacks them; not for listed channels.
   void dense_gated(executor& exec, const_device_rows x, device_rows h) const {
     const section<keep> all{0, outputs(), every_channel()};
     sparsellm::multiply_gated(exec, weight_, stacked<keep>{&all, 1}, x, h);
@@ -110,20 +110,21 @@ device_rows second_half(device_rows both) {
 
 }  // namespace
 
-cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_linear>& parts) {
-  for (const sparsellm::sparse_linear& p : parts) parts_.push_back(std::make_shared<part>(exec, p));
-  reread(exec, parts);  // waits for the weights, too, which are copied from the model
+cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_linear>& linears) {
+  for (const sparsellm::sparse_linear& p : linears)
+    weights_.push_back(std::make_shared<one_weight>(exec, p));
+  reread(exec, linears);  // waits for the weights, too, which are copied from the model
 }
 
-void cuda_linear::reread(executor& exec, const std::vector<sparsellm::sparse_linear>& parts) {
-  for (std::size_t p = 0; p < parts.size(); ++p) parts_[p]->reread(exec, parts[p]);
+void cuda_linear::reread(executor& exec, const std::vector<sparsellm::sparse_linear>& linears) {
+  for (std::size_t p = 0; p < linears.size(); ++p) weights_[p]->reread(exec, linears[p]);
 }
 
 void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,
                            device_rows y) const {
   const std::size_t dense = std::min(dense_rows, x.rows());
   std::size_t at = 0;
-  for (const auto& p : parts_) {
+  for (const auto& p : weights_) {
     const device_rows mine(y.data() + at, y.rows(), p->outputs(), y.stride());
     if (dense != 0) p->dense(exec, top(x, dense), top(mine, dense));
     if (dense < x.rows()) p->sparse(exec, below(x, dense), below(mine, dense));
@@ -133,8 +134,8 @@ void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dens
 
 void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_t dense_rows,
                                  device_rows both, device_rows h) const {
-  const part& only = *parts_.front();
-  if (parts_.size() != 1 || only.lists_channels()) {
+  const one_weight& only = *weights_.front();
+  if (weights_.size() != 1 || only.lists_channels()) {
     multiply(exec, x, dense_rows, both);
     sparsellm::gate(exec, first_half(both), second_half(both), h);
     return;
@@ -147,17 +148,17 @@ void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_
 void cuda_linear::multiply_above(executor& exec, const_device_rows x, float tau,
                                  device_rows both) const {
   const device_rows gates = first_half(both), ups = second_half(both);
-  if (parts_.size() == 1)
-    parts_.front()->dense(exec, x, both);
+  if (weights_.size() == 1)
+    weights_.front()->dense(exec, x, both);
   else
-    parts_.front()->dense(exec, x, gates);
+    weights_.front()->dense(exec, x, gates);
   sparsellm::silu(exec, gates, gates);
-  if (parts_.size() == 2) parts_.back()->rows_above(exec, gates, tau, x, ups);
+  if (weights_.size() == 2) weights_.back()->rows_above(exec, gates, tau, x, ups);
 }
 
 void cuda_linear::multiply_nonzero(executor& exec, const_device_rows x, device_rows y) const {
   std::size_t at = 0;
-  for (const auto& p : parts_) {
+  for (const auto& p : weights_) {
     p->nonzero(exec, x, {y.data() + at, y.rows(), p->outputs(), y.stride()});
     at += p->outputs();
   }

@@ -19,11 +19,13 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 
 class cuda_linear {
  public:
-  // The weights of a stack's parts and what they skip.
-  cuda_linear(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
+  // The weights of a stack and what they skip.
+  cuda_linear(sparsellm::cuda::executor& exec,
+              const std::vector<sparsellm::sparse_linear>& linears);
 
-  // The same parts skip something else now.
-  void reread(sparsellm::cuda::executor& exec, const std::vector<sparsellm::sparse_linear>& parts);
+  // Takes over what the same weights skip now.
+  void reread(sparsellm::cuda::executor& exec,
+              const std::vector<sparsellm::sparse_linear>& linears);
 
   // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
@@ -41,10 +43,10 @@ class cuda_linear {
   // y = W · x without the channels that are 0.
   void multiply_nonzero(sparsellm::cuda::executor& exec, const_device_rows x, device_rows y) const;
 
-  class part;
+  class one_weight;
 
  private:
-  std::vector<std::shared_ptr<part>> parts_;
+  std::vector<std::shared_ptr<one_weight>> weights_;
 };
 
 }  // namespace llama

@@ -16,7 +16,7 @@ using sparsellm::cuda::executor;
 
 constexpr unsigned threads = 128, warps = threads / 32;
 
-// Of all threads of the block, in a fixed order; everybody gets it.
+// The values of all threads of the block, combined in a fixed order; every thread gets the result.
 template <class T, class Combine>
 __device__ T over_block(T value, T neutral, const Combine& combine) {
   __shared__ T of_warp[warps];
@@ -112,7 +112,7 @@ __global__ void attend_kernel(attention_shape a, const float* qkv, cached_rows a
     scores[p] = expf(scores[p] - largest);
     sum += scores[p];
   }
-  sum = sum_of(sum);  // and everybody's scores are there
+  sum = sum_of(sum);  // and all threads' scores are stored
   for (unsigned i = threadIdx.x; i < size; i += threads) {
     float mean = 0;
     for (unsigned p = 0; p < visible; ++p)

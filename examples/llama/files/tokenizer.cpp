@@ -226,16 +226,16 @@ void tokenizer::encode_sentencepiece(std::string_view text, bool after_special,
   }
 }
 
-// A piece that is no token, byte by byte: <0xE2> in SentencePiece's vocabularies, one character a
-// byte in GPT-2's. What even then has no token becomes the unknown token, if there is one.
+// A piece that is no token, byte by byte: <0xE2> in SentencePiece's vocabularies, one character for
+// each byte in GPT-2's. What even then has no token becomes the unknown token, if there is one.
 void tokenizer::append_bytes(std::string_view text, std::vector<token_id>& out) const {
-  const std::vector<std::string_view> units = characters(text);
+  const std::vector<std::string_view> pieces = characters(text);
   const auto append = [&](std::string_view name) {
     const token_id id = find(name);
     if (id >= 0 || unknown_ >= 0) out.push_back(id >= 0 ? id : unknown_);
   };
   if (!sentencepiece_) {
-    for (const std::string_view c : units) append(c);
+    for (const std::string_view c : pieces) append(c);
     return;
   }
   constexpr char hex[] = "0123456789ABCDEF";

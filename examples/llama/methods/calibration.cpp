@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// All windows pass one step of a block before any passes the next: one histogram is alive at a
+// All windows pass one step of a block before any passes the next: one histogram is in memory at a
 // time, and in the sequential case each step's thresholds are known before it runs.
 #include "methods/calibration.hpp"
 

@@ -51,40 +51,40 @@ class host_text final : public observed_text {
  private:
   template <class RowsOf>
   histogram observe(std::size_t first, const std::vector<float>& scale, const RowsOf& rows_of) {
-    std::vector<histogram> parts(exec_.concurrency());
+    std::vector<histogram> observers(exec_.concurrency());
     for (std::size_t w = 0; w < text_.windows(); ++w) {
       const const_rows x = rows_of(w);
-      exec_.parallel_for(parts.size(), [&](std::size_t p) {
+      exec_.parallel_for(observers.size(), [&](std::size_t p) {
         std::vector<float> scaled(scale.size());
-        for (std::size_t r = first + p; r < x.rows(); r += parts.size()) {
+        for (std::size_t r = first + p; r < x.rows(); r += observers.size()) {
           if (scale.empty()) {
-            parts[p].observe(x.row(r));
+            observers[p].observe(x.row(r));
             continue;
           }
           for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
-          parts[p].observe(sparsellm::vector_view<const float>(scaled));
+          observers[p].observe(sparsellm::vector_view<const float>(scaled));
         }
       });
     }
-    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
-    return std::move(parts[0]);
+    for (std::size_t p = 1; p < observers.size(); ++p) observers[0].merge(observers[p]);
+    return std::move(observers[0]);
   }
 
   template <class Make>
   std::invoke_result_t<const Make&> observe_all(std::size_t layer, activation_site site,
                                                 const Make& make) {
-    std::vector<std::invoke_result_t<const Make&>> parts;
-    for (std::size_t p = 0; p < exec_.concurrency(); ++p) parts.push_back(make());
+    std::vector<std::invoke_result_t<const Make&>> observers;
+    for (std::size_t p = 0; p < exec_.concurrency(); ++p) observers.push_back(make());
     for (std::size_t w = 0; w < text_.windows(); ++w) {
       const const_rows x = text_.at(layer, site, w);
-      exec_.parallel_for(parts.size(), [&](std::size_t p) {
-        const std::size_t first = x.rows() * p / parts.size();
-        for (std::size_t r = first; r < x.rows() * (p + 1) / parts.size(); ++r)
-          parts[p].observe(x.row(r));
+      exec_.parallel_for(observers.size(), [&](std::size_t p) {
+        const std::size_t first = x.rows() * p / observers.size();
+        for (std::size_t r = first; r < x.rows() * (p + 1) / observers.size(); ++r)
+          observers[p].observe(x.row(r));
       });
     }
-    for (std::size_t p = 1; p < parts.size(); ++p) parts[0].merge(parts[p]);
-    return std::move(parts[0]);
+    for (std::size_t p = 1; p < observers.size(); ++p) observers[0].merge(observers[p]);
+    return std::move(observers[0]);
   }
 
   sparsellm::cpu::executor& exec_;

@@ -116,12 +116,12 @@ class pruner {
     return sparsellm::e_sparse_scale(entropies, sizes, how_.alpha);
   }
 
-  [[nodiscard]] static matrix stacked(const std::vector<matrix>& parts) {
+  [[nodiscard]] static matrix stacked(const std::vector<matrix>& matrices) {
     std::size_t rows = 0;
-    for (const matrix& p : parts) rows += p.rows;
-    matrix all(rows, parts.front().cols);
+    for (const matrix& p : matrices) rows += p.rows;
+    matrix all(rows, matrices.front().cols);
     float* to = all.data.data();
-    for (const matrix& p : parts) to = std::copy(p.data.begin(), p.data.end(), to);
+    for (const matrix& p : matrices) to = std::copy(p.data.begin(), p.data.end(), to);
     return all;
   }
 
@@ -223,14 +223,14 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
            const pruned_block& b) {
   const std::span<const projection> reading = readers(site);
   stack& weights = m.blocks()[l].reading(site);
-  std::vector<sparsellm::sparse_linear> parts;
+  std::vector<sparsellm::sparse_linear> linears;
   std::vector<std::size_t> sizes;
   sparsellm::extents shape{0, m.extents_of(reading.front()).inputs};
   for (const projection p : reading) {
     sizes.push_back(m.extents_of(p).outputs);
     shape.outputs += sizes.back();
   }
-  parts.emplace_back(sparsellm::any_weight(exec, weights.parts().front().element(),
+  linears.emplace_back(sparsellm::any_weight(exec, weights.linears().front().element(),
                                            sparsellm::layout_kind::panel, shape,
                                            [&](std::size_t row, vector_view<float> out) {
                                              std::size_t i = 0;
@@ -242,7 +242,7 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
                                                if (!mask.keeps(row, c)) out[c] = 0.0f;
                                            }),
                      sizes);
-  weights = stack(std::move(parts));
+  weights = stack(std::move(linears));
 }
 
 void check_options(const model& m, const pruning& how) {

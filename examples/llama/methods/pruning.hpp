@@ -35,7 +35,7 @@ struct pruning : shuffling {
   std::vector<std::size_t> dense_layers;
 };
 
-// Blocks in turn; each is handed over when it is done, so that one block's masks are alive at a
+// Blocks in turn; each is handed over when it is done, so that one block's masks are in memory at a
 // time unless the receiver keeps them. The model must be packed as floats in the file's order.
 // Throws value_error for options that do not fit the model. The text is observed and orders are
 // searched where the last two say; without them on the CPU.

@@ -179,9 +179,9 @@ double lower(model_sparsity& sparsity, std::size_t i, const std::vector<double>&
   return share;
 }
 
-// Lowers one group, or one projection in all blocks, after the other and sees what a unit of the
-// model's sparsity gains there; what gains more than the mean is lowered for good, and what gains
-// less raised.
+// Lowers one group, or one projection in all blocks, after the other, and measures what that gains
+// in proportion to the model's sparsity. Where that is more than the mean, the sparsity is lowered
+// for good; where it is less, it is raised.
 void allocation_search::step(division& d, double target, divergence_meter& meter,
                              const progress& report) {
   const model_sparsity now = divided(d.now, target);

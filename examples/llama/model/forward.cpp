@@ -52,7 +52,7 @@ void softmax(float* scores, std::size_t n) {
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m), live_(m.shape().hidden) {
+    : exec_(exec), model_(m), active_(m.shape().hidden) {
   const config& c = m.shape();
   rotary_.reserve(positions * c.rotary_size);
   for (std::size_t p = 0; p < positions; ++p)
@@ -135,8 +135,8 @@ void forward::attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out) 
       cache.store(head, first + t, k + head * size, v + head * size);
     }
   });
-  // Later rows see more positions: deal blocks of rows to the workers in turn.
-  const std::size_t blocks = (n + query_rows - 1) / query_rows, items = blocks * c.heads;
+  // Later rows see more positions, so workers take chunks of rows in turn.
+  const std::size_t chunks = (n + query_rows - 1) / query_rows, items = chunks * c.heads;
   exec_.parallel_for(workers_.size(), [&](std::size_t w) {
     for (std::size_t i = w; i < items; i += workers_.size()) {
       const std::size_t row = i / c.heads * query_rows;
@@ -249,31 +249,31 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
     return add_product(b.down, g, 0, x_row);
   }
   const rows y = scratch(product_, 1, c.width);
-  b.down.parts().front().active(exec_, live_.view(), y.row(0));
+  b.down.linears().front().active(exec_, active_.view(), y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
 void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
                              vector_view<float> y) {
-  if (!w.parts().front().top_k().has_value() && norm.order.size() == 0)
+  if (!w.linears().front().top_k().has_value() && norm.order.size() == 0)
     return w.sparse(exec_, in_stream_order(x, norm), y);
   const rows h = scratch(h_, 1, x.size());
   normalise(const_rows(x.data(), 1, x.size()), norm, h);
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 
-// live_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where the
-// weights are not packed for that or a projection takes its largest channels.
+// active_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where
+// the weights are not packed for that or a projection takes its largest channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
-  const std::vector<stack::linear>& parts = b.gate_up.parts();
+  const std::vector<stack::linear>& linears = b.gate_up.linears();
   if (b.gate_threshold >= 0.0f) {
-    if (parts.size() != 2 || parts.back().layout() != sparsellm::layout_kind::row_major)
+    if (linears.size() != 2 || linears.back().layout() != sparsellm::layout_kind::row_major)
       return false;
     list_by_gate(b, x);
     return true;
   }
-  if (parts.size() != 1 || parts.front().top_k().has_value() ||
-      b.down.parts().front().top_k().has_value())
+  if (linears.size() != 1 || linears.front().top_k().has_value() ||
+      b.down.linears().front().top_k().has_value())
     return false;
   list_gated(b, x);
   return true;
@@ -284,7 +284,8 @@ void forward::list_gated(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows hidden = scratch(hidden_, 1, c.hidden);
   const auto run = [&](const auto& in) {
-    b.gate_up.parts().front().gated(exec_, in, hidden.row(0), b.down.parts().front().keep(), live_);
+    b.gate_up.linears().front().gated(exec_, in, hidden.row(0), b.down.linears().front().keep(),
+                                      active_);
   };
   if (b.mlp_norm.order.size() == 0) return run(in_stream_order(x, b.mlp_norm));
   const rows h = scratch(h_, 1, c.width);
@@ -299,14 +300,15 @@ void forward::list_by_gate(const block& b, vector_view<const float> x) {
   normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
   const rows both = scratch(gate_up_, 1, 2 * c.hidden);
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
-  b.gate_up.parts().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
+  b.gate_up.linears().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
   const vector_view<float> scores = scratch(hidden_, 1, c.hidden).row(0);
   sparsellm::silu(exec_, gates, scores);
   const sparsellm::teal keep{sparsellm::magnitude{}, sparsellm::above{b.gate_threshold}};
-  sparsellm::sparsify(exec_, keep, scores, live_);
-  sparsellm::multiply_rows(exec_, b.gate_up.parts().back().weight(), live_.view(), h.row(0), ups);
+  sparsellm::sparsify(exec_, keep, scores, active_);
+  sparsellm::multiply_rows(exec_, b.gate_up.linears().back().weight(), active_.view(), h.row(0),
+                           ups);
   sparsellm::gate(exec_, gates, ups, gates);
-  sparsellm::sparsify(exec_, scored_elsewhere{scores.data(), keep}, gates, live_);
+  sparsellm::sparsify(exec_, scored_elsewhere{scores.data(), keep}, gates, active_);
 }
 
 void forward::logits(const_rows x, rows out) {

@@ -81,7 +81,7 @@ class forward {
   const model& model_;
   std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
   sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
-  sparsellm::active_set<> live_;  // what the gate leaves for down
+  sparsellm::active_set<> active_;  // what the gate leaves for down
   // Heads are independent: each worker multiplies on its own, one-threaded.
   std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
   std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]

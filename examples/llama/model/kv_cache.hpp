@@ -34,7 +34,7 @@ class kv_cache {
   // key, value: [head_size]
   void store(std::size_t kv_head, std::size_t position, const float* key,
              const float* value) noexcept {
-    constexpr std::size_t lanes = keys_format::row_block;  // positions of a brick
+    constexpr std::size_t lanes = keys_format::rows_at_once;  // positions of a brick
     float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
                      position % lanes;
     float* const v = values_.data() + kv_head * value_stride_ +

@@ -126,11 +126,11 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   if (site != activation_site::mlp_input) return packer.pack_stack(tensors, dense_panel);
   // CATS reads all of gate, then rows of up, which quantised formats do not have.
   const bool has_rows = !is_quantized(stored_as(projection::up));
-  std::vector<sparse_linear> parts;
-  parts.push_back(packer.pack({placed(layer, projection::gate)}, dense_panel));
-  parts.push_back(packer.pack({placed(layer, projection::up)},
+  std::vector<sparse_linear> linears;
+  linears.push_back(packer.pack({placed(layer, projection::gate)}, dense_panel));
+  linears.push_back(packer.pack({placed(layer, projection::up)},
                               has_rows ? chosen_layout{layout_kind::row_major, 0.0} : dense_panel));
-  return stack(std::move(parts));
+  return stack(std::move(linears));
 }
 
 block model::load_block(weight_packer& packer, const load_options& options,

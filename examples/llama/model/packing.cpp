@@ -148,15 +148,15 @@ sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, cho
 }
 
 stack weight_packer::pack_stack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
-  std::vector<sparse_linear> parts;
+  std::vector<sparse_linear> linears;
   for (std::size_t first = 0, last; first < tensors.size(); first = last) {
     for (last = first + 1; last < tensors.size(); ++last)
       if (!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) break;
-    parts.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
+    linears.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
                           tensors.begin() + static_cast<std::ptrdiff_t>(last)},
                          where));
   }
-  return stack(std::move(parts));
+  return stack(std::move(linears));
 }
 
 }  // namespace llama

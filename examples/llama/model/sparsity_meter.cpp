@@ -12,7 +12,7 @@ namespace {
 
 // How many of x's channels projection p of a block skips.
 std::size_t skipped_by(const block& b, projection p, sparsellm::vector_view<const float> x) {
-  const auto [linear, place] = b.reading(site_of(p)).part_with(place_of(p));
+  const auto [linear, place] = b.reading(site_of(p)).linear_with(place_of(p));
   if (linear->top_k().has_value()) return x.size() - std::min(*linear->top_k(), x.size());
   const auto keep = linear->sections().sections[place].keep;
   std::size_t skipped = 0;

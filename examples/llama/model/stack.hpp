@@ -21,12 +21,13 @@ class stack {
   using executor = sparsellm::cpu::executor;
   using linear = sparsellm::sparse_linear;
 
-  explicit stack(std::vector<linear> parts) : parts_(std::move(parts)) {}
+  explicit stack(std::vector<linear> linears) : linears_(std::move(linears)) {}
 
-  [[nodiscard]] const std::vector<linear>& parts() const noexcept { return parts_; }
+  // The weights, in the order of their projections.
+  [[nodiscard]] const std::vector<linear>& linears() const noexcept { return linears_; }
   [[nodiscard]] std::size_t bytes() const {
     std::size_t sum = 0;
-    for (const linear& p : parts_) sum += p.bytes();
+    for (const linear& p : linears_) sum += p.bytes();
     return sum;
   }
   // One threshold for each projection.
@@ -34,37 +35,38 @@ class stack {
     split(thresholds, [](linear& p, std::vector<float> t) { p.set_thresholds(t); });
   }
   void set_scale(const std::vector<float>& scale) {
-    for (linear& p : parts_) p.set_scale(scale);
+    for (linear& p : linears_) p.set_scale(scale);
   }
   void set_top_k(std::size_t k) {
-    for (linear& p : parts_) p.set_top_k(k);
+    for (linear& p : linears_) p.set_top_k(k);
   }
 
-  // The part that holds the projection at this place of the stack, and the place within the part.
-  [[nodiscard]] std::pair<const linear*, std::size_t> part_with(std::size_t place) const noexcept {
-    std::size_t part = 0;
-    for (; place >= parts_[part].projections(); ++part) place -= parts_[part].projections();
-    return {&parts_[part], place};
+  // The weight that holds the projection at this place of the stack, and the place within it.
+  [[nodiscard]] std::pair<const linear*, std::size_t> linear_with(
+      std::size_t place) const noexcept {
+    std::size_t i = 0;
+    for (; place >= linears_[i].projections(); ++i) place -= linears_[i].projections();
+    return {&linears_[i], place};
   }
 
   void dense(executor& exec, sparsellm::vector_view<const float> x,
              sparsellm::vector_view<float> y) const {
-    each(y, [&](const linear& p, auto part) { p.dense(exec, x, part); });
+    each(y, [&](const linear& p, auto out) { p.dense(exec, x, out); });
   }
   void dense(executor& exec, sparsellm::matrix_view<const float> x,
              sparsellm::matrix_view<float> y) const {
-    each(y, [&](const linear& p, auto part) { p.dense(exec, x, part); });
+    each(y, [&](const linear& p, auto out) { p.dense(exec, x, out); });
   }
   template <class X, class Y>
   void sparse(executor& exec, const X& x, Y y) const {
-    each(y, [&](const linear& p, auto part) { p.sparse(exec, x, part); });
+    each(y, [&](const linear& p, auto out) { p.sparse(exec, x, out); });
   }
 
  private:
   template <class Body>
   void split(const std::vector<float>& values, const Body& body) {
     auto first = values.begin();
-    for (linear& p : parts_) {
+    for (linear& p : linears_) {
       const auto last = first + static_cast<std::ptrdiff_t>(p.projections());
       body(p, std::vector<float>(first, last));
       first = last;
@@ -73,7 +75,7 @@ class stack {
   template <class Body>
   void each(sparsellm::vector_view<float> y, const Body& body) const {
     std::size_t at = 0;
-    for (const linear& p : parts_) {
+    for (const linear& p : linears_) {
       body(p, sparsellm::vector_view<float>(y.data() + at, p.shape().outputs));
       at += p.shape().outputs;
     }
@@ -81,14 +83,14 @@ class stack {
   template <class Body>
   void each(sparsellm::matrix_view<float> y, const Body& body) const {
     std::size_t at = 0;
-    for (const linear& p : parts_) {
+    for (const linear& p : linears_) {
       body(p,
            sparsellm::matrix_view<float>(y.data() + at, y.rows(), p.shape().outputs, y.stride()));
       at += p.shape().outputs;
     }
   }
 
-  std::vector<linear> parts_;
+  std::vector<linear> linears_;
 };
 
 }  // namespace llama

@@ -33,8 +33,11 @@ concept calibrator = requires(const C& c, const std::vector<site_observation>& s
   { c.target() } -> std::convertible_to<double>;
 };
 
-// Throws value_error when the calibrator's sparsity is outside [0, 1), when a histogram is empty
-// or holds NaN or infinities; the message names the site.
+// A threshold for each site: the quantile of what was observed there, at the sparsity that `how`
+// allocates. The model's name and hash and the number of tokens are left for the caller to set.
+// Throws value_error when a sparsity is outside [0, 1), and when a histogram is empty or holds NaN
+// or infinities; the message names the site. Throws shape_error when the calibrator does not give
+// one sparsity for each site.
 template <calibrator C>
 [[nodiscard]] threshold_table calibrate(const C& how, const std::vector<site_observation>& seen) {
   const std::vector<double> shares = how.allocate(seen);

@@ -22,7 +22,8 @@ struct greedy_step {
   double error = 0;
 };
 
-// The share of the block's weights that is skipped; weights: the projections' sizes.
+// The share of the block's weights that is skipped, in [0, 1): the mean of sparsity [projections],
+// weighted by weights [projections], the numbers of weights of each.
 [[nodiscard]] inline double block_sparsity(const std::vector<double>& sparsity,
                                            const std::vector<double>& weights) {
   double skipped = 0, all = 0;

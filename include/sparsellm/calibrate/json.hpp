@@ -16,7 +16,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::json {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::json {
 
 // A JSON value; the members that its kind does not use are empty.
 struct value {
@@ -70,14 +70,14 @@ class parser {
       ++at_;
   }
   [[nodiscard]] char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
-  [[nodiscard]] bool take(std::string_view word) noexcept {
-    if (text_.substr(at_, word.size()) != word) return false;
-    at_ += word.size();
+  [[nodiscard]] bool take(std::string_view expected) noexcept {
+    if (text_.substr(at_, expected.size()) != expected) return false;
+    at_ += expected.size();
     return true;
   }
 
   [[nodiscard]] value parse_value(int depth) {
-    if (depth > max_depth) fail("at most 32 levels");
+    if (depth > max_depth) fail("at most 32 nested arrays and objects");
     skip_space();
     value v;
     switch (peek()) {
@@ -183,9 +183,9 @@ class parser {
 
   [[nodiscard]] std::uint32_t hex4() {
     std::uint32_t code = 0;
-    const std::string_view word = text_.substr(at_, 4);
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), code, 16);
-    if (word.size() != 4 || error != std::errc{} || end != word.data() + 4)
+    const std::string_view text = text_.substr(at_, 4);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code, 16);
+    if (text.size() != 4 || error != std::errc{} || end != text.data() + 4)
       fail("four hexadecimal digits");
     at_ += 4;
     return code;
@@ -242,4 +242,4 @@ template <class Number>
   return {text, std::to_chars(text, text + sizeof text, n).ptr};
 }
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE::json
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::json

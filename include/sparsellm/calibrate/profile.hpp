@@ -17,10 +17,8 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
-
 // The profile at a position in [0, 1]: a sparsity for each projection.
-namespace llama_profile {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::llama_profile {
 
 // In the order of the columns below.
 inline constexpr std::array<std::string_view, 7> projections{"q",    "k",  "v",   "o",
@@ -50,9 +48,12 @@ inline constexpr std::array<knot, 6> knots{{
   return a.sparsity[projection] + share * (b.sparsity[projection] - a.sparsity[projection]);
 }
 
-}  // namespace llama_profile
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::llama_profile
 
-// Every layer the same seven sparsities, which llama_profile has.
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// Every layer gets the same seven sparsities, interpolated between the published allocations above.
+// Models calibrator.
 struct profile {
   double sparsity = 0.5;  // of all the weights calibrated for, in [0, 1)
 
@@ -70,7 +71,7 @@ struct profile {
 
  private:
   [[nodiscard]] static std::size_t index_of(const std::string& name) {
-    const auto& all = llama_profile::projections;
+    const auto& all = detail::llama_profile::projections;
     const auto at = std::find(all.begin(), all.end(), name);
     require<value_error>(at != all.end(),
                          "profile: the projections of a Llama are q, k, v, o, gate, up and down, "
@@ -88,7 +89,7 @@ struct profile {
       double skipped = 0, all = 0;
       for (std::size_t i = 0; i < seen.size(); ++i) {
         const auto size = static_cast<double>(seen[i].shape.outputs * seen[i].shape.inputs);
-        result[i] = llama_profile::sparsity(middle, projection[i]);
+        result[i] = detail::llama_profile::sparsity(middle, projection[i]);
         skipped += size * result[i];
         all += size;
       }

@@ -19,9 +19,7 @@
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
-
-namespace table_json {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json {
 
 // What the field `format` says.
 inline constexpr std::string_view format_name = "sparsellm-thresholds";
@@ -74,22 +72,25 @@ template <class Enum, std::size_t N>
       concat("threshold table: '", key, "' must be one of ", known, "; got '", given, "'"));
 }
 
-}  // namespace table_json
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // The text of a table, as docs/formats.md describes it.
 [[nodiscard]] inline std::string to_json(const threshold_table& table) {
-  using json::number;
-  using json::quote;
+  namespace t = detail::table_json;
+  using detail::json::number;
+  using detail::json::quote;
   std::string out = concat(
-      "{\n  \"format\": ", quote(table_json::format_name),
+      "{\n  \"format\": ", quote(t::format_name),
       ",\n  \"version\": ", threshold_table::format_version,
       ",\n  \"model\": ", quote(table.model.name), ",\n  \"weight_hash\": \"",
       detail::hexadecimal(table.model.weight_hash), "\",\n  \"method\": ", quote(table.method),
       ",\n  \"tokens\": ", table.tokens,
       ",\n  \"target_sparsity\": ", number(table.target_sparsity),
-      ",\n  \"score\": ", quote(table_json::score_names[static_cast<std::size_t>(table.score)]),
+      ",\n  \"score\": ", quote(t::score_names[static_cast<std::size_t>(table.score)]),
       ",\n  \"selection\": ",
-      quote(table_json::selection_names[static_cast<std::size_t>(table.selection)]),
+      quote(t::selection_names[static_cast<std::size_t>(table.selection)]),
       ",\n  \"sites\": [");
   for (std::size_t i = 0; i < table.sites.size(); ++i) {
     const site_threshold& s = table.sites[i];
@@ -102,10 +103,11 @@ template <class Enum, std::size_t N>
   return out + "\n  ]\n}\n";
 }
 
-// Throws format_error for text that is no table of this version, value_error for values outside
-// their range.
+// A table from its text, as docs/formats.md describes it; version 1 is read too. Throws
+// format_error for text that is no such table, value_error for values outside their range.
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
-  namespace t = table_json;
+  namespace t = detail::table_json;
+  namespace json = detail::json;
   const json::value root = json::parse(text);
   require<format_error>(root.type == json::value::kind::object && root.find("format") != nullptr &&
                             t::text(root, "format") == t::format_name,
@@ -133,12 +135,13 @@ template <class Enum, std::size_t N>
   return table;
 }
 
-// Whole or not at all. Throws file_error.
+// Writes a table to a file, whole or not at all. Throws file_error.
 inline void save(const threshold_table& table, const std::string& path) {
   replace_file(path, to_json(table));
 }
 
-// Throws file_error when it cannot be read; otherwise as table_from_json, the file named.
+// Reads a table from a file. Throws file_error when it cannot be read, format_error for text that
+// table_from_json() refuses; the message names the file.
 [[nodiscard]] inline threshold_table load_threshold_table(const std::string& path) {
   const std::string text = read_file(path);
 #if SPARSELLM_HAS_EXCEPTIONS

@@ -12,7 +12,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// The same sparsity for all.
+// The same sparsity for all sites. Models calibrator.
 struct uniform {
   double sparsity = 0.5;  // in [0, 1)
 

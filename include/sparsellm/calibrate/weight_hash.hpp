@@ -3,7 +3,8 @@
 //
 // A 64-bit fingerprint of a model's weights, so that thresholds are not used with other weights.
 // Not cryptographic: it tells mistakes apart, not forgeries. Little-endian words, four independent
-// FNV-style lanes (the multiply's latency would otherwise bound it to a byte or two a cycle).
+// FNV-style lanes (in a single one the latency of the multiplication would limit it to one or two
+// bytes per cycle).
 #pragma once
 
 #include <cstddef>
@@ -25,10 +26,10 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Fed with tensors one after the other.
+// The hash of tensors that are added one after the other.
 class weight_hash {
  public:
-  // Feeds one tensor's bytes. The hash depends on where one tensor ends and the next begins.
+  // Adds one tensor's bytes. The hash depends on where one tensor ends and the next begins.
   void add(const void* data, std::size_t bytes) noexcept {
     std::uint64_t lanes[4] = {state_, state_ + 1, state_ + 2, state_ + 3};
     const auto* p = static_cast<const unsigned char*>(data);
@@ -41,7 +42,7 @@ class weight_hash {
     state_ = mix(state_, bytes);
   }
 
-  // Of what was added so far.
+  // The hash of what was added so far.
   [[nodiscard]] std::uint64_t value() const noexcept { return state_; }
 
  private:

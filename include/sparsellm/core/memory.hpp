@@ -8,7 +8,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // Specialised by each space: `type` owns elements T, with data() and size().
 template <class T, class Space>
@@ -19,8 +19,13 @@ struct memory_in<T, host_space> {
   using type = buffer<T>;
 };
 
-// memory<std::byte, host_space> is buffer<std::byte>.
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// The owning array of elements T in the memory of Space: buffer<T> on the host, and
+// cuda::device_buffer<T> on a device once cuda.cuh is included.
 template <class T, class Space>
-using memory = typename memory_in<T, Space>::type;
+using memory = typename detail::memory_in<T, Space>::type;
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -50,7 +50,9 @@ struct bfloat16 {
   return __builtin_bit_cast(float, sign | __builtin_bit_cast(std::uint32_t, value));
 }
 
-namespace rounding {
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail::rounding {
 
 // The bits of the nearest bfloat16, ties to even.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::uint16_t to_bfloat16(float x) noexcept {
@@ -79,7 +81,9 @@ namespace rounding {
   return static_cast<std::uint16_t>(sign | ((rebiased + 0xfffu + ((rebiased >> 13) & 1u)) >> 13));
 }
 
-}  // namespace rounding
+}  // namespace sparsellm::inline v0::detail::rounding
+
+namespace sparsellm::inline v0 {
 
 // By the bits: the standard library's is one function for all files of a program, and where one is
 // built with -ffast-math the linker may keep the body that always says yes.
@@ -104,9 +108,9 @@ template <storage_scalar T>
   if constexpr (std::same_as<T, float>)
     return x;
   else if constexpr (std::same_as<T, half>)
-    return half{rounding::to_half(x)};
+    return half{detail::rounding::to_half(x)};
   else
-    return bfloat16{rounding::to_bfloat16(x)};
+    return bfloat16{detail::rounding::to_bfloat16(x)};
 }
 
 // How messages and files call it.

@@ -23,7 +23,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 template <brick_view V>
 void product(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,
              std::size_t tokens, matrix_view<float> y) {
-  brick_product<typename V::value_type>(exec, w, V::format::layout, s, x, tokens, y);
+  brick_product<typename V::element>(exec, w, V::format::layout, s, x, tokens, y);
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -40,7 +40,7 @@ void gated_tokens(E& exec, const V& w, const selection& s, const token_inputs& x
                   std::size_t tokens, matrix_view<float> h) {
   const executor_ref on = ref(exec);
   if constexpr (gates_in_place<V>)
-    if (tokens == 1) return brick_gated_product<typename V::value_type>(on, w, s, x, h.data());
+    if (tokens == 1) return brick_gated_product<typename V::element>(on, w, s, x, h.data());
   if constexpr (is_runtime_view<V>)
     if (tokens == 1 && w.functions->gated != nullptr)
       return w.functions->gated(on, w.storage, w.shape, s, x, h.data());
@@ -52,20 +52,21 @@ void gated_tokens(E& exec, const V& w, const selection& s, const token_inputs& x
 }
 
 template <class E, class Next>
-void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& live) {
-  require<shape_error>(live.capacity() >= h.size(), "multiply_gated: h has ", h.size(),
-                       " channels, and the active set holds ", live.capacity());
-  live.resize(list_kept<Next>(&next, isa_of(exec), inputs_of(vector_view<const float>(h))[0], 0,
-                              h.size(), live.index_storage(), live.value_storage()));
+void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& active) {
+  require<shape_error>(active.capacity() >= h.size(), "multiply_gated: h has ", h.size(),
+                       " channels, and the active set holds ", active.capacity());
+  active.resize(list_kept<Next>(&next, isa_of(exec), inputs_of(vector_view<const float>(h))[0], 0,
+                              h.size(), active.index_storage(), active.value_storage()));
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// W [2 · hidden, inputs]: gate stacked on up; s: a pointwise sparsifier, or one for each section of
-// W's outputs. x [inputs]: floats, or `normalised`; h [hidden]. Throws shape_error when sizes do not
-// fit. Waits; allocates nothing once the executor's memory has grown.
+// h = silu(gate · x) ∘ (up · x). W [2 · hidden, inputs]: gate stacked on up; s: a pointwise
+// sparsifier, or one for each section of W's outputs. x [inputs]: floats, or `normalised`; h
+// [hidden]. Throws shape_error when sizes do not fit or sections do not cover the outputs. Waits;
+// allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float>> x,
@@ -87,7 +88,7 @@ void multiply_gated(E& exec, const V& w, const S& s, const normalised& x,
                          matrix_view<float>(h.data(), 1, h.size()));
   }
 }
-// A batch: x [tokens, inputs], h [tokens, hidden].
+// The same for a batch: x [tokens, inputs], h [tokens, hidden].
 template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<matrix_view<const float>> x,
@@ -102,13 +103,14 @@ void multiply_gated(E& exec, const V& w, const S& s,
   }
 }
 
-// One token, and `live` receives what `next` keeps of h, ready for the down projection.
+// One token, and `active` receives what `next` keeps of h, ready for the down projection. Throws
+// shape_error, too, when `active` has no room for h.
 template <host_executor E, detail::has_product V, class S, class X, pointwise_sparsifier Next>
 void multiply_gated(E& exec, const V& w, const S& s, const X& x,
                     std::type_identity_t<vector_view<float>> h, const Next& next,
-                    active_set<>& live) {
+                    active_set<>& active) {
   multiply_gated(exec, w, s, x, h);
-  detail::list_next(exec, next, h, live);
+  detail::list_next(exec, next, h, active);
 }
 
 // All of the above for a weight that owns its bytes.

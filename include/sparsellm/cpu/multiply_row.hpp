@@ -21,7 +21,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 template <row_view V>
 void product(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,
              std::size_t tokens, matrix_view<float> y) {
-  row_product<typename V::value_type>(exec, w, s, x, tokens, y);
+  row_product<typename V::element>(exec, w, s, x, tokens, y);
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sparsity on the output side: rows that nobody will look at are not read. CATS (arXiv 2404.08763)
-// knows from the gate which outputs of up matter.
+// Sparsity on the output side: rows whose outputs are not needed are not read. CATS (arXiv
+// 2404.08763) knows from the gate which outputs of up matter.
 #pragma once
 
 #include <algorithm>
@@ -26,13 +26,13 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Throws where a row is not there; then the rows that are not asked for are 0.
-inline void check_rows(extents shape, active_view<> live, vector_view<const float> x,
+// Throws shape_error when sizes do not fit or a listed row is not there; else fills y with 0.
+inline void check_rows(extents shape, active_view<> rows, vector_view<const float> x,
                        vector_view<float> y) {
   check_vectors(shape, x, y);
-  require<shape_error>(live.count == 0 || live.index[live.count - 1] < shape.outputs,
+  require<shape_error>(rows.count == 0 || rows.index[rows.count - 1] < shape.outputs,
                        "multiply_rows: W has ", shape.outputs, " rows, row ",
-                       live.count == 0 ? 0 : live.index[live.count - 1], " was asked for");
+                       rows.count == 0 ? 0 : rows.index[rows.count - 1], " was asked for");
   std::fill(y.begin(), y.end(), 0.0f);
 }
 
@@ -40,22 +40,22 @@ inline void check_rows(extents shape, active_view<> live, vector_view<const floa
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// y[r] = row r of W [outputs, inputs] · x [inputs] for the rows listed in `live` (its values are not
-// looked at), 0 for the others. Throws shape_error when sizes do not fit or a row is not there. Waits;
-// allocates nothing.
+// y[r] = row r of W [outputs, inputs] · x [inputs] for the rows listed in `rows` (its values are
+// not looked at), 0 for the others. Throws shape_error when sizes do not fit or a row is not there.
+// Waits; allocates nothing.
 template <host_executor E, detail::row_view V>
-void multiply_rows(E& exec, const V& w, active_view<> live,
+void multiply_rows(E& exec, const V& w, active_view<> rows,
                    std::type_identity_t<vector_view<const float>> x,
                    std::type_identity_t<vector_view<float>> y) {
-  detail::check_rows(w.shape, live, x, y);
-  detail::listed_rows_product<typename V::value_type>(
-      detail::ref(exec), w, vector_view<const std::uint32_t>(live.index, live.count), x, y);
+  detail::check_rows(w.shape, rows, x, y);
+  detail::listed_rows_product<typename V::element>(
+      detail::ref(exec), w, vector_view<const std::uint32_t>(rows.index, rows.count), x, y);
 }
 template <host_executor E, detail::row_view V>
-void multiply_rows(E& exec, const V& w, const active_set<>& live,
+void multiply_rows(E& exec, const V& w, const active_set<>& rows,
                    std::type_identity_t<vector_view<const float>> x,
                    std::type_identity_t<vector_view<float>> y) {
-  multiply_rows(exec, w, live.view(), x, y);
+  multiply_rows(exec, w, rows.view(), x, y);
 }
 
 // The rows that `keep` keeps of scores: y [tokens, outputs], scores [tokens, outputs], x [tokens,

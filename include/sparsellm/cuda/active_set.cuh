@@ -17,22 +17,27 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// A device's own: owns room for the channels of one input vector; made once, reused for every
+// token.
 template <>
 class active_set<device_space> {
  public:
   using space = device_space;
 
-  // Room for `channels`. Throws shape_error for more than 31-bit indices reach.
+  // Room for `channels` channels. Allocates in stream order. Throws shape_error for more than 2^31
+  // - 1, device_error when there is not that much memory.
   active_set(cuda::executor& exec, std::size_t channels)
       : index_(exec.stream(), channels), value_(exec.stream(), channels), count_(exec.stream(), 1) {
     require<shape_error>(channels <= 0x7fffffffu, "active_set: at most 2^31 - 1 channels, got ",
                          channels);
   }
+  // How many channels it has room for, and what products read of it; the count is not waited for.
   [[nodiscard]] std::size_t capacity() const noexcept { return index_.size(); }
   [[nodiscard]] active_view<device_space> view() const noexcept {
     return {index_.data(), value_.data(), count_.data()};
   }
-  // For sparsifiers of your own, in stream order.
+  // For sparsifiers of your own, which write in stream order: indices and activations [capacity],
+  // and the count [1].
   [[nodiscard]] std::uint32_t* index_storage() noexcept { return index_.data(); }
   [[nodiscard]] float* value_storage() noexcept { return value_.data(); }
   [[nodiscard]] std::uint32_t* count_storage() noexcept { return count_.data(); }

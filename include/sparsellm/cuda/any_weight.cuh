@@ -39,7 +39,7 @@ void visit(format_list<F...>, const any_view<device_space>& w, const Body& body)
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// Copies the weight to the device, in stream order.
+// A copy of the weight on the device, in stream order. Allocates it.
 [[nodiscard]] inline basic_any_weight<device_space> to_device(executor& exec,
                                                               const any_weight& weight) {
   return {weight.format(), weight.shape(), to_device(exec, weight.storage_view())};
@@ -58,8 +58,8 @@ void run_multiply(cuda::executor& exec, const detail::any_view<device_space>& w,
                         [&](const auto& view) { run_multiply(exec, view, rest...); });
 }
 
-// multiply(), multiply_gated() and multiply_rows() as for weights whose format is known when they
-// are compiled, and with the same bits.
+// multiply(), multiply_gated() and multiply_rows() take, throw and do what they do for weights
+// whose format is known when they are compiled, and give the same bits.
 template <class... Rest>
 void multiply(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
   multiply(exec, w.view(), std::forward<Rest>(rest)...);
@@ -69,7 +69,7 @@ void multiply_gated(cuda::executor& exec, const basic_any_weight<device_space>& 
   detail::device::visit(detail::any_formats{}, w.view(),
                         [&](const auto& view) { multiply_gated(exec, view, rest...); });
 }
-// Throws value_error for layouts other than row_major.
+// Throws value_error, too, for layouts other than row_major.
 template <class... Rest>
 void multiply_rows(cuda::executor& exec, const basic_any_weight<device_space>& w, Rest&&... rest) {
   detail::device::visit(detail::any_formats{}, w.view(), [&](const auto& view) {

@@ -23,7 +23,8 @@
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// to = from, each number widened or rounded to the nearest. Throws shape_error when sizes differ.
+// to [rows, columns] = from, each number widened or rounded to the nearest, in stream order;
+// vectors are one row. Throws shape_error when sizes differ or are more than 2^31 - 1.
 template <class From, storage_scalar To>
 requires storage_scalar<std::remove_const_t<From>>
 void convert(executor& exec, matrix_view<From, device_space> from,

@@ -21,7 +21,8 @@
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// Throws shape_error when the sizes differ.
+// to [n] = from [n], to the device in stream order or to the host, which waits. Throws shape_error
+// when the sizes differ.
 template <class T>
 void copy(executor& exec, vector_view<const T> from, vector_view<T, device_space> to) {
   require<shape_error>(from.size() == to.size(), "cuda::copy: ", from.size(), " elements to ",
@@ -40,12 +41,14 @@ void copy(executor& exec, vector_view<const T, device_space> from, vector_view<T
   exec.wait();
 }
 
+// A copy of from [n] on the device, in stream order. Allocates it.
 template <class T>
 [[nodiscard]] device_buffer<T> to_device(executor& exec, vector_view<const T> from) {
   device_buffer<T> to(exec.stream(), from.size());
   copy(exec, from, to.view());
   return to;
 }
+// A copy of from [n] on the host. Waits; allocates it.
 template <class T>
 [[nodiscard]] buffer<T> to_host(executor& exec, const device_buffer<T>& from) {
   buffer<T> to(from.size());
@@ -53,7 +56,7 @@ template <class T>
   return to;
 }
 
-// W [outputs, inputs], packed, on the device.
+// A copy of a packed weight W [outputs, inputs] on the device, in stream order. Allocates it.
 template <packed_format F>
 [[nodiscard]] packed_matrix<F, device_space> to_device(executor& exec,
                                                        const packed_matrix<F>& weight) {

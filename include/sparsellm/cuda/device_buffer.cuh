@@ -67,7 +67,7 @@ class device_buffer {
 
 }  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // memory<T, device_space>: what packed_matrix and any_weight own there.
 template <class T>
@@ -75,4 +75,4 @@ struct memory_in<T, device_space> {
   using type = cuda::device_buffer<T>;
 };
 
-}  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -67,7 +67,7 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 template <detail::device::device_rows V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::rows_product<typename V::value_type>(exec, w, detail::device::section_list(s), x, y);
+  detail::device::rows_product<typename V::element>(exec, w, detail::device::section_list(s), x, y);
 }
 template <detail::device::device_channels V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,

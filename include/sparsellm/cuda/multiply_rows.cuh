@@ -40,7 +40,7 @@ void multiply_rows(cuda::executor& exec, const V& w,
   require<shape_error>(scores.rows() == y.rows() && scores.cols() == y.cols(),
                        "multiply_rows: scores of ", y.rows(), "x", y.cols(), " expected, got ",
                        scores.rows(), "x", scores.cols());
-  detail::device::kept_rows_product<typename V::value_type>(exec, w, scores, keep, x, y);
+  detail::device::kept_rows_product<typename V::element>(exec, w, scores, keep, x, y);
 }
 template <detail::device::device_rows V, pointwise_sparsifier Keep>
 void multiply_rows(cuda::executor& exec, const V& w,

@@ -31,7 +31,8 @@
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// The mean score of each channel over the rows of scores [rows, channels].
+// The mean score of each channel over the rows of scores [rows, channels]: [channels], in double
+// and in stream order. Allocates it. Throws shape_error for more than 2^31 - 1 rows or channels.
 [[nodiscard]] inline device_buffer<double> mean_scores(
     executor& exec, matrix_view<const float, device_space> scores) {
   require<shape_error>(scores.rows() <= 0x7fffffffu && scores.cols() <= 0x7fffffffu,
@@ -48,7 +49,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
   return mean;
 }
 
-// As global_shuffle() of the host. Waits. Throws value_error for m = 0 and for NaN.
+// As global_shuffle() of the host, of mean [channels] on the device. Waits; allocates. Throws
+// value_error for m = 0 and for NaN, shape_error for more than 2^31 - 1 channels.
 [[nodiscard]] inline channel_order global_shuffle(executor& exec,
                                                   vector_view<const double, device_space> mean,
                                                   std::size_t m,
@@ -93,7 +95,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 }
 
 // As block_shuffle() of the host, of scores [rows, channels] on the device; go_on is asked on the
-// host. Waits.
+// host. Waits; allocates. Throws as that does, and shape_error for blocks of more than 32,768
+// channels.
 template <std::predicate<double> GoOn = detail::to_the_end>
 [[nodiscard]] channel_order block_shuffle(executor& exec, nm_pattern p,
                                                  matrix_view<const float, device_space> scores,

@@ -26,7 +26,8 @@
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// |w| · scale[channel], scale [inputs] on the device; null is 1. Magnitude, Wanda, E-Sparse.
+// |w| · scale[channel], scale [inputs] on the device and borrowed; null is 1. Magnitude, Wanda and
+// E-Sparse, as sparsellm::scaled_magnitude on the host.
 struct scaled_magnitude {
   const float* scale = nullptr;
   __device__ float operator()(float w, std::size_t, std::size_t channel) const noexcept {
@@ -34,8 +35,8 @@ struct scaled_magnitude {
   }
 };
 
-// RIA's, of its factors on the device: 1 / Σ|W| of rows [outputs] and of columns [inputs], and the
-// norms to the power a [inputs].
+// RIA from its factors, which lie on the device and are borrowed: 1 / Σ|W| of rows [outputs] and of
+// columns [inputs], and the norms to the power a [inputs]. As sparsellm::ria on the host.
 struct ria_saliency {
   const float* row;
   const float* column;
@@ -47,10 +48,10 @@ struct ria_saliency {
   }
 };
 
-// weight_mask's words, on the device.
+// A weight_mask whose words lie on the device.
 class device_mask {
  public:
-  // Nothing kept. Throws shape_error for zero sizes.
+  // Nothing kept. Allocates in stream order; throws as device_buffer does.
   device_mask(executor& exec, extents shape)
       : shape_(shape), words_(exec.stream(), weight_mask::words_of(shape)) {
     check(cudaMemsetAsync(words_.data(), 0, words_.size() * sizeof(std::uint64_t), exec.stream()),
@@ -62,7 +63,7 @@ class device_mask {
   }
   [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
   [[nodiscard]] std::uint64_t* words() noexcept { return words_.data(); }
-  // Waits.
+  // A copy on the host. Waits; allocates it.
   [[nodiscard]] weight_mask on_host(executor& exec) const {
     weight_mask mask(shape_);
     copy(exec, words_.view(), vector_view<std::uint64_t>(mask.row(0), words_.size()));
@@ -74,6 +75,7 @@ class device_mask {
   device_buffer<std::uint64_t> words_;
 };
 
+// A copy of a mask on the device, in stream order. Allocates it.
 [[nodiscard]] inline device_mask to_device(executor& exec, const weight_mask& mask) {
   device_mask there(exec, mask.shape());
   const std::size_t words = weight_mask::words_of(mask.shape());

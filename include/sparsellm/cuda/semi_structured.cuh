@@ -37,17 +37,19 @@ inline void check_grid(extents e) {
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+// semi_structured on the device.
 template <class T>
 struct device_semi_structured {
-  using element = typename semi_structured<T>::element;
+  using metadata_element = typename semi_structured<T>::metadata_element;
 
   extents shape;
-  device_buffer<T> values;          // [outputs, inputs / 2]
-  device_buffer<element> metadata;  // [outputs, inputs / (4 · groups)], reordered
-  device_buffer<float> scales;      // [outputs] for levels, else empty
+  device_buffer<T> values;                   // [outputs, inputs / 2]
+  device_buffer<metadata_element> metadata;  // [outputs, inputs / (4 · groups)], reordered
+  device_buffer<float> scales;               // [outputs] for levels, else empty
 };
 
-// In stream order. Throws shape_error for shapes that the format does not take.
+// A packed weight in CUTLASS's order, bit for bit, in stream order. Allocates it. Throws
+// shape_error for shapes that semi_structured::check() refuses and for more than 65,535 outputs.
 template <class T>
 [[nodiscard]] device_semi_structured<T> to_semi_structured(
     executor& exec, const packed_matrix<n_of_m<T, 2, 4>, device_space>& packed) {
@@ -58,7 +60,7 @@ template <class T>
   const auto view = packed.view();
   const std::size_t columns = e.inputs / (4 * S::groups);
   device_semi_structured<T> out{e, exec.allocate<T>(e.outputs * e.inputs / 2),
-                                exec.allocate<typename S::element>(e.outputs * columns),
+                                exec.allocate<typename S::metadata_element>(e.outputs * columns),
                                 exec.allocate<float>(view.scales == nullptr ? 0 : e.outputs)};
   const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) /
                                         detail::device::metadata_threads),
@@ -74,8 +76,9 @@ template <class T>
   return out;
 }
 
-// The inverse. Waits. Throws shape_error when sizes do not fit, value_error for metadata that does
-// not name two channels in ascending order and for values that are NaN or infinite.
+// The inverse. Waits; allocates what it returns. Throws shape_error when sizes do not fit,
+// value_error for metadata that does not name two channels in ascending order and for values that
+// are NaN or infinite.
 template <class T>
 [[nodiscard]] packed_matrix<n_of_m<T, 2, 4>, device_space> from_semi_structured(
     executor& exec, const device_semi_structured<T>& s) {

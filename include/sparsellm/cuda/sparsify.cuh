@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// sparsify() on a device: one token's surviving channels, listed there. The k largest are in
+// sparsify() on a device: lists one token's active channels there. The k largest are in
 // cuda/top_k.cuh, which needs CUB.
 #pragma once
 
@@ -46,8 +46,8 @@ inline void scatter(cuda::executor& exec, active_view<device_space> active,
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// Writes the channels of x [inputs] that s keeps to `out`, ascending. Throws shape_error when `out`
-// has no room for them.
+// Writes the channels of x [inputs] that s keeps to `out`, ascending, in stream order; does not
+// wait. Throws shape_error when `out` has no room for x.
 template <pointwise_sparsifier S>
 void sparsify(cuda::executor& exec, const S& s, vector_view<const float, device_space> x,
               active_set<device_space>& out) {

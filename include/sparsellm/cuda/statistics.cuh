@@ -45,9 +45,10 @@ inline void check_rows(const char* what, matrix_view<const float, device_space> 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// histogram's counts.
+// What histogram counts.
 class device_histogram {
  public:
+  // Nothing counted. Allocates; waits.
   explicit device_histogram(executor& exec)
       : bins_(exec.stream(), histogram::bin_count), apart_(exec.stream(), 2) {
     buffer<histogram::bin> blank(histogram::bin_count, histogram::bin{});
@@ -56,8 +57,8 @@ class device_histogram {
           "cuda::device_histogram");
     exec.wait();  // for what is copied from here
   }
-  // x [rows, channels], times scale [channels] when there is one. Throws shape_error for another
-  // scale.
+  // Counts x [rows, channels], times scale [channels] when there is one, in stream order. Throws
+  // shape_error for a scale of another size.
   void observe(executor& exec, matrix_view<const float, device_space> x,
                vector_view<const float, device_space> scale = {}) {
     detail::device::check_rows("cuda::device_histogram", x, x.cols());
@@ -85,9 +86,10 @@ class device_histogram {
   device_buffer<unsigned long long> apart_;  // zeros, non-finite values
 };
 
-// channel_stats' sums.
+// What channel_stats sums.
 class device_channel_stats {
  public:
+  // Nothing summed. Allocates; waits. Throws as channel_stats does.
   device_channel_stats(executor& exec, std::size_t channels, float firing_threshold = 0.0f)
       : sums_(exec.stream(), channels), firing_threshold_(firing_threshold) {
     (void)channel_stats(channels, firing_threshold);  // refuses what it refuses
@@ -95,7 +97,7 @@ class device_channel_stats {
     copy(exec, vector_view<const channel_stats::sums>(blank.data(), channels), sums_.view());
     exec.wait();
   }
-  // x [rows, channels]. Throws shape_error for other rows.
+  // Counts x [rows, channels], in stream order. Throws shape_error for another number of channels.
   void observe(executor& exec, matrix_view<const float, device_space> x) {
     detail::device::check_rows("cuda::device_channel_stats", x, sums_.size());
     detail::device::channel_stats_kernel<<<detail::device::blocks_for(x.cols()),
@@ -105,7 +107,7 @@ class device_channel_stats {
     check(cudaGetLastError(), "cuda::device_channel_stats: launch");
     rows_ += x.rows();
   }
-  // Waits.
+  // The host's observer of what was summed. Waits; allocates it.
   [[nodiscard]] channel_stats on_host(executor& exec) const {
     const buffer<channel_stats::sums> sums = to_host(exec, sums_);
     return {vector_view<const channel_stats::sums>(sums.data(), sums.size()), rows_,
@@ -118,9 +120,10 @@ class device_channel_stats {
   std::uint64_t rows_ = 0;
 };
 
-// entropy's counts, in the bins of an observer of the host.
+// What entropy counts, in the bins of an observer of the host.
 class device_entropy {
  public:
+  // Nothing counted. Allocates; waits.
   device_entropy(executor& exec, const entropy& bins)
       : bins_(bins.options().bins),
         absolute_(bins.options().of == entropy_options::values::absolute),
@@ -133,7 +136,7 @@ class device_entropy {
           "cuda::device_entropy");
     exec.wait();
   }
-  // x [rows, channels]. Throws shape_error for other rows.
+  // Counts x [rows, channels], in stream order. Throws shape_error for another number of channels.
   void observe(executor& exec, matrix_view<const float, device_space> x) {
     detail::device::check_rows("cuda::device_entropy", x, ranges_.size());
     detail::device::entropy_kernel<<<detail::device::blocks_for(x.cols()),

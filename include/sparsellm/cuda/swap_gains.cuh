@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// permute/swap_gains.hpp on the device: which exchanges it takes is, to the last one, what the host
-// takes. The map of gains and the sorting are the device's; the host walks the sorted list.
+// permute/swap_gains.hpp on the device. It makes exactly the exchanges that the host makes. The
+// device computes the map of gains and sorts it; the host goes through the sorted list.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -33,8 +33,9 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 class device_swap_gains {
  public:
-  // channels [places]: columns of scores [rows, channels], p.m neighbours a group, the last group
-  // may be short. Throws shape_error for more places than a map of 2^30 gains has.
+  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m
+  // neighbouring places are a group; the last one may be shorter. Throws shape_error for more than
+  // 32,768 places, whose map has 2^30 gains.
   device_swap_gains(cuda::executor& exec, nm_pattern p,
                     matrix_view<const float, device_space> scores,
                     vector_view<const std::uint32_t> channels)
@@ -75,7 +76,7 @@ class device_swap_gains {
 
   [[nodiscard]] const std::vector<std::uint32_t>& channels() const noexcept { return channel_; }
 
-  // What all groups keep, over all rows.
+  // The sum of the scores that all groups keep, over all rows.
   [[nodiscard]] double kept() const noexcept {
     double sum = 0;
     for (const double k : kept_) sum += k;

@@ -26,7 +26,8 @@
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// Throws shape_error when `out` has no room for x.
+// Writes the min(k, inputs) channels of x [inputs] with the largest scores to `out`, ascending, in
+// stream order; does not wait. Throws shape_error when `out` has no room for x.
 template <activation_score Score>
 void sparsify(cuda::executor& exec, const sparsifier<Score, top_k>& s,
               vector_view<const float, device_space> x, active_set<device_space>& out) {

@@ -20,8 +20,8 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/executor_ref.hpp"
 #include "sparsellm/cpu/multiply_gated.hpp"
-#include "sparsellm/cpu/multiply_part.hpp"
 #include "sparsellm/cpu/multiply_rows.hpp"
+#include "sparsellm/cpu/multiply_slice.hpp"
 #include "sparsellm/cpu/products/selection.hpp"
 #include "sparsellm/cpu/run_multiply.hpp"
 #include "sparsellm/model/any_format.hpp"
@@ -53,7 +53,7 @@ template <class Fill>
     return *static_cast<const Fill*>(body);
 }
 
-// Of Fill, one that makes floats, levels or both.
+// The rows that `fill` makes: floats, levels or both.
 template <class Fill>
 [[nodiscard]] row_source source_of(const Fill& fill) noexcept {
   row_source rows{forget(fill), nullptr, nullptr};
@@ -109,7 +109,8 @@ template <class = void>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns its bytes in the memory of a space; any_weight is the host's.
+// A packed weight W [outputs, inputs] of a format in the list of model/weight_format.hpp. Owns its
+// bytes in the memory of a space; any_weight is the host's. Moves, does not copy.
 template <class Space>
 class basic_any_weight {
  public:
@@ -128,7 +129,7 @@ class basic_any_weight {
   // fill(r, out [inputs]) makes row r, as pack() describes, and quantised elements round it to the
   // nearest levels; fill(r, quantized_row&) gives levels that are kept bit for bit. Throws as
   // pack() and pack_levels() do, and value_error for a quantised row_major, which there is not.
-  // Returns when the weight is packed.
+  // Allocates the weight, and each thread as many rows as pack() does. Returns when it is packed.
   template <host_executor E, class Fill>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    const Fill& fill)
@@ -173,20 +174,20 @@ class basic_any_weight {
                          {mask.row(0), mask.row_words()});
   }
 
-  // What it was made as.
+  // What it was made as, and its outputs and inputs.
   [[nodiscard]] weight_format format() const noexcept { return format_->format; }
   [[nodiscard]] element_kind element() const noexcept { return format_->format.element; }
   [[nodiscard]] layout_kind layout() const noexcept { return format_->format.layout; }
   [[nodiscard]] extents shape() const noexcept { return shape_; }
-  // Of the weight, without what kernels may read behind it.
+  // How many bytes the weight is, without its slack.
   [[nodiscard]] std::size_t bytes() const noexcept {
     return format_->bytes(shape_) - format_->slack_bytes;
   }
-  // All bytes, what kernels may read behind the last value included.
+  // All bytes, the slack included.
   [[nodiscard]] vector_view<const std::byte, Space> storage_view() const noexcept {
     return {storage_.data(), storage_.size()};
   }
-  // What multiply() and its kin look at; borrows the weight.
+  // What products take; borrows the weight.
   [[nodiscard]] detail::any_view<Space> view() const noexcept {
     return {format_, storage_.data(), shape_};
   }
@@ -241,8 +242,8 @@ inline void unpack(const any_weight& w, matrix_view<float> out) {
   for (std::size_t r = 0; r < out.rows(); ++r) unpack_row(w, r, out.row(r));
 }
 
-// multiply(), multiply_gated() and multiply_part() as for weights whose format is known when they are
-// compiled, and with the same bits.
+// multiply(), multiply_gated() and multiply_slice() take, throw and allocate what they do for
+// weights whose format is known when they are compiled, and give the same bits.
 template <host_executor E, class... Rest>
 void multiply(E& exec, const any_weight& w, Rest&&... rest) {
   multiply(exec, w.view(), std::forward<Rest>(rest)...);
@@ -252,20 +253,21 @@ void multiply_gated(E& exec, const any_weight& w, Rest&&... rest) {
   multiply_gated(exec, w.view(), std::forward<Rest>(rest)...);
 }
 template <host_executor E, class... Rest>
-void multiply_part(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
-  multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
+void multiply_slice(E& exec, const any_weight& w, output_range slice, Rest&&... rest) {
+  multiply_slice(exec, w.view(), slice, std::forward<Rest>(rest)...);
 }
-// The rows of a row_major weight that `live` lists. Throws value_error for other layouts.
+// As multiply_rows() of a list of rows: y [outputs], x [inputs]. Throws value_error for layouts
+// other than row_major.
 template <host_executor E>
-void multiply_rows(E& exec, const any_weight& w, active_view<> live, vector_view<const float> x,
+void multiply_rows(E& exec, const any_weight& w, active_view<> rows, vector_view<const float> x,
                    vector_view<float> y) {
   const detail::any_view<host_space> v = w.view();
   require<value_error>(v.functions->rows != nullptr,
                        "multiply_rows: a row_major weight expected, got ",
                        detail::describe(w.format()));
-  detail::check_rows(v.shape, live, x, y);
+  detail::check_rows(v.shape, rows, x, y);
   v.functions->rows(detail::ref(exec), v.storage, v.shape,
-                    vector_view<const std::uint32_t>(live.index, live.count), x, y);
+                    vector_view<const std::uint32_t>(rows.index, rows.count), x, y);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

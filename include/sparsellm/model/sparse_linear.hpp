@@ -28,6 +28,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// A linear layer y = W · x of one or several stacked projections, each of which skips channels.
 // Owns its weight, thresholds and scale; moves, does not copy.
 class sparse_linear {
  public:
@@ -53,7 +54,8 @@ class sparse_linear {
   sparse_linear(sparse_linear&& other) noexcept = default;
   sparse_linear& operator=(sparse_linear&& other) noexcept = default;
 
-  // Of the weight, and how many projections are stacked into it.
+  // The weight's shape [outputs, inputs], size, layout and element, and how many projections are
+  // stacked into it.
   [[nodiscard]] extents shape() const noexcept { return weight_.shape(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes(); }
   [[nodiscard]] layout_kind layout() const noexcept { return weight_.layout(); }
@@ -80,18 +82,20 @@ class sparse_linear {
     for (auto& s : sections_) s.keep.score.scale = scale_.empty() ? nullptr : scale_.data();
   }
   [[nodiscard]] const std::vector<float>& scale() const noexcept { return scale_; }
-  // Instead of thresholds: the k channels of largest score, for each token.
+  // Instead of thresholds: every token keeps the k channels of largest score. set_thresholds()
+  // undoes it.
   void set_top_k(std::size_t k) { top_k_ = k; }
   [[nodiscard]] std::optional<std::size_t> top_k() const noexcept { return top_k_; }
 
   // y [outputs] = W · x [inputs], every channel. The matrix forms take a batch: x [tokens, inputs],
-  // y [tokens, outputs]. All throw shape_error when sizes do not fit, and return when y is there.
+  // y [tokens, outputs]. All products of a layer throw shape_error when sizes do not fit, wait, and
+  // allocate nothing once the executor's memory has grown, unless they say so.
   template <host_executor E, class X, class Y>
   void dense(E& exec, const X& x, Y&& y) const {
     multiply(exec, weight_, x, std::forward<Y>(y));
   }
-  // The channels that their projection keeps. With top-k an active set is allocated for each token, and a batch multiplies the others as
-  // zero.
+  // y = W · x for the channels that each projection keeps of x, the others skipped. With top-k
+  // every token allocates an active set, and a batch multiplies the other channels as zero.
   template <host_executor E>
   void sparse(E& exec, vector_view<const float> x, vector_view<float> y) const {
     if (top_k_.has_value())
@@ -99,7 +103,7 @@ class sparse_linear {
     else
       multiply(exec, weight_, sections(), x, y);
   }
-  // x is a residual stream that RMSNorm still has to pass. Throws value_error with top-k.
+  // The same for x that RMSNorm still has to pass (`normalised`). Throws value_error with top-k.
   template <host_executor E>
   void sparse(E& exec, const normalised& x, vector_view<float> y) const {
     require<value_error>(!top_k_.has_value(), "sparse_linear: top-k takes x normalised already");
@@ -111,31 +115,32 @@ class sparse_linear {
     const vector_view<float> zeroed = exec.activations(x.rows() * x.cols());
     const sparsifier s = largest();
     exec.parallel_for(x.rows(), [&](std::size_t t) {
-      active_set live(x.cols());
-      list_active(s, x.row(t), live);
-      detail::scatter_range(live.view(), 0, x.cols(), zeroed.data() + t * x.cols());
+      active_set kept(x.cols());
+      list_active(s, x.row(t), kept);
+      detail::scatter_range(kept.view(), 0, x.cols(), zeroed.data() + t * x.cols());
     });
     multiply(exec, weight_, matrix_view<const float>(zeroed.data(), x.rows(), x.cols()), y);
   }
-  // The channels are listed already.
+  // y [outputs] = W · x, whose channels are listed already: what the thresholds say is not asked.
   template <host_executor E>
   void active(E& exec, active_view<> x, vector_view<float> y) const {
     multiply(exec, weight_, x, y);
   }
   // Gate stacked on up: h [hidden] = silu(gate · x) ∘ (up · x), each what it keeps of x (floats or
-  // `normalised`), and `live` what `next` keeps of h. Throws value_error with top-k.
+  // `normalised`), and `next_active` what `next` keeps of h. Throws value_error with top-k, and
+  // as multiply_gated() does.
   template <host_executor E, class X, class Next>
   void gated(E& exec, const X& x, vector_view<float> h, const Next& next,
-             active_set<>& live) const {
+             active_set<>& next_active) const {
     require<value_error>(!top_k_.has_value(), "sparse_linear: a gated pass takes thresholds");
-    multiply_gated(exec, weight_, sections(), x, h, next, live);
+    multiply_gated(exec, weight_, sections(), x, h, next, next_active);
   }
 
-  // The outputs of each projection and what they keep; borrows the layer.
+  // Each projection's outputs and its sparsifier. Borrows the layer.
   [[nodiscard]] stacked<threshold_sparsifier> sections() const noexcept {
     return {sections_.data(), sections_.size()};
   }
-  // The sparsifier of a stack of one.
+  // The first projection's sparsifier: the layer's, where nothing is stacked. Borrows the layer.
   [[nodiscard]] const threshold_sparsifier& keep() const noexcept { return sections_[0].keep; }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What multiply() and its kin check before they run, and what they say.
+// What multiply() and the products beside it check before they run, and what they say.
 #pragma once
 
 #include <concepts>

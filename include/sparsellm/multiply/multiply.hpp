@@ -30,8 +30,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// One token whose channels are listed already. Throws shape_error when sizes do not fit or a channel
-// is not there.
+// y [outputs] for one token whose channels are listed already. Throws shape_error when sizes do not
+// fit or, on the host, a listed channel is not there.
 template <executor E, detail::weight_view W>
 void multiply(E& exec, const W& w, active_view<typename W::space> active,
               std::type_identity_t<output_vector<E>> y) {
@@ -47,9 +47,9 @@ void multiply(E& exec, const W& w, const active_set<typename W::space>& active,
   multiply(exec, w, active.view(), y);
 }
 
-// One token, the channels that a sparsifier keeps, or those that each section's does: the decision is
-// taken where the weight would be read. Throws shape_error when sizes do not fit or sections do not
-// tile the outputs.
+// y [outputs] for one token x [inputs], with the channels that a sparsifier keeps, or for each
+// section those that its own keeps. Throws shape_error when sizes do not fit, x and y overlap, or
+// sections do not cover the outputs.
 template <executor E, detail::weight_view W, class S>
 requires detail::fused_sparsifier<S>
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
@@ -61,7 +61,7 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
   }
 }
 
-// One token that RMSNorm still has to pass: normalised, compared and compacted in one pass.
+// The same for x that RMSNorm still has to pass: normalised, compared and compacted in one pass.
 template <host_executor E, detail::weight_view W, class S>
 void multiply(E& exec, const W& w, const S& s, const normalised& x,
               std::type_identity_t<output_vector<E>> y) {
@@ -72,7 +72,8 @@ void multiply(E& exec, const W& w, const S& s, const normalised& x,
   }
 }
 
-// One token, any sparsifier, by way of an active set that the caller owns and makes once.
+// One token, any sparsifier, by way of an active set that the caller owns and makes once. Throws
+// shape_error when sizes do not fit, x and y overlap, or the set has no room for x.
 template <executor E, detail::weight_view W, class S>
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
               std::type_identity_t<output_vector<E>> y, active_set<typename E::space>& active) {
@@ -97,8 +98,9 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
   }
 }
 
-// A batch, each token its own channels. Throws shape_error when sizes do not fit or sections do not
-// tile the outputs.
+// A batch: Y [tokens, outputs] from X [tokens, inputs], each token with the channels that are kept
+// of it. Throws shape_error when sizes do not fit, X and Y overlap, or sections do not cover the
+// outputs.
 template <executor E, detail::weight_view W, class S>
 requires(!detail::weight_view<S>)
 void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix<E>> x,
@@ -126,7 +128,7 @@ void multiply(E& exec, const W& w, const A& active, Y&& y) {
                     w.shape.inputs, [&](auto, auto ys) { multiply(exec, w, active, ys); });
 }
 
-// Dense: one token or a batch.
+// Dense: every channel of one token or a batch. Throws as the forms with a sparsifier.
 template <executor E, detail::weight_view W, class X, class Y>
 requires(!detail::is_active<X>)
 void multiply(E& exec, const W& w, X&& x, Y&& y) {

@@ -19,8 +19,8 @@
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // y [outputs] = W [outputs, inputs] · x [inputs], only the channels that s keeps. When `magnitudes`
-// is given it receives |W| · |s(x)|, what error bounds are relative to.
-// Throws shape_error when the sizes do not fit.
+// [outputs] is given it receives |W| · |s(x)|, what error bounds are relative to. Runs on the
+// calling thread; allocates a row and an active set. Throws shape_error when the sizes do not fit.
 template <packed_format F, activation_sparsifier S>
 void reference_multiply(const packed_matrix<F>& w, const S& s, vector_view<const float> x,
                         vector_view<double> y, vector_view<double> magnitudes = {}) {

@@ -34,12 +34,12 @@ struct summation_parts {
 
 // Powers of two, so that two and four threads share them evenly. Few enough that adding them costs
 // nothing beside reading the weights; eight is also what keeps a dot product's error bound at an
-// eighth of a single chain's. The length is a multiple of `unit`: 16, or the channels that a
-// quantised block holds.
+// eighth of a single chain's. The length of a part is a multiple of `multiple` channels: 16,
+// or as many as a quantised block has.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr summation_parts summation_of(
-    std::size_t inputs, std::size_t unit = 16) noexcept {
+    std::size_t inputs, std::size_t multiple = 16) noexcept {
   const std::size_t count = inputs >= 2048 ? most_parts : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
-  const std::size_t length = ((inputs + count - 1) / count + unit - 1) / unit * unit;
+  const std::size_t length = ((inputs + count - 1) / count + multiple - 1) / multiple * multiple;
   return {inputs, count, length};
 }
 

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Per-channel statistics of activations, in one pass: norms, minimum, maximum, firing rate. Five
-// words a channel. Sums are kept in double.
+// Statistics of each channel of activations, in one pass: norms, minimum, maximum, firing rate.
+// They take 32 bytes per channel; sums are kept in double.
 #pragma once
 
 #include <cmath>
@@ -18,10 +18,11 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Models observer.
+// Norms, range and firing rate of each channel. Models observer.
 class channel_stats {
  public:
-  // Of one channel over the rows seen.
+  // What is kept of one channel over the rows seen: the sums of |x| and of x², the range, and in
+  // how many rows it fired.
   struct sums {
     double sum_abs = 0, sum_squares = 0;
     float min = std::numeric_limits<float>::infinity();
@@ -29,8 +30,8 @@ class channel_stats {
     std::uint64_t fired = 0;
   };
 
-  // A channel fires in a row when |x| > firing_threshold.
-  // Throws shape_error for no channels, value_error for a negative or NaN threshold.
+  // A channel fires in a row when |x| > firing_threshold. Allocates. Throws shape_error for no
+  // channels, value_error for a negative or NaN threshold.
   explicit channel_stats(std::size_t channels, float firing_threshold = 0.0f)
       : firing_threshold_(firing_threshold) {
     require<shape_error>(channels != 0, "channel_stats: at least 1 channel expected, got 0");
@@ -40,14 +41,15 @@ class channel_stats {
     channels_ = buffer<sums>(channels, sums{});
   }
 
-  // What was summed elsewhere, on a device: sums [channels] over `rows`. Throws as above.
+  // Statistics that were summed elsewhere, on a device for instance: sums [channels] over `rows`
+  // rows. Allocates and throws as above.
   channel_stats(vector_view<const sums> channels, std::uint64_t rows, float firing_threshold)
       : channel_stats(channels.size(), firing_threshold) {
     for (std::size_t c = 0; c < channels.size(); ++c) channels_[c] = channels[c];
     rows_ = rows;
   }
 
-  // row x [channels]. Throws shape_error for another length.
+  // Adds one row x [channels]. Throws shape_error for another length. Allocates nothing.
   void observe(vector_view<const float> row) {
     require<shape_error>(row.size() == channels(), "channel_stats: rows of ", channels(),
                          " channels expected, got ", row.size());
@@ -63,7 +65,8 @@ class channel_stats {
     ++rows_;
   }
 
-  // Throws shape_error or value_error when the other counts something else.
+  // As if the other's rows had been observed here. Throws shape_error for another number of
+  // channels, value_error for another firing threshold.
   void merge(const channel_stats& other) {
     require<shape_error>(other.channels() == channels(), "channel_stats: merging ", channels(),
                          " channels with ", other.channels());

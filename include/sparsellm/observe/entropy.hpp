@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The information entropy of each channel's activations (E-Sparse, arXiv 2310.15929, section 3):
-// the range is cut into bins, H = −Σ p log p over the shares of tokens that fall into each. The
-// second pass over the same rows: channel_stats of the first gives the ranges. One counter a bin
-// and channel.
+// the range is cut into bins, and H = −Σ p log p over the shares p of tokens that fall into each.
+// It needs a second pass over the same rows: channel_stats of the first pass give the ranges. Every
+// bin of every channel has a 32-bit counter.
 #pragma once
 
 #include <cmath>
@@ -26,7 +26,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // scored by entropy plus norm; docs/esparse.md says what the others cost.
 struct entropy_options {
   enum class logarithm { natural, base2 };  // nats or bits
-  enum class range { channel, tensor };     // bins span each channel's own values, or everybody's
+  enum class range { channel, tensor };     // bins cover a channel's own values, or all channels'
   enum class values { with_sign, absolute };
 
   std::size_t bins = 100;
@@ -35,7 +35,7 @@ struct entropy_options {
   values of = values::with_sign;
 };
 
-// Models observer.
+// The entropy of each channel. Models observer.
 class entropy {
  public:
   // A value falls into the bin floor((x - low) · bins_per_unit), or the nearest there is.
@@ -44,7 +44,8 @@ class entropy {
   };
 
   // `ranges` has seen the rows that observe() will; a value outside them counts in the nearest bin.
-  // Throws value_error for fewer than 2 bins, and when the ranges saw no rows or infinities.
+  // Allocates. Throws value_error for fewer than 2 bins, when the ranges have seen no rows, and
+  // when they have seen infinities.
   explicit entropy(const channel_stats& ranges, entropy_options how = {}) : how_(how) {
     require<value_error>(how.bins >= 2, "entropy: at least 2 bins expected, got ", how.bins);
     require<value_error>(ranges.rows() != 0, "entropy: the ranges have seen no rows");
@@ -63,7 +64,7 @@ class entropy {
     counts_ = buffer<std::uint32_t>(channels() * how.bins, 0u);
   }
 
-  // row x [channels]. Throws shape_error for another length.
+  // Counts one row x [channels]. Throws shape_error for another length. Allocates nothing.
   void observe(vector_view<const float> row) {
     require<shape_error>(row.size() == channels(), "entropy: rows of ", channels(),
                          " channels expected, got ", row.size());
@@ -82,8 +83,9 @@ class entropy {
     ++rows_;
   }
 
-  // What was counted elsewhere, on a device: counts [channels][bins] of `rows` rows, with values
-  // that are NaN or infinite in no bin. Throws shape_error for another size.
+  // Adds what was counted elsewhere, on a device for instance: counts [channels][bins] of `rows`
+  // rows, of which `non_finite` values were NaN or infinite and are in no bin. Throws shape_error
+  // for another size.
   void merge(vector_view<const std::uint32_t> counts, std::uint64_t rows,
              std::uint64_t non_finite) {
     require<shape_error>(counts.size() == counts_.size(), "entropy: ", counts_.size(),
@@ -93,7 +95,8 @@ class entropy {
     non_finite_ += non_finite;
   }
 
-  // Throws shape_error or value_error when the other counts something else.
+  // As if the other's rows had been observed here. Throws shape_error for other channels or bins,
+  // value_error for other values or ranges.
   void merge(const entropy& other) {
     require<shape_error>(other.channels() == channels() && other.how_.bins == how_.bins,
                          "entropy: merging ", channels(), " channels of ", how_.bins, " bins with ",
@@ -115,11 +118,11 @@ class entropy {
   [[nodiscard]] vector_view<const bin_range> ranges() const noexcept {
     return {ranges_.data(), ranges_.size()};
   }
-  // How many were seen.
+  // How many rows were seen.
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
 
-  // H of channel c, at least 0; 0 for a channel that never changes. Throws value_error when nothing
-  // was seen, or NaN and infinities were.
+  // H of channel c in nats or bits, as options().unit says, at least 0; 0 for a channel that never
+  // changes. Throws value_error when no rows were seen, or NaN or infinities were.
   [[nodiscard]] double value(std::size_t c) const {
     require<value_error>(rows_ != 0, "entropy: no rows were observed");
     require<value_error>(non_finite_ == 0, "entropy: ", non_finite_,
@@ -129,8 +132,8 @@ class entropy {
       const double p = static_cast<double>(counts_[c * how_.bins + b]) / static_cast<double>(rows_);
       if (p > 0) sum -= p * std::log(p);
     }
-    constexpr double nats_a_bit = 0.693147180559945309417;
-    if (how_.unit == entropy_options::logarithm::base2) sum /= nats_a_bit;
+    constexpr double nats_per_bit = 0.693147180559945309417;
+    if (how_.unit == entropy_options::logarithm::base2) sum /= nats_per_bit;
     return sum < 0 ? 0 : sum;
   }
 

@@ -21,7 +21,7 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Models observer.
+// A histogram of |x|. Models observer.
 class histogram {
  public:
   static constexpr std::size_t bin_count = std::size_t{64} << 10;
@@ -50,7 +50,8 @@ class histogram {
   histogram(histogram&&) noexcept = default;
   histogram& operator=(histogram&&) noexcept = default;
 
-  // NaN and infinities are counted apart, see non_finite(); they belong to no bin.
+  // Counts every value of a row of any length. NaN and infinities are counted apart, see
+  // non_finite(); they belong to no bin.
   void observe(vector_view<const float> row) noexcept {
     for (const float x : row) add(x, 1);
   }
@@ -74,7 +75,8 @@ class histogram {
     non_finite_ += other.non_finite_;
   }
 
-  // What was counted elsewhere, on a device: bins [bin_count].
+  // Adds what was counted elsewhere, on a device for instance: bins [bin_count]. Throws shape_error
+  // for another number of bins.
   void merge(vector_view<const bin> bins, std::uint64_t zeros, std::uint64_t non_finite) {
     require<shape_error>(bins.size() == bin_count, "histogram: ", bin_count, " bins expected, got ",
                          bins.size());

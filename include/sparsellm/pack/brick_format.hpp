@@ -22,7 +22,7 @@ struct brick_format {
   using element = T;
   static constexpr layout_kind layout = Layout;
   static constexpr std::string_view name = sparsellm::name(Layout);
-  static constexpr std::size_t row_block = brick_outputs;
+  static constexpr std::size_t rows_at_once = brick_outputs;
   static constexpr std::size_t slack_bytes = 0;
 
   template <class Space>

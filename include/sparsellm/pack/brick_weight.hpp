@@ -41,7 +41,7 @@ template <storage_scalar T>
 // data + s · strip_stride + c · channel_stride. Both strides in elements.
 template <storage_scalar T>
 struct brick_weight {
-  using value_type = T;
+  using element = T;
   const T* data;
   extents shape;
   std::size_t strip_stride;
@@ -58,6 +58,6 @@ struct brick_weight {
 
 // A view of one, of either layout.
 template <class V>
-concept brick_view = std::derived_from<V, brick_weight<typename V::value_type>>;
+concept brick_view = std::derived_from<V, brick_weight<typename V::element>>;
 
 }  // namespace sparsellm::inline v0::detail

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // N:M weights to skip channels in: for each input channel a mask over the outputs and the values it
-// keeps. True N:M (groups along the inputs, as for n_of_m) and skipped activations at once: a live
-// channel is one contiguous run of about N/M of its values and a bit an output, a skipped one is
-// memory not read. Byte diagrams: docs/formats.md.
+// keeps. Groups lie along the inputs, as for n_of_m, and channels can be skipped as well: an active
+// channel is read as one contiguous run, one bit for each output and about N/M of its values; a
+// skipped one is not read. Byte diagrams: docs/formats.md.
 #pragma once
 
 #include <algorithm>
@@ -30,18 +30,19 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half, bfloat16 or std::int8_t. Of every M channels each output keeps N.
+// A format: of every M channels each output keeps N. T: float, half, bfloat16, or std::int8_t for
+// levels from -127 to 127 with one scale per output. As packed_format says, all rows in one call.
 template <sparse_element T, std::size_t N, std::size_t M>
 struct channel_bitmap {
-  static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
+  static_assert(N >= 1 && N < M && M <= detail::longest_group, "N:M: 1 <= N < M <= 32");
   static constexpr nm_pattern pattern{N, M};
   static constexpr bool has_scales = std::same_as<T, std::int8_t>;
 
   using element = T;
   static constexpr layout_kind layout = layout_kind::channel_bitmap;
   static constexpr std::string_view name = sparsellm::name(layout);
-  // Channels are as long as all rows together make them: rows are packed all at once.
-  static constexpr std::size_t row_block = static_cast<std::size_t>(-1);
+  // How long a channel is depends on all rows: they are packed in one call.
+  static constexpr std::size_t rows_at_once = static_cast<std::size_t>(-1);
   static constexpr std::size_t slack_bytes = 64;
 
   // What products take.
@@ -71,7 +72,7 @@ struct channel_bitmap {
     pack_rows(storage, e, first, rows, {nullptr, first});
   }
   static void pack_rows(std::byte* storage, extents e, std::size_t, matrix_view<const float> rows,
-                        detail::kept_rows keep) noexcept {
+                        detail::kept_bits keep) noexcept {
     weight_mask kept(e);
     for (std::size_t r = 0; r < e.outputs; ++r)
       for (std::size_t c = 0; c < e.inputs; c += M)

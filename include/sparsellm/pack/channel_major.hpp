@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The layout to skip channels in: W [inputs][outputs / 32][32]. A channel is one contiguous run of
-// outputs · sizeof(T) bytes, so a skipped channel is memory not read. Outputs are padded to 32.
+// outputs · sizeof(T) bytes, and a skipped channel is not read. Outputs are padded to 32.
 // Quantised elements: pack/quantized.hpp.
 #pragma once
 
@@ -14,7 +14,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half, bfloat16, or a quantised element such as q4_1.
+// A format: channels one after the other, all outputs of each. T: float, half, bfloat16, or a
+// quantised element such as q4_1.
 template <class T>
 struct channel_major {
   static_assert(storage_scalar<T>,

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which of two layouts a weight should be packed in: panel reads everything at full
-// speed, channel_major reads the live channels at a share of it that depends on how long a
+// speed, channel_major reads the active channels at a share of it that depends on how long a
 // channel's contiguous run is.
 #pragma once
 
@@ -18,9 +18,10 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Bytes a second that channel_major reads of live channels, relative to a panel's stream, by the
-// length of a channel's run. Measured on Zen 4 with 2 threads, 50 % skipped at random, and rounded
-// down, so that a wrong choice is the dense one; script/bench measures it again.
+// How many bytes per second channel_major reads of active channels, as a share of a panel's stream,
+// in [0, 1), for channels of `run_bytes` contiguous bytes. Measured on Zen 4 with 2 threads, 50 %
+// skipped at random, and rounded down, so that a wrong choice is the dense one; script/bench
+// measures it again.
 [[nodiscard]] inline double channel_efficiency(std::size_t run_bytes, bool quantized) noexcept {
   // A block's scales are read whatever is skipped in it, and channels are padded to fours: the
   // length of a run hardly matters beside that.
@@ -39,8 +40,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   return measured[sizeof measured / sizeof measured[0] - 1].efficiency;
 }
 
-// panel or channel_major for a weight of this storage. `sparsity`: the share of channels expected
-// to be skipped. Throws value_error for a sparsity outside [0, 1).
+// panel or channel_major, whichever is faster for a weight of this shape and element. `sparsity`:
+// the share of channels expected to be skipped. Throws value_error for a sparsity outside [0, 1).
 [[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element, double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);

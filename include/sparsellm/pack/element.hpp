@@ -40,15 +40,23 @@ using q8_0 = quantized<8>;
 using q4_0 = quantized<4>;
 using q4_1 = quantized<4, 32, quantization::affine>;
 
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail {
+
 // Whether T is `quantized<…>`.
 template <class T>
 inline constexpr bool is_quantized_element = false;
 template <int Bits, std::size_t BlockChannels, quantization Kind>
 inline constexpr bool is_quantized_element<quantized<Bits, BlockChannels, Kind>> = true;
 
+}  // namespace sparsellm::inline v0::detail
+
+namespace sparsellm::inline v0 {
+
 // `quantized` of any bits, blocks and kind.
 template <class T>
-concept quantized_element = is_quantized_element<T>;
+concept quantized_element = detail::is_quantized_element<T>;
 
 // What the kept values of an N:M weight are stored as: a storage_scalar, or std::int8_t for levels
 // from -127 to 127 with one scale per output.

@@ -22,11 +22,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline constexpr std::size_t packed_alignment = 64;
 
 // Semantics: storage holds bytes(e) bytes, and kernels may read slack_bytes behind them.
-// pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight, a
-// multiple of row_block (or up to the last row; a row_block beyond the outputs wants all rows at
-// once), and the padding that belongs to them; after all rows are written every byte is.
-// unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that the element
-// holds. stores(w) says whether a weight fits the format.
+// pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight and
+// the padding that belongs to them; `first` is a multiple of rows_at_once, and rows_at_once rows
+// are given, or those up to the last. A rows_at_once beyond the outputs asks for all rows in one
+// call. After all rows are written every byte is. unpack_row(view, r, out [inputs]) gives back what
+// was stored: the nearest number that the element holds. stores(w) says whether a weight fits the
+// format.
 template <class F>
 concept packed_format =
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&
@@ -36,7 +37,7 @@ concept packed_format =
       typename F::element;
       { F::layout } -> std::convertible_to<layout_kind>;
       { F::name } -> std::convertible_to<std::string_view>;
-      { F::row_block } -> std::convertible_to<std::size_t>;
+      { F::rows_at_once } -> std::convertible_to<std::size_t>;
       { F::slack_bytes } -> std::convertible_to<std::size_t>;
       { F::bytes(e) } noexcept -> std::same_as<std::size_t>;
       { F::stores(w) } noexcept -> std::same_as<bool>;

@@ -35,12 +35,12 @@ template <sparse_element T, std::size_t N, std::size_t M>
 [[nodiscard]] kept_values<T> kept_of(const packed_matrix<n_of_m<T, N, M>>& packed) {
   const auto v = packed.view();
   kept_values<T> out{weight_mask(v.shape), {}, {}};
-  out.values.reserve(v.shape.outputs * v.row_values * v.cells());
+  out.values.reserve(v.shape.outputs * v.values_per_output * v.cells());
   for (std::size_t r = 0; r < v.shape.outputs; ++r) {
-    const std::size_t strip = r / detail::nm_strip_outputs, row = r % detail::nm_strip_outputs;
+    const std::size_t strip = r / detail::nm_strip_outputs, in_strip = r % detail::nm_strip_outputs;
     for (std::size_t b = 0; b < v.cells(); ++b) {
-      const T* value = v.values(strip, b) + row * v.row_values;
-      for (std::uint64_t bits = v.masks(strip, b)[row]; bits != 0; bits &= bits - 1, ++value) {
+      const T* value = v.values(strip, b) + in_strip * v.values_per_output;
+      for (std::uint64_t bits = v.masks(strip, b)[in_strip]; bits != 0; bits &= bits - 1, ++value) {
         const std::size_t c = b * v.span + static_cast<std::size_t>(std::countr_zero(bits));
         if (c >= v.shape.inputs) continue;  // padding
         out.mask.keep(r, c);
@@ -60,9 +60,9 @@ template <class F>
   const extents e = kept.mask.shape();
   require<value_error>(kept.mask.follows(F::pattern), "pack_kept: the mask does not keep ",
                        F::pattern.n, " of every ", F::pattern.m);
-  const std::size_t row_values = F::pattern.kept(e.inputs);
-  require<shape_error>(kept.values.size() == e.outputs * row_values,
-                       "pack_kept: ", e.outputs * row_values, " values expected, got ",
+  const std::size_t values_per_output = F::pattern.kept(e.inputs);
+  require<shape_error>(kept.values.size() == e.outputs * values_per_output,
+                       "pack_kept: ", e.outputs * values_per_output, " values expected, got ",
                        kept.values.size());
   require<shape_error>(kept.scales.size() == (F::has_scales ? e.outputs : 0),
                        "pack_kept: ", F::has_scales ? e.outputs : 0, " scales expected, got ",
@@ -72,10 +72,11 @@ template <class F>
       require<value_error>(F::stores(widen(kept.values[i])), "pack_kept: value ", i, " is ",
                            widen(kept.values[i]), ", a finite number expected");
   packed_matrix<F> packed(e);
-  for (std::size_t r = 0; r < (e.outputs + detail::nm_strip_outputs - 1) / detail::nm_strip_outputs * detail::nm_strip_outputs; ++r) {
+  constexpr std::size_t strip = detail::nm_strip_outputs;
+  for (std::size_t r = 0; r < (e.outputs + strip - 1) / strip * strip; ++r) {
     const bool there = r < e.outputs;
-    const T* next = kept.values.data() + r * row_values;
-    F::write_row(
+    const T* next = kept.values.data() + r * values_per_output;
+    F::write_output(
         packed.storage(), e, r, F::has_scales && there ? kept.scales[r] : 0.0f,
         [&](std::size_t c, std::size_t n) {
           std::uint32_t bits = 0;
@@ -89,8 +90,9 @@ template <class F>
   return packed;
 }
 
-// compressed-tensors' sparse-24-bitmask and sparse-bitmask: bit c mod 8 of byte c / 8 of a row is
-// channel c, rows of (inputs + 7) / 8 bytes; its "compressed" are the values.
+// The bitmask of compressed-tensors' formats sparse-24-bitmask and sparse-bitmask:
+// [outputs][(inputs + 7) / 8] bytes, bit c mod 8 of byte c / 8 of a row is channel c. Their tensor
+// "compressed" holds what kept_values has as `values`. Allocates what it returns.
 [[nodiscard]] inline std::vector<std::uint8_t> to_bitmask(const weight_mask& mask) {
   const extents e = mask.shape();
   std::vector<std::uint8_t> bytes;
@@ -101,7 +103,9 @@ template <class F>
   return bytes;
 }
 
-// Throws shape_error for another number of bytes, value_error for bits after the last channel.
+// The inverse: the mask of a weight of shape e from bytes [outputs][(inputs + 7) / 8]. Throws
+// shape_error for another number of bytes, value_error for bits after the last channel. Allocates
+// what it returns.
 [[nodiscard]] inline weight_mask from_bitmask(extents e, vector_view<const std::uint8_t> bytes) {
   weight_mask mask(e);
   const std::size_t row = (e.inputs + 7) / 8;

@@ -13,11 +13,11 @@ namespace sparsellm::inline v0 {
 
 // Which layout, for engines that decide it when they run.
 enum class layout_kind {
-  panel,          // a strip of outputs after the other, all channels of each: one stream, dense
-  channel_major,  // a channel after the other, all outputs of each: a skipped channel is not read
-  row_major,      // an output after the other: a skipped output is not read
-  n_of_m,         // N:M, a strip of outputs after the other: one stream of what was kept
-  channel_bitmap  // N:M, a channel after the other: a skipped channel is not read
+  panel,          // strips one after the other, all channels of each: one stream, dense
+  channel_major,  // channels one after the other, all outputs of each: a skipped one is not read
+  row_major,      // outputs one after the other, all channels of each: a skipped one is not read
+  n_of_m,         // N:M, strips one after the other: one stream of what was kept
+  channel_bitmap  // N:M, channels one after the other: a skipped one is not read
 };
 
 // Whether weights of this layout keep N of every M.

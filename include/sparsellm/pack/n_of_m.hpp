@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // N:M sparse weights: of every M channels each output keeps N, whose values are stored behind a
-// mask of one bit a weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of dense 8-bit
-// ones (and one scale per output). Byte diagrams: docs/formats.md.
+// mask with one bit for each weight. 2:4 and 4:8 take 0.5625 of dense 16-bit weights, 0.625 of
+// dense 8-bit ones (and one scale per output). Byte diagrams: docs/formats.md.
 #pragma once
 
 #include <algorithm>
@@ -37,8 +37,8 @@ template <sparse_element T>
     return narrow<T>(w);
 }
 
-// Whether rows [first, ..) are those of a mask.
-struct kept_rows {
+// Which weights of the rows from `first` on are kept.
+struct kept_bits {
   const weight_mask* mask;  // null: the N largest magnitudes of every M, ties to the lowest channel
   std::size_t first;
 
@@ -60,21 +60,24 @@ struct kept_rows {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half, bfloat16 or std::int8_t. Of every M channels each output keeps N.
+// A format: of every M channels each output keeps N. T: float, half, bfloat16, or std::int8_t for
+// levels from -127 to 127 with one scale per output. As packed_format says, rows in strips of 8.
 template <sparse_element T, std::size_t N, std::size_t M>
 struct n_of_m {
-  static_assert(N >= 1 && N < M && M <= longest_group, "N:M: 1 <= N < M <= 32");
+  static_assert(N >= 1 && N < M && M <= detail::longest_group, "N:M: 1 <= N < M <= 32");
   static constexpr nm_pattern pattern{N, M};
   static constexpr bool has_scales = std::same_as<T, std::int8_t>;
 
   using element = T;
   static constexpr layout_kind layout = layout_kind::n_of_m;
   static constexpr std::string_view name = sparsellm::name(layout);
-  static constexpr std::size_t row_block = detail::nm_strip_outputs;
+  static constexpr std::size_t rows_at_once = detail::nm_strip_outputs;
   static constexpr std::size_t slack_bytes = 64;  // that kernels may read after the last value
 
+  // Channels of a cell; kept values of each output in a cell; kept values of every 8 lanes, 0 when
+  // they differ.
   static constexpr std::size_t span = detail::cell_lanes / M * M;
-  static constexpr std::size_t row_values = span / M * N;
+  static constexpr std::size_t values_per_output = span / M * N;
   static constexpr std::size_t eight_values = 8 % M == 0 ? 8 / M * N : 0;
 
   // What products take.
@@ -96,7 +99,7 @@ struct n_of_m {
   }
   template <class Space = host_space>
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
-    return {{storage, e, span, row_values, eight_values,
+    return {{storage, e, span, values_per_output, eight_values,
              has_scales ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
   }
 
@@ -107,27 +110,28 @@ struct n_of_m {
   }
   // What the mask keeps stays. The mask follows the pattern: the caller has checked.
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows, detail::kept_rows keep) noexcept {
+                        matrix_view<const float> rows, detail::kept_bits keep) noexcept {
     for (std::size_t r = 0; r < detail::nm_strip_outputs; ++r) {
       if (r >= rows.rows()) {  // pads the strip
-        write_row(
+        write_output(
             storage, e, first + r, 0.0f,
             [](std::size_t, std::size_t n) { return first_bits(std::min(N, n)); },
             [](std::size_t) { return T{}; });
         continue;
       }
       const float scale = has_scales ? scale_of(rows, r, keep) : 0.0f;
-      write_row(
+      write_output(
           storage, e, first + r, scale,
           [&](std::size_t c, std::size_t n) { return keep.group(r, c, n, N, &rows(r, c)); },
           [&](std::size_t c) { return detail::sparse_value<T>(rows(r, c), scale); });
     }
   }
-  // Row r from stored values, bit for bit: bits(c, n) says which of channels [c, c + n) are kept,
-  // value(c) is channel c's. scale is for levels.
+  // Writes output r of a weight of shape e, bit for bit: bits(c, n), n <= 32, says which of
+  // channels [c, c + n) are kept (bit i is channel c + i), value(c) is asked for those in ascending
+  // order. `scale` is stored for levels only. Checks nothing.
   template <class Bits, class Value>
-  static void write_row(std::byte* storage, extents e, std::size_t r, float scale, const Bits& bits,
-                        const Value& value) noexcept {
+  static void write_output(std::byte* storage, extents e, std::size_t r, float scale,
+                           const Bits& bits, const Value& value) noexcept {
     if constexpr (has_scales)
       std::memcpy(storage + scales_at(e) + r * sizeof(float), &scale, sizeof scale);
     const std::size_t in_strip = r % detail::nm_strip_outputs;
@@ -151,17 +155,18 @@ struct n_of_m {
         }
       }
       std::memcpy(cell + in_strip * sizeof mask, &mask, sizeof mask);
-      std::memcpy(cell + detail::nm_strip_outputs * sizeof mask + in_strip * row_values * sizeof(T), kept,
-                  row_values * sizeof(T));
+      std::memcpy(
+          cell + detail::nm_strip_outputs * sizeof mask + in_strip * values_per_output * sizeof(T),
+          kept, values_per_output * sizeof(T));
     }
   }
 
   // As packed_format says; what is not kept is 0.
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
-    const std::size_t strip = r / detail::nm_strip_outputs, row = r % detail::nm_strip_outputs;
+    const std::size_t strip = r / detail::nm_strip_outputs, in_strip = r % detail::nm_strip_outputs;
     for (std::size_t b = 0; b < v.cells(); ++b) {
-      const T* value = v.values(strip, b) + row * row_values;
-      const std::uint64_t bits = v.masks(strip, b)[row];
+      const T* value = v.values(strip, b) + in_strip * values_per_output;
+      const std::uint64_t bits = v.masks(strip, b)[in_strip];
       for (std::size_t l = 0; l < span && b * span + l < v.shape.inputs; ++l) {
         if (((bits >> l) & 1u) == 0) {
           out[b * span + l] = 0.0f;
@@ -176,7 +181,7 @@ struct n_of_m {
 
  private:
   static constexpr std::size_t cell_bytes =
-      detail::nm_strip_outputs * (sizeof(std::uint64_t) + row_values * sizeof(T));
+      detail::nm_strip_outputs * (sizeof(std::uint64_t) + values_per_output * sizeof(T));
 
   [[nodiscard]] static constexpr std::size_t strips(extents e) noexcept {
     return (e.outputs + detail::nm_strip_outputs - 1) / detail::nm_strip_outputs;
@@ -190,9 +195,9 @@ struct n_of_m {
   [[nodiscard]] static constexpr std::uint32_t first_bits(std::size_t n) noexcept {
     return static_cast<std::uint32_t>((std::uint64_t{1} << n) - 1);
   }
-  // The largest kept magnitude is 127 levels.
+  // The scale with which the largest kept magnitude of row r becomes level 127 or -127.
   [[nodiscard]] static float scale_of(matrix_view<const float> rows, std::size_t r,
-                                      detail::kept_rows keep) noexcept {
+                                      detail::kept_bits keep) noexcept {
     float most = 0;
     for (std::size_t c = 0; c < rows.cols(); c += M) {
       const std::size_t length = std::min(M, rows.cols() - c);

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What kernels know of an N:M weight: outputs in strips of 8, channels in spans that fill 64 lanes
-// with whole groups of M. A cell, one span of one strip, is 8 masks of 64 bits, then the kept values
-// of its 8 rows, each row's in ascending order of channels and equally many: every address is known
-// without counting bits.
+// with whole groups of M. A cell, one span of one strip, is 8 masks of 64 bits, one for each
+// output, then the kept values of the 8 outputs, each output's in ascending order of channels.
+// Every output has equally many in every cell, so that all addresses are known without counting
+// bits.
 #pragma once
 
 #include <concepts>
@@ -26,10 +27,10 @@ struct nm_weight {
 
   const std::byte* data;
   extents shape;
-  std::size_t span;          // channels of a cell: lanes [span, 64) hold nothing
-  std::size_t row_values;    // values of a row of a cell
-  std::size_t eight_values;  // of every 8 lanes; 0 when that differs
-  const float* scales;       // [strips · 8] for levels, else null
+  std::size_t span;               // channels of a cell: lanes [span, 64) hold nothing
+  std::size_t values_per_output;  // kept values of each output in a cell
+  std::size_t eight_values;       // kept values of every 8 lanes; 0 when they differ
+  const float* scales;            // [strips · 8] for levels, else null
 
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t strips() const noexcept {
     return (shape.outputs + nm_strip_outputs - 1) / nm_strip_outputs;
@@ -38,7 +39,7 @@ struct nm_weight {
     return (shape.inputs + span - 1) / span;
   }
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t cell_bytes() const noexcept {
-    return nm_strip_outputs * (sizeof(std::uint64_t) + row_values * sizeof(T));
+    return nm_strip_outputs * (sizeof(std::uint64_t) + values_per_output * sizeof(T));
   }
   // [8]: bit l of a mask is lane l, channel cell · span + l.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const std::uint64_t* masks(
@@ -46,7 +47,7 @@ struct nm_weight {
     return reinterpret_cast<const std::uint64_t*>(data +
                                                   (strip * cells() + cell) * cell_bytes());
   }
-  // [8][row_values]; kernels may read up to 64 bytes more.
+  // [8][values_per_output]; kernels may read up to 64 bytes more.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const T* values(std::size_t strip,
                                                               std::size_t cell) const noexcept {
     return reinterpret_cast<const T*>(masks(strip, cell) + nm_strip_outputs);

@@ -20,19 +20,20 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Rows from fill(r, out [inputs]), in blocks, on the executor's threads: check(r, row) of each,
-// then write(first, rows). E has parallel_for() and concurrency().
+// Makes the rows of a weight strip by strip (F::rows_at_once rows), on the executor's threads:
+// fill(r, out [inputs]) and check(r, row) for each row, then write(first, rows) for the strip.
+// Every task allocates a strip of floats. E has parallel_for() and concurrency().
 template <packed_format F, class E, class Fill, class Check, class Write>
-void in_row_blocks(E& exec, extents shape, const Fill& fill, const Check& check,
-                   const Write& write) {
-  const std::size_t row_block = std::min<std::size_t>(F::row_block, shape.outputs);
-  const std::size_t blocks = (shape.outputs + row_block - 1) / row_block;
-  const std::size_t tasks = std::min<std::size_t>(blocks, exec.concurrency());
+void fill_strips(E& exec, extents shape, const Fill& fill, const Check& check,
+                 const Write& write) {
+  const std::size_t rows_at_once = std::min<std::size_t>(F::rows_at_once, shape.outputs);
+  const std::size_t strips = (shape.outputs + rows_at_once - 1) / rows_at_once;
+  const std::size_t tasks = std::min<std::size_t>(strips, exec.concurrency());
   exec.parallel_for(tasks, [&](std::size_t task) {
-    buffer<float> rows(row_block * shape.inputs);
-    for (std::size_t b = blocks * task / tasks; b < blocks * (task + 1) / tasks; ++b) {
-      const std::size_t first = b * row_block;
-      const std::size_t count = std::min<std::size_t>(row_block, shape.outputs - first);
+    buffer<float> rows(rows_at_once * shape.inputs);
+    for (std::size_t s = strips * task / tasks; s < strips * (task + 1) / tasks; ++s) {
+      const std::size_t first = s * rows_at_once;
+      const std::size_t count = std::min<std::size_t>(rows_at_once, shape.outputs - first);
       for (std::size_t r = 0; r < count; ++r) {
         const vector_view<float> row(rows.data() + r * shape.inputs, shape.inputs);
         fill(first + r, row);
@@ -54,7 +55,7 @@ void check_weight(const char* what, std::size_t r, std::size_t c, float w) {
 // pack() into storage_bytes<F>(shape) bytes.
 template <packed_format F, class E, class Fill>
 void pack_into(E& exec, extents shape, std::byte* storage, const Fill& fill) {
-  in_row_blocks<F>(
+  fill_strips<F>(
       exec, shape, fill,
       [](std::size_t r, vector_view<float> row) {
         for (std::size_t c = 0; c < row.size(); ++c) check_weight<F>("pack", r, c, row[c]);
@@ -76,11 +77,11 @@ template <class U>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Packs rows that a function makes on demand: fill(r, out [inputs]) writes row r as float. At most
-// row_block rows a thread exist in float at any time. fill is called from the executor's threads.
-// Throws shape_error for zero sizes, value_error when a weight is NaN or infinite, or too large for
-// the element: a skipped channel must contribute exactly nothing, and infinity times zero is not
-// nothing. Returns when the weight is packed.
+// Packs rows that a function makes on demand: fill(r, out [inputs]) writes row r as float, and is
+// called from the executor's threads. Each thread holds at most F::rows_at_once rows in float at
+// any time. Allocates those and what it returns. Throws shape_error for zero sizes, value_error
+// when a weight is NaN or infinite, or too large for the element: a skipped channel must contribute
+// exactly nothing, and infinity times zero is not nothing. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
 requires std::invocable<const Fill&, std::size_t, vector_view<float>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, extents shape, const Fill& fill) {
@@ -91,15 +92,15 @@ requires std::invocable<const Fill&, std::size_t, vector_view<float>>
 
 // Packs W [outputs, inputs] of any storage type:
 //   auto w = pack<channel_major<bfloat16>>(exec, weight);
-// Throws and returns as the other.
+// Throws, allocates and returns as the other.
 template <packed_format F, host_executor E, class U>
 requires storage_scalar<std::remove_const_t<U>>
 [[nodiscard]] packed_matrix<F> pack(E& exec, matrix_view<U> weight) {
   return pack<F>(exec, extents{weight.rows(), weight.cols()}, detail::rows_of(weight));
 }
 
-// The inverse: out [outputs, inputs], of each number what was stored. Throws shape_error for another
-// shape.
+// The inverse: out [outputs, inputs] = what was stored of each weight, 0 where nothing was kept.
+// Throws shape_error for another shape. Runs on the calling thread; allocates nothing.
 template <packed_format F>
 void unpack(const packed_matrix<F>& packed, matrix_view<float> out) {
   require<shape_error>(out.rows() == packed.shape().outputs && out.cols() == packed.shape().inputs,

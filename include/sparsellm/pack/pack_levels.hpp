@@ -27,16 +27,16 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // pack_levels() into storage_bytes<F>(shape) bytes. E has parallel_for() and concurrency().
 template <packed_format F, class E, class Fill>
 void levels_into(E& exec, extents shape, std::byte* storage, const Fill& fill) {
-  const std::size_t strips = (shape.outputs + F::row_block - 1) / F::row_block;
+  const std::size_t strips = (shape.outputs + F::rows_at_once - 1) / F::rows_at_once;
   const std::size_t tasks = std::min<std::size_t>(strips, exec.concurrency());
   const std::size_t blocks = F::blocks(shape);
   exec.parallel_for(tasks, [&](std::size_t task) {
     const quantized_row blank{std::vector<std::uint8_t>(shape.inputs), std::vector<half>(blocks),
                               std::vector<half>(blocks)};
-    std::vector<quantized_row> rows(F::row_block, blank);
+    std::vector<quantized_row> rows(F::rows_at_once, blank);
     for (std::size_t s = strips * task / tasks; s < strips * (task + 1) / tasks; ++s) {
-      const std::size_t first = s * F::row_block;
-      const std::size_t count = std::min<std::size_t>(F::row_block, shape.outputs - first);
+      const std::size_t first = s * F::rows_at_once;
+      const std::size_t count = std::min<std::size_t>(F::rows_at_once, shape.outputs - first);
       for (std::size_t r = 0; r < count; ++r) {
         fill(first + r, rows[r]);
         for (std::size_t b = 0; b < blocks; ++b)
@@ -75,10 +75,11 @@ template <quantized_element Q>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Packs rows that are quantised already, bit for bit: fill(r, row) sets the levels, scales and
-// minima of row r; `row` comes with their sizes. fill is called from the executor's threads.
-// Throws shape_error for zero sizes, value_error for scales or minima that are not finite and levels
-// that do not fit. Returns when the weight is packed.
+// Packs rows that are quantised already, bit for bit: fill(r, row) sets the levels [inputs], scales
+// [blocks] and minima [blocks] of row r; `row` has these sizes already. fill is called from the
+// executor's threads. Allocates what it returns, and each thread F::rows_at_once rows. Throws
+// shape_error for zero sizes, value_error for scales or minima that are not finite and levels that
+// do not fit. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
 requires(quantized_element<typename F::element>&&
              std::invocable<const Fill&, std::size_t, quantized_row&>)
@@ -92,7 +93,8 @@ requires(quantized_element<typename F::element>&&
 // has them; blocks may be a mapped file:
 //   auto w = pack<channel_major<q4_1>>(exec, blocks, {outputs, inputs});
 // Throws shape_error when inputs are no whole blocks or there are not as many bytes as the shape has,
-// value_error for scales that are not finite. Returns when the weight is packed.
+// value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns when
+// the weight is packed.
 template <packed_format F, host_executor E>
 requires quantized_element<typename F::element>
 [[nodiscard]] packed_matrix<F> pack(E& exec, vector_view<const std::byte> blocks, extents shape) {

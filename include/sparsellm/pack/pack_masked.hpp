@@ -30,7 +30,7 @@ void masked_into(E& exec, extents shape, std::byte* storage, const Fill& fill,
                        mask.shape().inputs);
   require<value_error>(mask.follows(F::pattern), "pack_masked: the mask does not keep ",
                        F::pattern.n, " of every ", F::pattern.m);
-  in_row_blocks<F>(
+  fill_strips<F>(
       exec, shape, fill,
       [&](std::size_t r, vector_view<float> row) {
         for (std::size_t c = 0; c < row.size(); ++c)
@@ -45,9 +45,11 @@ void masked_into(E& exec, extents shape, std::byte* storage, const Fill& fill,
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Packs the weights that a mask keeps; the others are not looked at. fill as pack() wants it.
-// Throws shape_error for a mask of another shape, value_error when it does not follow the format's
-// pattern or a kept weight is not finite as the element. Returns when the weight is packed.
+// Packs the weights of W [outputs, inputs] that a mask of that shape keeps; the others are not
+// looked at. fill as for pack(). Allocates what it returns, and each thread F::rows_at_once rows of
+// floats. Throws shape_error for a mask of another shape, value_error when it does not follow the
+// format's pattern or a kept weight is not finite as the element. Returns when the weight is
+// packed.
 template <packed_format F, host_executor E, class Fill>
 requires(is_pruned(F::layout) && std::invocable<const Fill&, std::size_t, vector_view<float>>)
 [[nodiscard]] packed_matrix<F> pack_masked(E& exec, extents shape, const Fill& fill,
@@ -57,7 +59,7 @@ requires(is_pruned(F::layout) && std::invocable<const Fill&, std::size_t, vector
   return packed;
 }
 
-// The same for W [outputs, inputs] of any storage type.
+// The same for W [outputs, inputs] in memory, of any storage type.
 template <packed_format F, host_executor E, class U>
 requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<U>>)
 [[nodiscard]] packed_matrix<F> pack_masked(E& exec, matrix_view<U> weight,

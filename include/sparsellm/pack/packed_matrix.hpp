@@ -18,8 +18,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Bytes of memory that a weight of this shape wants, what kernels may read behind the last value
-// included. Throws shape_error for zero sizes. Allocates nothing.
+// How many bytes of memory a weight of this shape needs, its slack included. Throws shape_error for
+// zero sizes. Allocates nothing.
 template <packed_format F>
 [[nodiscard]] std::size_t storage_bytes(extents shape) {
   require<shape_error>(shape.outputs != 0 && shape.inputs != 0,
@@ -68,13 +68,13 @@ class packed_matrix {
 
   // Outputs and inputs.
   [[nodiscard]] extents shape() const noexcept { return shape_; }
-  // Of the weight, without what kernels may read behind it.
+  // How many bytes the weight is, without its slack.
   [[nodiscard]] std::size_t bytes() const noexcept { return F::bytes(shape_); }
   [[nodiscard]] typename F::template view<Space> view() const noexcept {
     return F::template make_view<Space>(storage_.data(), shape_);
   }
   [[nodiscard]] std::byte* storage() noexcept { return storage_.data(); }
-  // All bytes, what kernels may read behind the last value included.
+  // All bytes, the slack included.
   [[nodiscard]] vector_view<const std::byte, Space> storage_view() const noexcept {
     return {storage_.data(), storage_.size()};
   }

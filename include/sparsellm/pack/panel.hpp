@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The dense layout: W [outputs / 32][inputs][32]. A product is one sequential stream a thread, the
-// fastest order there is when every channel is read. Outputs are padded to 32. Quantised elements:
-// pack/quantized.hpp.
+// The dense layout: W [outputs / 32][inputs][32]. In a product every thread reads one sequential
+// stream, the fastest order there is when every channel is read. Outputs are padded to 32.
+// Quantised elements: pack/quantized.hpp.
 #pragma once
 
 #include "sparsellm/core/config.hpp"
@@ -14,7 +14,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half, bfloat16, or a quantised element such as q4_1.
+// A format: strips one after the other, all channels of each. T: float, half, bfloat16, or a
+// quantised element such as q4_1.
 template <class T>
 struct panel {
   static_assert(storage_scalar<T>,

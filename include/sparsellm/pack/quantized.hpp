@@ -3,7 +3,7 @@
 //
 // Integer weights of 8 or 4 bits as panel and channel_major: blocks of input channels share a scale
 // (and, when affine, a minimum) per output, stored along the outputs. q8_0, q4_0 and q4_1 are GGUF's,
-// kept without loss and put in an order in which a skipped channel is memory not read.
+// kept without loss and put in an order in which skipped channels are not read.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// One row of a weight, quantised: w[c] = scale[c / block] · (level[c] − zero) + minimum[c / block].
+// One row of a weight, quantised, b = c / block_channels: w[c] = scale[b] · (level[c] − zero) +
+// minimum[b].
 struct quantized_row {
   std::vector<std::uint8_t> level;  // [inputs]
   std::vector<half> scale;          // [blocks]
@@ -73,7 +74,7 @@ struct quantized_format {
 
   static constexpr layout_kind layout = Layout;
   static constexpr std::string_view name = sparsellm::name(Layout);
-  static constexpr std::size_t row_block = strip_outputs<bits>;
+  static constexpr std::size_t rows_at_once = strip_outputs<bits>;
   static constexpr std::size_t slack_bytes = 0;
 
   template <class Space>
@@ -82,7 +83,7 @@ struct quantized_format {
     using space = Space;
   };
 
-  // Levels up to the largest half: scales and minima are halfs.
+  // Weights up to the largest half in magnitude: scales and minima are halfs.
   [[nodiscard]] SPARSELLM_HD static bool stores(float w) noexcept {
     return std::fabs(w) <= 65504.0f;
   }
@@ -120,7 +121,7 @@ struct quantized_format {
       }
   }
 
-  // Rows that are quantised already, kept as they are. Rows [first, first + rows.size()).
+  // Writes rows [first, first + count), which are quantised already and kept as they are.
   static void pack_levels(std::byte* storage, extents e, std::size_t first,
                           const std::vector<quantized_row>& rows, std::size_t count) noexcept {
     const strip_writer to(storage, e, first);

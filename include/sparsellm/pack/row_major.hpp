@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// W [outputs][inputs] as other libraries hand it over, no padding. Needs no repacking and reads
-// every byte; panel and channel_major are faster.
+// W [outputs][inputs] without padding, as other libraries hand it over. It needs no repacking, and
+// products read all of it; panel and channel_major are faster.
 #pragma once
 
 #include <concepts>
@@ -20,25 +20,25 @@ namespace sparsellm::inline v0::detail {
 // What kernels know of it: row o starts at data + o · inputs.
 template <storage_scalar T>
 struct row_weight {
-  using value_type = T;
+  using element = T;
   const T* data;
   extents shape;
 };
 
 template <class V>
-concept row_view = std::derived_from<V, row_weight<typename V::value_type>>;
+concept row_view = std::derived_from<V, row_weight<typename V::element>>;
 
 }  // namespace sparsellm::inline v0::detail
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// T: float, half or bfloat16.
+// A format: outputs one after the other, without padding. T: float, half or bfloat16.
 template <storage_scalar T>
 struct row_major {
   using element = T;
   static constexpr layout_kind layout = layout_kind::row_major;
   static constexpr std::string_view name = sparsellm::name(layout);
-  static constexpr std::size_t row_block = 1;
+  static constexpr std::size_t rows_at_once = 1;
   static constexpr std::size_t slack_bytes = 0;
 
   // What products take.

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // 2:4 weights as CUTLASS's sm80 kernels and PyTorch's SparseSemiStructuredTensor (CUTLASS backend)
-// keep them: the kept values, and metadata of four bits a group in the order that reorder_meta()
-// of CUTLASS's host_reorder.h puts them. 16-bit values have 16-bit metadata elements, 8-bit values
-// 32-bit ones.
+// keep them: the kept values, and metadata with four bits for each group, in the order that
+// reorder_meta() of CUTLASS's host_reorder.h gives them. 16-bit values have 16-bit metadata
+// elements, 8-bit values 32-bit ones.
 #pragma once
 
 #include <concepts>
@@ -23,22 +23,25 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// A 2:4 weight in their order. T: half, bfloat16 or std::int8_t.
+// A 2:4 weight in that order. T: half, bfloat16, or std::int8_t for levels.
 template <sparse_element T>
 requires(!std::same_as<T, float>) struct semi_structured {
-  using element = std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;
-  static constexpr std::size_t groups = sizeof(element) * 2;  // of four channels an element
+  using metadata_element =
+      std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;
+  // Groups of four channels that a metadata element describes.
+  static constexpr std::size_t groups = sizeof(metadata_element) * 2;
 
   extents shape;
-  std::vector<T> values;          // [outputs, inputs / 2]
-  std::vector<element> metadata;  // [outputs, inputs / (4 · groups)], reordered
-  std::vector<float> scales;      // [outputs] for levels, else empty
+  std::vector<T> values;                   // [outputs, inputs / 2]
+  std::vector<metadata_element> metadata;  // [outputs, inputs / (4 · groups)], reordered
+  std::vector<float> scales;               // [outputs] for levels, else empty
 
-  // Where metadata element `column` of row `row` stands: rows of 32 (16 for 32-bit elements) are
-  // dealt so that a warp loads whole words, 2 x 2 corners change places, columns go in pairs.
+  // Where metadata element `column` of row `row` of `rows` stands in `metadata`, as reorder_meta()
+  // puts it: the rows of every 32 (16 for 32-bit elements) are interleaved so that a warp loads
+  // whole words, each 2 x 2 tile is transposed, and columns are stored in pairs.
   [[nodiscard]] SPARSELLM_HD static constexpr std::size_t place(std::size_t row, std::size_t column,
                                                                 std::size_t rows) noexcept {
-    constexpr std::size_t group = sizeof(element) == 2 ? 32 : 16, deal = group / 8;
+    constexpr std::size_t group = sizeof(metadata_element) == 2 ? 32 : 16, deal = group / 8;
     std::size_t r = row / group * group + row % 8 * deal + row % group / 8, c = column;
     if (r % 2 == 0 && c % 2 == 1) {
       ++r;
@@ -49,7 +52,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
     }
     return c / 2 * rows * 2 + r * 2 + c % 2;
   }
-  // CUTLASS's own limits: whole groups of rows, pairs of metadata columns.
+  // Throws shape_error for shapes that CUTLASS does not take: outputs that are no multiple of 32,
+  // inputs that are no multiple of 8 · groups (two metadata columns), and 0 of either.
   static void check(extents e) {
     require<shape_error>(
         e.outputs % 32 == 0 && e.inputs % (8 * groups) == 0 && e.outputs != 0 && e.inputs != 0,
@@ -58,7 +62,8 @@ requires(!std::same_as<T, float>) struct semi_structured {
   }
 };
 
-// Throws shape_error for shapes that the format does not take.
+// A packed weight in that order, bit for bit. Allocates what it returns. Throws shape_error for
+// shapes that semi_structured::check() refuses.
 template <sparse_element T>
 [[nodiscard]] semi_structured<T> to_semi_structured(const packed_matrix<n_of_m<T, 2, 4>>& packed) {
   using S = semi_structured<T>;
@@ -70,7 +75,7 @@ template <sparse_element T>
   out.metadata.resize(e.outputs * columns);
   for (std::size_t r = 0; r < e.outputs; ++r)
     for (std::size_t column = 0; column < columns; ++column) {
-      typename S::element bits = 0;
+      typename S::metadata_element bits = 0;
       for (std::size_t g = 0; g < S::groups; ++g) {
         const std::size_t c = (column * S::groups + g) * 4;
         std::uint32_t indices = 0, shift = 0;  // the lower index in the low bits
@@ -79,16 +84,16 @@ template <sparse_element T>
             indices |= i << shift;
             shift += 2;
           }
-        bits = static_cast<typename S::element>(bits | static_cast<typename S::element>(indices)
-                                                           << (4 * g));
+        using element = typename S::metadata_element;
+        bits = static_cast<element>(bits | static_cast<element>(indices) << (4 * g));
       }
       out.metadata[S::place(r, column, e.outputs)] = bits;
     }
   return out;
 }
 
-// The inverse. Throws shape_error when sizes do not fit, value_error for metadata that does not
-// name two channels in ascending order.
+// The inverse, bit for bit. Allocates what it returns. Throws shape_error when sizes do not fit,
+// value_error for metadata that does not name two channels in ascending order.
 template <sparse_element T>
 [[nodiscard]] packed_matrix<n_of_m<T, 2, 4>> from_semi_structured(const semi_structured<T>& s) {
   using S = semi_structured<T>;

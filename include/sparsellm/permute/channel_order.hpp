@@ -29,9 +29,9 @@ class channel_order {
                            " holds channel ", at_[i], ", each of ", at_.size(),
                            " channels expected once");
       seen[at_[i]] = true;
-    // Every channel where it is.
     }
   }
+  // Every channel where it is: [channels].
   [[nodiscard]] static channel_order identity(std::size_t channels) {
     channel_order order;
     order.at_.resize(channels);

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // E-Sparse's global naive shuffle (arXiv 2310.15929, section 3): channels are sorted by their mean
-// score and dealt to the groups, so that those of like weight do not compete for the N places of
-// one group.
+// score and distributed over the groups, so that channels of similar scores do not compete for the
+// N places of one group.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +21,14 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Every round gives each group one channel: from the first group to the last, or back and forth
-// (RIA's).
+// How global_shuffle() gives sorted channels to the groups, one channel to each group in a round.
+// round_robin: every round goes from the first group to the last, as E-Sparse does
+// (arXiv 2310.15929). zigzag: every second round goes from the last group to the first, as RIA does
+// (ICLR 2024, "Plug-and-Play").
 enum class dealing { round_robin, zigzag };
 
-// The mean score of each channel over the rows of scores [rows, channels].
+// The mean score of each channel over the rows of scores [rows, channels]: [channels], in double.
+// NaN when there are no rows. Allocates what it returns.
 [[nodiscard]] inline std::vector<double> mean_scores(matrix_view<const float> scores) {
   std::vector<double> mean(scores.cols(), 0.0);
   for (std::size_t r = 0; r < scores.rows(); ++r)
@@ -35,7 +38,7 @@ enum class dealing { round_robin, zigzag };
 }
 
 // An order of the channels of mean [channels] in groups of m; the last group may be short. Equal
-// means keep their order. Throws value_error for m = 0 and for NaN.
+// means keep their order. Throws value_error for m = 0 and for NaN. Allocates what it returns.
 [[nodiscard]] inline channel_order global_shuffle(vector_view<const double> mean, std::size_t m,
                                                   dealing how = dealing::round_robin) {
   require<value_error>(m != 0, "global_shuffle: groups of at least 1 channel expected, got 0");

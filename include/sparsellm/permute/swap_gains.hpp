@@ -3,8 +3,9 @@
 //
 // What every exchange of two channels of a block would gain. For a row and a place i of a group,
 // let bar be the N-th largest score of the group's other channels and rest the sum of the N − 1
-// largest: with channel j in place of i the group keeps rest + max(bar, s_j). So a pair costs two
-// maxima a row, whatever N and M are, and rows are independent: the loop vectorises.
+// largest: with channel j in place of i the group keeps rest + max(bar, s_j). So the gain of a pair
+// takes two maxima in each row, whatever N and M are. Rows are independent, and the loop over them
+// vectorises.
 #pragma once
 
 #include <algorithm>
@@ -23,11 +24,14 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Of one block. Borrows the executor.
+// The gains of all exchanges inside one block of channels. Borrows the executor; waits; allocates a
+// map of gains [places][places] in double, and the scores of the block.
 template <host_executor E>
 class swap_gains {
  public:
-  // channels [places]: columns of scores, p.m neighbours a group, the last group may be short.
+  // channels [places]: which columns of scores [rows, channels] the block holds. Every p.m
+  // neighbouring places are a group; the last one may be shorter. scores are read here and not
+  // kept.
   swap_gains(E& exec, nm_pattern p, matrix_view<const float> scores,
              vector_view<const std::uint32_t> channels)
       : exec_(exec),
@@ -48,18 +52,18 @@ class swap_gains {
     refresh(all);
   }
 
-  // The channel at each place now.
+  // [places]: the channel at each place now.
   [[nodiscard]] const std::vector<std::uint32_t>& channels() const noexcept { return channel_; }
 
-  // What all groups keep, over all rows.
+  // The sum of the scores that all groups keep, over all rows.
   [[nodiscard]] double kept() const noexcept {
     double sum = 0;
     for (const double k : kept_) sum += k;
     return sum;
   }
 
-  // One round: exchanges that gain more than `least` of what is kept, best first, each group at
-  // most once. Returns false when there was none.
+  // One round: makes the exchanges that gain more than `least` times kept(), best first, each group
+  // at most once. Returns whether there was one.
   bool swap_best(double least) {
     struct exchange {
       double gain;
@@ -122,8 +126,8 @@ class swap_gains {
 
   // The group's scores in row r, largest first, and whose they are; of equals the earlier first.
   struct ranking {
-    std::array<float, longest_group> value;
-    std::array<std::uint8_t, longest_group> member;
+    std::array<float, detail::longest_group> value;
+    std::array<std::uint8_t, detail::longest_group> member;
   };
   void rank(std::size_t group, std::size_t r, ranking& out) noexcept {
     const std::size_t n = length(group);
@@ -155,7 +159,7 @@ class swap_gains {
   void refresh_group(std::size_t group) {
     const std::size_t n = length(group), top = std::min(pattern_.n, n);
     ranking ranked;
-    std::array<double, longest_group> rest{};
+    std::array<double, detail::longest_group> rest{};
     double kept = 0;
     for (std::size_t r = 0; r < rows_; ++r) {
       rank(group, r, ranked);

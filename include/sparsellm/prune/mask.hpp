@@ -18,18 +18,18 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// [outputs, inputs] bits, rows of whole 64-bit words, channel c of a row in bit c mod 64 of word
-// c / 64. Bits after the last channel are 0.
+// Which weights of W [outputs, inputs] are kept. A row is whole 64-bit words: channel c is bit c
+// mod 64 of word c / 64, and bits after the last channel are 0.
 class weight_mask {
  public:
   weight_mask() = default;
-  // Nothing kept. Throws shape_error for zero sizes.
+  // Nothing kept. Allocates. Throws shape_error for zero sizes.
   explicit weight_mask(extents shape) : shape_(shape) {
     require<shape_error>(shape.outputs != 0 && shape.inputs != 0, "weight_mask: at least 1x1, got ",
                          shape.outputs, "x", shape.inputs);
     words_ = buffer<std::uint64_t>(words_of(shape), 0u);
   }
-  // Of all rows, which follow one another.
+  // How many words all rows have together; they follow one another.
   [[nodiscard]] static constexpr std::size_t words_of(extents shape) noexcept {
     return shape.outputs * ((shape.inputs + 63) / 64);
   }
@@ -56,7 +56,7 @@ class weight_mask {
       n += static_cast<std::size_t>(std::popcount(row(r)[i]));
     return n;
   }
-  // Whether every group of every row keeps what the pattern says.
+  // Whether every group of every row keeps exactly N weights, or all of a group that has fewer.
   [[nodiscard]] bool follows(nm_pattern p) const noexcept {
     for (std::size_t r = 0; r < shape_.outputs; ++r)
       for (std::size_t first = 0; first < shape_.inputs; first += p.m) {
@@ -93,8 +93,9 @@ class weight_mask {
   return bits;
 }
 
-// The best N of every M channels of each row of scores [outputs, inputs]. Throws value_error for a
-// pattern that is none.
+// The mask that keeps the N largest of every M scores of each row of scores [outputs, inputs]; of
+// equal ones the lower channel. Waits; allocates what it returns. Throws value_error for a pattern
+// that is none, shape_error for zero sizes.
 template <host_executor E>
 [[nodiscard]] weight_mask best_of_groups(E& exec, nm_pattern p, matrix_view<const float> scores) {
   check(p);

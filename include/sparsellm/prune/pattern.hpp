@@ -17,7 +17,8 @@ struct nm_pattern {
   std::size_t m = 4;
   friend constexpr bool operator==(const nm_pattern&, const nm_pattern&) = default;
 
-  // The last group of a row may be short; it keeps what there is of N.
+  // How many groups `inputs` channels are, and how many weights each output keeps of them. The last
+  // group may be shorter than M; it keeps N weights, or all where it has fewer.
   [[nodiscard]] SPARSELLM_INLINE constexpr std::size_t groups(std::size_t inputs) const noexcept {
     return (inputs + m - 1) / m;
   }
@@ -27,17 +28,22 @@ struct nm_pattern {
   }
 };
 
-// The most channels that a group may have: M.
+}  // namespace sparsellm::inline v0
+
+namespace sparsellm::inline v0::detail {
+
+// The most channels that a group may have: the largest M.
 inline constexpr std::size_t longest_group = 32;
 
-}  // namespace sparsellm::inline v0
+}  // namespace sparsellm::inline v0::detail
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Throws value_error unless 1 <= N < M <= 32.
 inline void check(nm_pattern p) {
-  require<value_error>(p.n >= 1 && p.n < p.m && p.m <= longest_group,
-                       "N:M: 1 <= N < M <= ", longest_group, " expected, got ", p.n, ":", p.m);
+  require<value_error>(p.n >= 1 && p.n < p.m && p.m <= detail::longest_group,
+                       "N:M: 1 <= N < M <= ", detail::longest_group, " expected, got ", p.n, ":",
+                       p.m);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -16,9 +16,8 @@
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
-namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-namespace checks {
 // The sum over rows, added in order whatever the threads.
 template <class E, class OfRow>
 [[nodiscard]] double sum_rows(E& exec, std::size_t rows, const OfRow& of_row) {
@@ -28,26 +27,31 @@ template <class E, class OfRow>
   for (const double s : sums) total += s;
   return total;
 }
-}  // namespace checks
 
-// The sum of all scores [outputs, inputs].
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
+
+// The sum of all scores [outputs, inputs]; the same bits for every number of threads. Waits;
+// allocates a number per row.
 template <host_executor E>
 [[nodiscard]] double total_score(E& exec, matrix_view<const float> scores) {
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     double sum = 0;
     for (const float s : scores.row(r)) sum += static_cast<double>(s);
     return sum;
   });
 }
 
-// The sum of the scores that the mask keeps. Throws shape_error for another shape.
+// The sum of the scores [outputs, inputs] that the mask keeps; the same bits for every number of
+// threads. Waits; allocates a number per row. Throws shape_error for a mask of another shape.
 template <host_executor E>
 [[nodiscard]] double retained_score(E& exec, matrix_view<const float> scores,
                                     const weight_mask& mask) {
   require<shape_error>(mask.shape() == extents{scores.rows(), scores.cols()},
                        "retained_score: a mask of ", scores.rows(), "x", scores.cols(),
                        " expected, got ", mask.shape().outputs, "x", mask.shape().inputs);
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     double sum = 0;
     for (std::size_t c = 0; c < scores.cols(); ++c)
       if (mask.keeps(r, c)) sum += static_cast<double>(scores(r, c));
@@ -55,12 +59,14 @@ template <host_executor E>
   });
 }
 
-// The most that as many weights a row can keep when groups do not bind them.
+// The largest sum of scores [outputs, inputs] that a mask without groups can keep when each row
+// keeps as many weights as under the pattern. Waits; allocates. Throws value_error for a pattern
+// that is none.
 template <host_executor E>
 [[nodiscard]] double retained_without_groups(E& exec, nm_pattern p,
                                              matrix_view<const float> scores) {
   check(p);
-  return checks::sum_rows(exec, scores.rows(), [&](std::size_t r) {
+  return detail::sum_rows(exec, scores.rows(), [&](std::size_t r) {
     std::vector<float> row(scores.row(r).begin(), scores.row(r).end());
     const auto middle = row.begin() + static_cast<std::ptrdiff_t>(p.kept(row.size()));
     const auto larger = [](float a, float b) { return a > b; };
@@ -72,7 +78,8 @@ template <host_executor E>
   });
 }
 
-// Sums over weights may be added up: what a whole model retains.
+// What a weight's masks retain: all scores, those that the plain mask keeps, those kept after a
+// shuffle, and retained_without_groups(). Sums of several weights may be added, for a whole model.
 struct retention {
   double total = 0, plain = 0, shuffled = 0, without_groups = 0;
 

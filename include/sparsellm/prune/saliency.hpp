@@ -17,6 +17,17 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 
+namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
+
+// Throws value_error, whose text begins with `what`, for values that are NaN, infinite or negative.
+inline void check_channel_values(const char* what, vector_view<const double> values) {
+  for (std::size_t c = 0; c < values.size(); ++c)
+    require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",
+                         values[c], ", a finite number from 0 on expected");
+}
+
+}  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
+
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: s(w, row, channel) is the saliency of weight [row, channel], whose value is w: larger
@@ -36,49 +47,43 @@ struct scaled_magnitude {
 };
 static_assert(saliency<scaled_magnitude>);
 
-namespace checks {
-// Throws value_error, beginning with `what`, for values that are NaN, infinite or negative.
-inline void channel_values(const char* what, vector_view<const double> values) {
-  for (std::size_t c = 0; c < values.size(); ++c)
-    require<value_error>(is_finite(values[c]) && values[c] >= 0.0, what, " of channel ", c, " is ",
-                         values[c], ", a finite number from 0 on expected");
-}
-}  // namespace checks
-
-// Wanda's s_j = ‖X_j‖₂; norms [inputs]. Throws value_error for NaN, infinite or negative ones.
+// Wanda's s_j = ‖X_j‖₂ (arXiv 2306.11695, section 3): [inputs], from norms [inputs]. Allocates what
+// it returns. Throws value_error for norms that are NaN, infinite or negative.
 [[nodiscard]] inline std::vector<float> wanda_scale(vector_view<const double> norms) {
-  checks::channel_values("wanda_scale: the norm", norms);
+  detail::check_channel_values("wanda_scale: the norm", norms);
   return {norms.begin(), norms.end()};
 }
 
-// E-Sparse's s_j = H_j + alpha · ‖X_j‖₂; entropies and norms [inputs]. The sum is not scale-free:
-// with root mean squares in place of norms the entropy drowns them. Throws shape_error when the
-// sizes differ, value_error as wanda_scale() does.
+// E-Sparse's s_j = H_j + alpha · ‖X_j‖₂ (arXiv 2310.15929, section 3): [inputs], from entropies and
+// norms [inputs]. The sum depends on the scale of the norms: root mean squares in their place are
+// so small that the entropy alone decides. Allocates what it returns. Throws shape_error when the
+// sizes differ, value_error as wanda_scale() does and for such an alpha.
 [[nodiscard]] inline std::vector<float> e_sparse_scale(vector_view<const double> entropies,
                                                        vector_view<const double> norms,
                                                        double alpha = 1.0) {
   require<shape_error>(entropies.size() == norms.size(), "e_sparse_scale: ", entropies.size(),
                        " entropies and ", norms.size(), " norms");
   require<value_error>(is_finite(alpha) && alpha >= 0.0, "e_sparse_scale: alpha is ", alpha);
-  checks::channel_values("e_sparse_scale: the entropy", entropies);
-  checks::channel_values("e_sparse_scale: the norm", norms);
+  detail::check_channel_values("e_sparse_scale: the entropy", entropies);
+  detail::check_channel_values("e_sparse_scale: the norm", norms);
   std::vector<float> scale(norms.size());
   for (std::size_t c = 0; c < scale.size(); ++c)
     scale[c] = static_cast<float>(entropies[c] + alpha * norms[c]);
   return scale;
 }
 
-// (|w| / Σ_i |W_ij| + |w| / Σ_j |W_ij|) · ‖X_j‖₂^a, a = 0.5. Owns its sums: copy it by reference.
+// RIA: (|w| / Σ_i |W_ij| + |w| / Σ_j |W_ij|) · ‖X_j‖₂^a, a = 0.5 (ICLR 2024, "Plug-and-Play"). Owns
+// the sums of rows and columns, so pass it by reference.
 class ria {
  public:
-  // weight [outputs, inputs], norms [inputs]. Throws as wanda_scale() does, shape_error when the
-  // sizes differ.
+  // weight [outputs, inputs], norms [inputs]. Waits; allocates. Throws as wanda_scale() does, and
+  // shape_error when the sizes differ.
   template <host_executor E>
   ria(E& exec, matrix_view<const float> weight, vector_view<const double> norms, double a = 0.5)
       : row_(weight.rows(), 0.0f), column_(weight.cols(), 0.0f), norm_(weight.cols()) {
     require<shape_error>(norms.size() == weight.cols(), "ria: ", weight.cols(),
                          " norms expected, got ", norms.size());
-    checks::channel_values("ria: the norm", norms);
+    detail::check_channel_values("ria: the norm", norms);
     for (std::size_t c = 0; c < norm_.size(); ++c)
       norm_[c] = static_cast<float>(std::pow(norms[c], a));
     exec.parallel_for(weight.rows(), [&](std::size_t r) {
@@ -106,8 +111,9 @@ class ria {
 };
 static_assert(saliency<ria>);
 
-// scores [rows, channels] of a weight: what masks and shuffles look at. Throws value_error for a
-// score that is NaN, infinite or negative, shape_error when the sizes differ.
+// scores [outputs, inputs] = the saliency of each weight [outputs, inputs]: what masks and shuffles
+// look at. Waits; allocates nothing. Throws value_error for a score that is NaN, infinite or
+// negative, shape_error when the sizes differ.
 template <host_executor E, saliency S>
 void score_weights(E& exec, matrix_view<const float> weight, const S& s,
                    matrix_view<float> scores) {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The channels that survived: ascending indices and their activations, compacted. A device's own
-// active_set is in cuda/active_set.cuh.
+// The channels that a sparsifier keeps: ascending indices and their activations, compacted. A
+// device's own active_set is in cuda/active_set.cuh.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ struct active_view<host_space> {
   std::size_t count = 0;
 };
 
-// The same on a device, the count included: nobody waits to learn it.
+// The same on a device. The count lies there too, so that nobody waits for it.
 template <>
 struct active_view<device_space> {
   const std::uint32_t* index = nullptr;
@@ -39,8 +39,9 @@ struct active_view<device_space> {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Owns room for one input vector; made once, reused for every token. active_set live(inputs) is the
-// host's; active_set live(exec, inputs) that of the executor's space.
+// Owns room for the channels of one input vector; made once, reused for every token.
+// `active_set active(inputs)` makes the host's, `active_set active(exec, inputs)` that of the
+// executor's space.
 template <class Space = host_space>
 class active_set;
 
@@ -49,7 +50,7 @@ class active_set<host_space> {
  public:
   using space = host_space;
 
-  // Room for `channels`. Throws shape_error for more than 32-bit indices reach.
+  // Room for `channels` channels. Allocates. Throws shape_error for more than 2^32 - 1.
   explicit active_set(std::size_t channels)
       : channels_(channels), index_(channels + slack), value_(channels + slack) {
     require<shape_error>(channels <= 0xffffffffu, "active_set: at most 2^32 - 1 channels, got ",
@@ -58,9 +59,9 @@ class active_set<host_space> {
   template <class E>
   active_set(E&, std::size_t channels) : active_set(channels) {}
 
-  // Channels it has room for.
+  // How many channels it has room for.
   [[nodiscard]] std::size_t capacity() const noexcept { return channels_; }
-  // Channels that survived.
+  // How many channels are listed.
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] active_view<> view() const noexcept {
     return {index_.data(), value_.data(), count_};

@@ -32,8 +32,9 @@ struct normalised {
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// x [channels] with a root mean square of 1, times gain [channels] (arXiv 1910.07467, section 3).
-// Throws shape_error when the sizes differ.
+// x [channels] scaled to a root mean square of 1, times gain [channels]: RMSNorm (arXiv 1910.07467,
+// section 3), with epsilon added to the mean square. Borrows both; allocates nothing. Throws
+// shape_error when the sizes differ or x is empty.
 [[nodiscard]] inline normalised rms_norm(vector_view<const float> x, vector_view<const float> gain,
                                          float epsilon) {
   require<shape_error>(x.size() == gain.size() && !x.empty(), "rms_norm: x has ", x.size(),

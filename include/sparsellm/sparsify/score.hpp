@@ -29,8 +29,8 @@ struct magnitude {
 };
 
 // |x| · scale[channel], scale [inputs] borrowed and at least 0, or null for 1. With scale[j] =
-// ‖W_:,j‖₂ this is WINA's criterion (arXiv 2505.19427, section 3). A threshold tau then stands for
-// the thresholds tau / scale[channel], one a channel, at no cost when running.
+// ‖W_:,j‖₂ this is WINA's criterion (arXiv 2505.19427, section 3). Comparing the score with one tau
+// is comparing |x| with a threshold tau / scale[channel] for each channel.
 struct column_scaled {
   const float* scale;
   SPARSELLM_HD SPARSELLM_INLINE float operator()(float x, std::size_t channel) const noexcept {

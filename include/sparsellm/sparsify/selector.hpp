@@ -46,7 +46,7 @@ concept pointwise_selector = requires(const S& s, float score) {
   noexcept->std::same_as<bool>;
 };
 
-// As the selector decides; scores and keep [n].
+// As the selector decides: keep [n] from scores [n], the same n. Allocates nothing.
 template <pointwise_selector S>
 void select(const S& s, vector_view<const float> scores, vector_view<std::uint8_t> keep) {
   for (std::size_t i = 0; i < scores.size(); ++i) keep[i] = s.keeps(scores[i]) ? 1 : 0;
@@ -57,7 +57,7 @@ struct top_k {
   std::size_t k = 0;
 };
 
-// The same for top_k, which allocates. Throws shape_error when sizes differ.
+// The same for top_k. Allocates [n] indices. Throws shape_error when sizes differ.
 inline void select(const top_k& s, vector_view<const float> scores,
                    vector_view<std::uint8_t> keep) {
   require<shape_error>(scores.size() == keep.size(), "top_k: ", scores.size(), " scores and ",

@@ -56,15 +56,16 @@ concept pointwise_sparsifier = std::is_trivially_copyable_v<S> &&
   noexcept->std::same_as<bool>;
 };
 
-// Semantics: list_active(s, x [inputs], out) fills `out` with the surviving channels of x, ascending.
-// What a sparsifier of your own that has to see all of x supplies; sparsify() calls it.
+// Semantics: list_active(s, x [inputs], out) fills `out` with the channels of x that s keeps,
+// ascending. A sparsifier of your own that has to see all of x supplies it; sparsify() calls it.
 template <class S>
 concept activation_sparsifier =
     requires(const S& s, vector_view<const float> x, active_set<>& out) {
       list_active(s, x, out);
     };
 
-// `out` has room for x: sparsify() has checked.
+// Lists the channels of x [inputs] that s keeps. `out` has room for x: sparsify() has checked.
+// Allocates nothing.
 template <pointwise_sparsifier S>
 void list_active(const S& s, vector_view<const float> x, active_set<>& out) {
   out.clear();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// sparsify() on the host: one token's surviving channels, listed. A device's is in
+// sparsify() on the host: lists one token's active channels. A device's is in
 // cuda/sparsify.cuh.
 #pragma once
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The calling thread alone, with memory of its own: one for each thread of an engine that divides the
-// work itself (multiply_part()).
+// work itself (multiply_slice()).
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,7 @@
 namespace sparsellm::inline v0::detail {
 
 // Channels that some token of a batch keeps: index [count], of `ahead` that may be prefetched.
-struct live_channels {
+struct active_channels {
   const std::uint32_t* index;
   std::size_t count;
   std::size_t ahead;
@@ -36,9 +36,9 @@ struct brick_table {
   void (*channel_gemv)(const brick_weight<T>& w, index_range strips, active_view<> active,
                        std::size_t ahead, float* y) noexcept;
 
-  // The same for a batch: sums [tokens][stride] = the sum over the live channels of x · channel,
+  // The same for a batch: sums [tokens][stride] = the sum over the active channels of x · channel,
   // x [tokens, ..] zero where a token skips.
-  void (*channel_batch)(const brick_weight<T>& w, index_range strips, live_channels live,
+  void (*channel_batch)(const brick_weight<T>& w, index_range strips, active_channels active,
                         matrix_view<const float> x, float* sums, std::size_t stride) noexcept;
 
   // Y [tokens, outputs] of the strips = X [tokens, inputs] · Wᵀ; scratch as gemm_scratch() says.

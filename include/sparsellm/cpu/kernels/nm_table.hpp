@@ -16,9 +16,9 @@
 
 namespace sparsellm::inline v0::detail {
 
-// Bytes of one token's input as kernels take it, whatever the instruction set: 64 floats a cell,
-// or for levels two planes of bytes and the sums that make them signed, and a line for each chunk's
-// scale.
+// Bytes of one token's input as kernels take it, whatever the instruction set: for each cell 64
+// floats, or for levels two planes of bytes and the sums that make them signed; and a cache line
+// for the scale of each chunk.
 [[nodiscard]] constexpr std::size_t arranged_bytes(std::size_t cells) noexcept {
   constexpr std::size_t chunk = nm_tuning::chunk_cells;
   return cells * 256 + (cells + chunk - 1) / chunk * 64;
@@ -29,7 +29,7 @@ struct nm_table {
   // out [arranged_bytes(w.cells())] = x [inputs] as `strips` takes it.
   void (*arrange)(const nm_weight<T>& w, const float* x, std::byte* out) noexcept;
 
-  // sums [tokens][stride]: rows 8 · s to 8 · s + 7 of strip s of the range at column
+  // sums [tokens][stride]: outputs 8 · s to 8 · s + 7, of strip s of the range, at column
   // 8 · (s - strips.first); token t's input at x + t · x_stride.
   void (*strips)(const nm_weight<T>& w, index_range strips, const std::byte* x,
                  std::size_t x_stride, std::size_t tokens, float* sums,

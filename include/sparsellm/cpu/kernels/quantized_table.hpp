@@ -45,9 +45,9 @@ struct quantized_table {
   void (*round)(matrix_view<const float> x, std::size_t block_channels, index_range blocks,
                 bool every_channel, const quantized_activations& a) noexcept;
 
-  // A panel and one token: unit u is part u mod parts of strip u / parts. Part p's sums of strip s
-  // are stored at sums + p · stride + s · strip_outputs.
-  void (*panel)(const weight& w, index_range units, summation_parts parts,
+  // A panel and one token: i in `strip_parts` is part i mod parts.count of strip i / parts.count.
+  // Part p's sums of strip s are stored at sums + p · stride + s · strip_outputs.
+  void (*panel)(const weight& w, index_range strip_parts, summation_parts parts,
                 const quantized_activations& a, float* sums, std::size_t stride) noexcept;
 
   // Y [tokens, outputs] of the strips = W · x, all blocks, parts as `parts` says; scratch holds

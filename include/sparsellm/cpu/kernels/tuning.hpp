@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers that kernels and products are tuned by, a struct for each family: what was measured, or
-// what bounds them.
+// The numbers that kernels and products are tuned by, a struct for each family. Comments say what
+// was measured, or what limits the number.
 #pragma once
 
 #include <cstddef>
@@ -44,8 +44,8 @@ struct nm_tuning {
 
 struct bitmap_tuning {
   static constexpr std::size_t expanding_batch = nm_tuning::expanding_batch;
-  // Live channels whose levels are summed as integers before they become floats: 512 products of 7
-  // bits by 15 are the most that 32 bits hold.
+  // Active channels whose levels are summed as integers before they become floats: 512 products of
+  // 7 bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
   // Words of 64 outputs that a task reads of a channel at least.
   static constexpr std::size_t run_words = 32;
@@ -57,9 +57,9 @@ struct vector_tuning {
   static constexpr std::size_t serial_gates = 4096;
 };
 
-// Activations that are multiplied as integers: the largest level, whose high and low byte both fit a
-// signed one, and the least |x| of a block that does not count as zero: the scale's inverse would
-// overflow.
+// Of activations that are multiplied as integers: the largest level, whose high and low byte both
+// fit a signed byte; and the bound below which a block whose |x| are all smaller counts as zero,
+// because the scale's inverse would overflow.
 inline constexpr float activation_levels = 32512.0f;
 inline constexpr float least_activation = 0x1p-100f;
 

@@ -18,7 +18,7 @@
 namespace SPARSELLM_PRODUCTS {
 
 // Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
-// Products of an instruction set and a part of it give the same bits.
+// On one instruction set the whole product and a product of some of the outputs give the same bits.
 template <storage_scalar T>
 void brick_product(const executor_ref& exec, const brick_weight<T>& w, layout_kind layout,
                    const selection& s, const token_inputs& x, std::size_t tokens,

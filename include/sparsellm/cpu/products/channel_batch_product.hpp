@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small batch on a channel_major weight of bricks: a channel dead in all tokens is not read, one
-// alive in some is multiplied with zeros for the others.
+// A small batch on a channel_major weight of bricks: a channel that is dead is not read; one that
+// is active for some tokens is multiplied with zeros for the others.
 #pragma once
 
 #include <algorithm>
@@ -24,33 +24,33 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// A task's inputs and the channels of them that some token keeps.
-struct live_batch {
-  std::uint32_t* index;  // the live channels of the task's parts, one part after the other
-  std::uint8_t* live;    // [channels of the task]
+// A task's inputs, and which of its channels some token keeps.
+struct task_batch {
+  std::uint32_t* index;  // the active channels of the task's parts, one part after the other
+  std::uint8_t* active;  // [channels of the task]: 1 where some token keeps the channel
   float* kept;           // [tokens][capacity], zero where a token skips
   std::size_t capacity;
 };
 
-// Fills `batch` for one section and the channels of parts [mine.first, mine.last); counts[p] live
-// channels of part p, their sum returned.
-inline std::size_t list_live(const cover& sections, std::size_t section, const token_inputs& x,
-                             std::size_t tokens, const summation_parts& parts, index_range mine,
-                             const live_batch& batch, std::size_t* counts) {
+// Fills `batch` for one section and the channels of parts [mine.first, mine.last); counts[p] =
+// the number of active channels of part p; returns their sum.
+inline std::size_t list_batch(const cover& sections, std::size_t section, const token_inputs& x,
+                              std::size_t tokens, const summation_parts& parts, index_range mine,
+                              const task_batch& batch, std::size_t* counts) {
   const std::size_t first = parts.begin(mine.first), last = parts.end(mine.last - 1);
-  std::fill(batch.live, batch.live + (last - first), std::uint8_t{0});
+  std::fill(batch.active, batch.active + (last - first), std::uint8_t{0});
   for (std::size_t t = 0; t < tokens; ++t) {
     float* const row = batch.kept + t * batch.capacity;
     sections.zero(section, x[t], first, last, row);
     for (std::size_t c = 0; c < last - first; ++c)
-      batch.live[c] = static_cast<std::uint8_t>(batch.live[c] | (row[c] != 0.0f ? 1 : 0));
+      batch.active[c] = static_cast<std::uint8_t>(batch.active[c] | (row[c] != 0.0f ? 1 : 0));
   }
   std::size_t total = 0;
   for (std::size_t p = mine.first; p < mine.last; ++p) {
     const std::size_t before = total;
     for (std::size_t c = parts.begin(p); c < parts.end(p); ++c) {
       batch.index[total] = static_cast<std::uint32_t>(c);
-      total += batch.live[c - first];
+      total += batch.active[c - first];
     }
     counts[p] = total - before;
   }
@@ -72,24 +72,24 @@ void channel_batch_product(const executor_ref& exec, const brick_weight<T>& w,
   scratch_layout layout;
   const std::size_t sums_at = layout.reserve<float>(parts.count * tokens * width);
   const std::size_t index_at = layout.reserve<std::uint32_t>(tasks * capacity);
-  const std::size_t live_at = layout.reserve<std::uint8_t>(tasks * capacity);
+  const std::size_t active_at = layout.reserve<std::uint8_t>(tasks * capacity);
   const std::size_t kept_at = layout.reserve<float>(tasks * tokens * capacity);
   std::byte* const scratch = exec.scratch(layout.bytes());
   float* const sums = at<float>(scratch, sums_at);
 
   exec.parallel_for(tasks, [&](std::size_t task) {
-    const live_batch batch{at<std::uint32_t>(scratch, index_at) + task * capacity,
-                           at<std::uint8_t>(scratch, live_at) + task * capacity,
+    const task_batch batch{at<std::uint32_t>(scratch, index_at) + task * capacity,
+                           at<std::uint8_t>(scratch, active_at) + task * capacity,
                            at<float>(scratch, kept_at) + task * tokens * capacity, capacity};
     const index_range mine = share(parts.count, grid.split(task), grid.splits);
     const std::size_t first = parts.begin(mine.first), last = parts.end(mine.last - 1);
     for (std::size_t s = 0; s < sections.size(); ++s) {
       const covered_section& section = sections[s];
-      const index_range my_run = share(section.width(), grid.run(task), grid.runs);
+      const index_range my_run = share(section.strip_count(), grid.run(task), grid.runs);
       if (my_run.first == my_run.last) continue;
       std::size_t counts[most_parts];
       const std::size_t total =
-          list_live(sections, s, x, tokens, parts, mine, batch, counts);
+          list_batch(sections, s, x, tokens, parts, mine, batch, counts);
       std::size_t done = 0;
       for (std::size_t p = mine.first; p < mine.last; ++p) {
         // kept is counted from the task's first channel.

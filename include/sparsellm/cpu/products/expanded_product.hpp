@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Large batches of N:M weights: 32 outputs at a time are expanded into bricks, which the tiled product
-// of a dense weight multiplies. Several strips at a time: every call of it reads (and where it rounds,
-// rounds) all of X.
+// of a dense weight multiplies. Several strips are expanded at a time, because every call of it
+// reads all of X, and rounds it where it does.
 #pragma once
 
 #include <algorithm>

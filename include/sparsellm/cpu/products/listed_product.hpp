@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One token's product over listed channels, whatever the weight is. Threads split channels, so that
-// every live channel is read as one long run; the parts of multiply/summation.hpp make the result
+// every active channel is read as one long run; the parts of multiply/summation.hpp make the result
 // independent of how many threads there are.
 #pragma once
 
@@ -22,8 +22,8 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// channels(strips, active, ahead, task, sums) multiplies listed channels, strips of the sections'
-// unit; `ahead` entries of the list may be prefetched, `task` is channels.task_bytes of scratch.
+// channels(strips, active, ahead, task, sums) multiplies the listed channels for a range of strips;
+// `ahead` entries of the list may be prefetched, `task` is channels.task_bytes of scratch.
 // finish(sums) makes the outputs. `longest`: the most runs that a channel is cut into.
 template <class Channels, class Finish>
 void listed_product(const executor_ref& exec, extents shape, std::size_t longest,
@@ -49,7 +49,7 @@ void listed_product(const executor_ref& exec, extents shape, std::size_t longest
     const index_range mine = share(parts.count, grid.split(task), grid.splits);
     for (std::size_t s = 0; s < sections.size(); ++s) {
       const covered_section& section = sections[s];
-      const index_range run = share(section.width(), grid.run(task), grid.runs);
+      const index_range run = share(section.strip_count(), grid.run(task), grid.runs);
       if (run.first == run.last) continue;
       // All of the task's parts are listed first: prefetching runs on across their borders.
       std::size_t counts[most_parts];
@@ -59,10 +59,11 @@ void listed_product(const executor_ref& exec, extents shape, std::size_t longest
                                            index + total, value + total);
       std::size_t done = 0;
       for (std::size_t p = mine.first; p < mine.last; ++p) {
-        channels({section.strips.first + run.first, section.strips.first + run.last},
-                 {index + done, value + done, counts[p]}, total - done,
-                 scratch + task_at + task * task_bytes,
-                 sums + p * sections.width() + section.at + run.first * sections.unit());
+        channels(
+            {section.strips.first + run.first, section.strips.first + run.last},
+            {index + done, value + done, counts[p]}, total - done,
+            scratch + task_at + task * task_bytes,
+            sums + p * sections.width() + section.at + run.first * sections.outputs_per_strip());
         done += counts[p];
       }
     }

@@ -58,7 +58,7 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
     std::byte* const arranged = scratch + x_at + task * tokens * x_bytes;
     for (std::size_t s = 0; s < sections.size(); ++s) {
       const covered_section& section = sections[s];
-      const index_range mine = share(section.width(), task, tasks);
+      const index_range mine = share(section.strip_count(), task, tasks);
       if (mine.first == mine.last) continue;
       for (std::size_t t = 0; t < tokens; ++t) {
         sections.zero(s, x[t], 0, w.shape.inputs, kept);
@@ -91,7 +91,7 @@ inline void expand_bricks(const nm_weight<T>& w, std::size_t strip,
       const std::size_t left = w.shape.inputs - first;
       // Lanes past the last channel are kept as zeros.
       const std::uint64_t there = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
-      for (std::size_t r = 0; r < nm_strip_outputs; ++r, value += w.row_values) {
+      for (std::size_t r = 0; r < nm_strip_outputs; ++r, value += w.values_per_output) {
         brick* const to = bricks + first * brick_outputs + slot_in_brick<brick>(s * nm_strip_outputs + r);
         const T* v = value;
         for (std::uint64_t bits = masks[r] & there; bits != 0; bits &= bits - 1) {

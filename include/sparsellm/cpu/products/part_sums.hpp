@@ -25,7 +25,7 @@ struct part_sums {
   std::size_t parts;
 };
 
-// Adding parts and what follows it pays a second fork only when there is enough of it.
+// How many tasks add the parts: a second fork pays only when there is enough to add.
 [[nodiscard]] inline std::size_t adders(const executor_ref& exec, const part_sums& sums) noexcept {
   return sums.parts * sums.stride > vector_tuning::serial_sums ? exec.concurrency() : 1;
 }

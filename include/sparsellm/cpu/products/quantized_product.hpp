@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products of quantised weights. A panel is cut by strips of outputs; channel_major by blocks of
-// inputs for small batches, whose live channels are read as long runs, and by strips for larger ones.
+// inputs for small batches, whose active channels are read as long runs, and by strips for larger
+// ones.
 #pragma once
 
 #include <cstddef>
@@ -45,15 +46,15 @@ template <int Bits, bool Affine>
 [[nodiscard]] quantized_weight<Bits, Affine> from_strip(const quantized_weight<Bits, Affine>& w,
                                                         std::size_t s,
                                                         std::size_t outputs) noexcept {
-  quantized_weight<Bits, Affine> part = w;
-  part.data += s * w.scale_stride;
-  part.levels_at += s * w.strip_stride - s * w.scale_stride;
-  part.shape.outputs = std::min(outputs, w.shape.outputs - s * strip_outputs<Bits>);
-  return part;
+  quantized_weight<Bits, Affine> strips = w;
+  strips.data += s * w.scale_stride;
+  strips.levels_at += s * w.strip_stride - s * w.scale_stride;
+  strips.shape.outputs = std::min(outputs, w.shape.outputs - s * strip_outputs<Bits>);
+  return strips;
 }
 
-// The steps of a product and what they share: X is rounded, in one of three ways multiplied, and the
-// parts of the sums are added.
+// The steps of a product and what they share: X is rounded, then multiplied in one of three ways,
+// then the parts of the sums are added.
 template <int Bits, bool Affine>
 struct quantized_steps {
   static constexpr std::size_t outputs = strip_outputs<Bits>;
@@ -70,8 +71,9 @@ struct quantized_steps {
   float* sums;  // [parts][tokens][width], when the outputs are not stored at once
   std::size_t width;
 
-  [[nodiscard]] weight part_of(std::size_t s) const noexcept {
-    return from_strip(w, sections[s].strips.first, sections[s].width() * outputs);
+  // The strips of section s.
+  [[nodiscard]] weight strips_of(std::size_t s) const noexcept {
+    return from_strip(w, sections[s].strips.first, sections[s].strip_count() * outputs);
   }
   [[nodiscard]] std::size_t block_of(std::size_t channel) const noexcept {
     return (channel + w.block_channels - 1) / w.block_channels;
@@ -87,37 +89,39 @@ struct quantized_steps {
     });
   }
 
-  // Every task some strips and all blocks, straight to Y where there is one section; `scratch` holds
-  // 2 · tokens · outputs floats per task.
+  // Every task multiplies some strips of all blocks, straight to Y where there is one section;
+  // `scratch` holds 2 · tokens · outputs floats per task.
   void by_strips(std::size_t tasks, float* scratch) const {
     round_all();
     const bool apart = !sections.whole();
     exec.parallel_for(tasks, [&](std::size_t t) {
       for (std::size_t s = 0; s < sections.size(); ++s) {
-        const weight part = part_of(s);
-        kernels.strips(part, share(part.strips(), t, tasks), parts, rounded[s],
+        const weight strips = strips_of(s);
+        kernels.strips(strips, share(strips.strips(), t, tasks), parts, rounded[s],
                        apart ? matrix_view<float>(sums + sections[s].at, tokens,
-                                                  part.shape.outputs, width)
+                                                  strips.shape.outputs, width)
                              : y,
                        scratch + t * 2 * tokens * outputs);
       }
     });
   }
 
-  // A panel and one token: by strips and parts, for a few strips alone would not divide evenly.
-  void by_units() const {
+  // A panel and one token: tasks share pairs of a strip and a part, because a few strips alone
+  // would not divide evenly.
+  void by_strip_parts() const {
     round_all();
     const std::size_t tasks = exec.concurrency();
     exec.parallel_for(tasks, [&](std::size_t t) {
       for (std::size_t s = 0; s < sections.size(); ++s) {
-        const weight part = part_of(s);
-        kernels.panel(part, share(part.strips() * parts.count, t, tasks), parts, rounded[s],
+        const weight strips = strips_of(s);
+        kernels.panel(strips, share(strips.strips() * parts.count, t, tasks), parts, rounded[s],
                       sums + sections[s].at, width);
       }
     });
   }
 
-  // Every task some parts of the channels, and where there are more threads a run of the strips.
+  // Every task multiplies some parts of the channels, and where there are more threads than parts a
+  // run of the strips.
   void by_blocks() const {
     const task_grid grid(exec.concurrency(), parts.count,
                          w.strips() * strip_bytes / quantized_tuning::run_bytes);
@@ -135,9 +139,9 @@ struct quantized_steps {
       const index_range my_parts = share(parts.count, grid.split(task), grid.splits);
       for (std::size_t s = 0; s < sections.size(); ++s) {
         if (grid.runs == 1) round(s, mine);
-        const weight part = part_of(s);
+        const weight strips = strips_of(s);
         for (std::size_t p = my_parts.first; p < my_parts.last; ++p)
-          kernels.blocks(part, share(part.strips(), grid.run(task), grid.runs),
+          kernels.blocks(strips, share(strips.strips(), grid.run(task), grid.runs),
                          {block_of(parts.begin(p)), block_of(parts.end(p))}, mine.last, rounded[s],
                          sums + p * tokens * width + sections[s].at, width);
       }
@@ -191,7 +195,7 @@ void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Af
   if (by_strips)
     steps.by_strips(strip_tasks, at<float>(scratch, strip_at));
   else if (panel)
-    steps.by_units();
+    steps.by_strip_parts();
   else
     steps.by_blocks();
   if (!stored) steps.add_parts(count);

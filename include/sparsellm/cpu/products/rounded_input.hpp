@@ -19,7 +19,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 class rounded_input {
  public:
-  // Reserves what `layout` will hold. every_channel: a panel reads all channels, live or not.
+  // Reserves what `layout` will hold. every_channel: a panel reads all channels, active or not.
   rounded_input(scratch_layout& layout, const cover& sections, const token_inputs& x,
                 std::size_t tokens, std::size_t inputs, std::size_t block_channels,
                 bool every_channel) noexcept

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of row_major weights: all rows, or those that somebody will look at.
+// Products of row_major weights: all rows, or those that are listed.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +50,7 @@ void row_product(const executor_ref& exec, const row_weight<T>& w, const selecti
   with_zeroed(exec, sections, x, tokens, w.shape.inputs, 0, [&](const auto& kept, float*) {
     exec.parallel_for(tasks, [&](std::size_t t) {
       for (std::size_t i = 0; i < sections.size(); ++i) {
-        const index_range mine = share(sections[i].width(), t, tasks);
+        const index_range mine = share(sections[i].strip_count(), t, tasks);
         kernels.row_dots(w.data, w.shape.inputs, sections[i].first + mine.first,
                          sections[i].first + mine.last, kept(i), y);
       }

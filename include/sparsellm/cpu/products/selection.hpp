@@ -52,7 +52,7 @@ using zero_function = void (*)(const void* keep, const token_input& x, std::size
                                std::size_t last, float* out);
 
 // A sparsifier for each section of the outputs, borrowed. Sections ascend without gaps and cover the
-// outputs that are wanted: all of them, or a part.
+// outputs that are wanted: all of them, or a slice.
 struct selection {
   struct section {
     std::size_t first, last;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the drivers of products cut work with: shares of a range, tasks over parts and runs, and
-// arrays in an executor's scratch.
+// What products cut their work with: shares of a range, tasks over parts and runs, and arrays in an
+// executor's scratch.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Scratch cut into arrays, each on its own cache lines.
+// Where arrays lie in an executor's scratch, each on its own cache lines.
 class scratch_layout {
  public:
   template <class T>
@@ -39,8 +39,9 @@ template <class T>
   return {count * t / tasks, count * (t + 1) / tasks};
 }
 
-// Tasks of a product that is cut by channels: `splits` of its parts, and when there are more
-// threads than parts, `runs` of its rows, at most `longest` of them so that they are still long.
+// The tasks of a product that is cut by channels. The parts are divided into `splits` shares; when
+// there are more threads than parts, every channel is divided into `runs` of strips as well, at
+// most `longest`, so that runs do not become short.
 struct task_grid {
   std::size_t runs, splits;
 

@@ -25,10 +25,10 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 template <storage_scalar T>
 [[nodiscard]] brick_weight<T> from_strip(const brick_weight<T>& w, std::size_t s,
                                          std::size_t outputs) noexcept {
-  brick_weight<T> part = w;
-  part.data = w.brick(s, 0);
-  part.shape.outputs = std::min(outputs, w.shape.outputs - s * brick_outputs);
-  return part;
+  brick_weight<T> strips = w;
+  strips.data = w.brick(s, 0);
+  strips.shape.outputs = std::min(outputs, w.shape.outputs - s * brick_outputs);
+  return strips;
 }
 
 // Panels, one token: every section with its own x, sums of shared strips kept apart.
@@ -50,8 +50,8 @@ void panel_product(const executor_ref& exec, const brick_weight<T>& w, const cov
                   for (std::size_t s = 0; s < sections.size(); ++s) {
                     const covered_section& section = sections[s];
                     kernels.dense_gemv(
-                        from_strip(w, section.strips.first, section.width() * brick_outputs),
-                        share(section.width(), t, tasks), kept(s).data(), sums + section.at);
+                        from_strip(w, section.strips.first, section.strip_count() * brick_outputs),
+                        share(section.strip_count(), t, tasks), kept(s).data(), sums + section.at);
                   }
                 });
                 sections.runs(0, w.shape.outputs,
@@ -77,9 +77,10 @@ void tiled_product(const executor_ref& exec, const brick_weight<T>& w, const cov
         exec.parallel_for(tasks, [&](std::size_t t) {
           for (std::size_t s = 0; s < sections.size(); ++s) {
             const covered_section& section = sections[s];
-            const auto part = from_strip(w, section.strips.first, section.width() * brick_outputs);
-            kernels.gemm(part, share(section.width(), t, tasks), kept(s),
-                         apart ? matrix_view<float>(sums + section.at, tokens, part.shape.outputs,
+            const auto strips =
+                from_strip(w, section.strips.first, section.strip_count() * brick_outputs);
+            kernels.gemm(strips, share(section.strip_count(), t, tasks), kept(s),
+                         apart ? matrix_view<float>(sums + section.at, tokens, strips.shape.outputs,
                                                     width)
                                : y,
                          scratch + t * per_task);

@@ -22,8 +22,9 @@ inline constexpr unsigned metadata_threads = 128;
 // values [outputs][inputs / 2] and metadata of a weight whose strips and cells are all full. A
 // thread a metadata element. Grid: [columns, outputs].
 template <class T>
-static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weight<T> w, T* values,
-                                                 typename semi_structured<T>::element* metadata) {
+static __global__ void to_semi_structured_kernel(
+    const __grid_constant__ nm_weight<T> w, T* values,
+    typename semi_structured<T>::metadata_element* metadata) {
   using S = semi_structured<T>;
   constexpr unsigned channels = 4 * S::groups;
   const unsigned column = blockIdx.x * metadata_threads + threadIdx.x, row = blockIdx.y;
@@ -42,8 +43,9 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
       }
     element |= indices << 4 * g;
   }
-  metadata[S::place(row, column, w.shape.outputs)] = static_cast<typename S::element>(element);
-  const T* const from = w.values(strip, cell) + in_strip * w.row_values + lane / 2;
+  metadata[S::place(row, column, w.shape.outputs)] =
+      static_cast<typename S::metadata_element>(element);
+  const T* const from = w.values(strip, cell) + in_strip * w.values_per_output + lane / 2;
   T* const to = values + (std::size_t{row} * inputs + c) / 2;
   for (unsigned k = 0; k < channels / 2; ++k) to[k] = from[k];
 }
@@ -53,7 +55,7 @@ static __global__ void to_semi_structured_kernel(const __grid_constant__ nm_weig
 // outputs].
 template <class T>
 static __global__ void from_semi_structured_kernel(
-    const T* values, const typename semi_structured<T>::element* metadata,
+    const T* values, const typename semi_structured<T>::metadata_element* metadata,
     const __grid_constant__ nm_weight<T> w, std::byte* storage, first_wrong* wrong_order,
     first_wrong* wrong_value) {
   using S = semi_structured<T>;
@@ -75,7 +77,7 @@ static __global__ void from_semi_structured_kernel(
   }
   std::byte* const at = storage + (strip * w.cells() + cell) * w.cell_bytes();
   reinterpret_cast<std::uint64_t*>(at)[in_strip] = mask;
-  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.row_values;
+  T* const to = reinterpret_cast<T*>(at + nm_strip_outputs * 8) + in_strip * w.values_per_output;
   const T* const from = values + (std::size_t{row} * inputs + cell * cell_lanes) / 2;
   for (unsigned k = 0; k < cell_lanes / 2; ++k) {
     if constexpr (storage_scalar<T>)

@@ -43,7 +43,7 @@ struct nm_lane {
   __device__ void load(const nm_weight<T>& w, unsigned strip, unsigned cell, unsigned lane) {
     const std::uint64_t* const masks = w.masks(strip, cell);
     bits = __ldcs(reinterpret_cast<const unsigned short*>(masks) + lane);
-    const T* const row = w.values(strip, cell) + lane / 4 * F::row_values;
+    const T* const row = w.values(strip, cell) + lane / 4 * F::values_per_output;
     if constexpr (even) {
       load_words<words>(row + lane % 4 * values, word);
     } else {

@@ -64,7 +64,7 @@ static __global__ void check_kernel(const T* weight, std::size_t stride, unsigne
   if constexpr (F::has_scales) scales[r] = __fdiv_rn(most, 127.0f);
 }
 
-// A thread a row of a cell: its mask and its values, as n_of_m::write_row() lays them out; rows
+// A thread a row of a cell: its mask and its values, as n_of_m::write_output() lays them out; rows
 // behind the last pad the strip.
 template <class F, storage_scalar T>
 static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned rows,
@@ -74,11 +74,12 @@ static __global__ void pack_kernel(const T* weight, std::size_t stride, unsigned
   constexpr unsigned n = F::pattern.n, m = F::pattern.m;
   const unsigned r = blockIdx.x * blockDim.x + threadIdx.x, b = blockIdx.y;
   if (r >= (rows + nm_strip_outputs - 1) / nm_strip_outputs * nm_strip_outputs) return;
-  constexpr std::size_t cell_bytes = nm_strip_outputs * (8 + F::row_values * sizeof(element));
+  constexpr std::size_t cell_bytes =
+      nm_strip_outputs * (8 + F::values_per_output * sizeof(element));
   const auto in_strip = static_cast<unsigned>(r % nm_strip_outputs);
   std::byte* const cell = storage + (r / nm_strip_outputs * cells + b) * cell_bytes;
   auto* const values =
-      reinterpret_cast<element*>(cell + nm_strip_outputs * 8) + in_strip * F::row_values;
+      reinterpret_cast<element*>(cell + nm_strip_outputs * 8) + in_strip * F::values_per_output;
   std::uint64_t kept = 0;
   unsigned count = 0;
   for (unsigned g = 0; g < F::span; g += m) {

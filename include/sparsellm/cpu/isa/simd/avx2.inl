@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary on AVX2 + FMA + F16C: 8 lanes, 16 registers.
-//   vfmadd231ps   4 cycles, 2 a cycle (Zen 2 on, Haswell on)
+//   vfmadd231ps   4 cycles, 2 per cycle (Zen 2 on, Haswell on)
 //   vpslld, vpand 1 cycle                  two of them widen 16 bfloat16
-//   vcvtph2ps     5-7 cycles, 1 a cycle    widens 8 half
+//   vcvtph2ps     5-7 cycles, 1 per cycle  widens 8 half
 
 using vfloat = __m256;
 inline constexpr std::size_t lanes = 8;
-inline constexpr std::size_t gemv_strips = 2;     // 8 accumulators: latency 4 × 2 a cycle
+inline constexpr std::size_t gemv_strips = 2;     // 8 accumulators: latency 4 × 2 per cycle
 inline constexpr std::size_t gemm_tokens = 6;     // 12 accumulators, 2 weights, 1 broadcast of 16
 inline constexpr std::size_t batch_channels = 4;  // 8 weights, 2 sums, 1 broadcast of 16
 
@@ -28,7 +28,7 @@ SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
                                               _mm256_set1_epi32(0x3f800000)));
 }
-// NaN stays.
+// NaN stays NaN.
 SPARSELLM_INLINE vfloat clamp(vfloat x, float low, float high) noexcept {
   return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
 }
@@ -62,8 +62,9 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane. Without a byte dot product
-// of 16-bit precision, even and odd channels are widened to 16 bits and multiplied by vpmaddwd.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane. There is no byte
+// dot product of 16-bit precision: even and odd channels are widened to 16 bits and multiplied by
+// vpmaddwd.
 using vbytes = __m256i;
 struct vlevels {
   __m256i even, odd;
@@ -109,11 +110,11 @@ SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(bias)));
 }
 
-// N:M rows: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved to
-// their lanes by a table of the mask (vpshufb), or expanded by pdep.
+// N:M weights: 32 lanes in order, zeros where the mask has none, eight at a time: bytes are moved
+// to their lanes by a table of the mask (vpshufb), or expanded by pdep.
 template <class T>
 inline constexpr bool interleaved_lanes = false;
-inline constexpr std::size_t nm_rows_at_once = 2;  // 8 sums of 16 registers
+inline constexpr std::size_t nm_outputs_at_once = 2;  // 8 sums of 16 registers
 SPARSELLM_INLINE vfloat expand_eight(const float* v, std::size_t mask) noexcept {
   const __m256i at =
       _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(expand_bytes[mask])));
@@ -147,9 +148,9 @@ SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) 
   }
 }
 
-// N:M rows of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which vphaddd
-// leaves out of order.
-inline constexpr std::size_t level_vectors = 2, level_rows_at_once = 2;
+// N:M weights of levels: 32 sums of two lanes each until a chunk ends, then 16 of four, which
+// vphaddd leaves out of order.
+inline constexpr std::size_t level_vectors = 2, level_outputs_at_once = 2;
 struct level_sum {
   __m256i two[4];
 };

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary on AVX-512 (F, BW, DQ, VL): 16 lanes, 32 registers.
-//   vfmadd231ps    4 cycles, 1 a cycle on Zen 4 (two halves), 2 on server Intel
+//   vfmadd231ps    4 cycles, 1 per cycle on Zen 4 (two halves), 2 on server Intel
 //   vpslld, vpandd 1 cycle              two of them widen 32 bfloat16, a cache line
-//   vcvtph2ps      6-8 cycles, 1 a cycle
+//   vcvtph2ps      6-8 cycles, 1 per cycle
 //   vpcompressd    3-6 cycles into a register; the form that stores is microcoded on Zen 4
 // Zero-masked forms with a full mask, where the plain intrinsic starts from an undefined register:
 // the code is the same, and g++ 12 warns of the undefined one in the user's build.
 
 using vfloat = __m512;
 inline constexpr std::size_t lanes = 16;
-inline constexpr std::size_t gemv_strips = 2;     // 4 accumulators: latency 4 × 1 a cycle
+inline constexpr std::size_t gemv_strips = 2;     // 4 accumulators: latency 4 × 1 per cycle
 inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
 inline constexpr std::size_t batch_channels = 8;  // 16 weights, 2 sums, 1 broadcast of 32
 
@@ -105,7 +105,7 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return n + compact_scalar(x, scale, tau, c, last, index + n, value + n);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane.
 using vbytes = __m512i;
 template <int Bits>
 SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,

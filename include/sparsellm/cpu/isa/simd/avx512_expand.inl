@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// N:M rows on AVX-512 without VBMI2: values are widened to words first, which AVX-512F expands.
+// N:M weights on AVX-512 without VBMI2: values are widened to words first, which AVX-512F expands.
 // Bytes, 8 at a time, are moved to their lanes by a table of the mask.
 
 template <class T>
 inline constexpr bool interleaved_lanes = false;
-inline constexpr std::size_t nm_rows_at_once = 8;  // 16 sums of 32 registers
+inline constexpr std::size_t nm_outputs_at_once = 8;  // 16 sums of 32 registers
 SPARSELLM_INLINE __m512i load_words(const void* v) noexcept {
   return _mm512_maskz_cvtepu16_epi32(every_lane,
                                      _mm256_loadu_si256(static_cast<const __m256i*>(v)));
@@ -28,8 +28,8 @@ SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) 
       expand_sixteen(v + __builtin_popcount(mask & 0xffffu), static_cast<__mmask16>(mask >> 16));
 }
 
-// N:M rows of levels: even and odd lanes as 16-bit numbers, 16 sums of four lanes each.
-inline constexpr std::size_t level_vectors = 1, level_rows_at_once = 8;
+// N:M weights of levels: even and odd lanes as 16-bit numbers, 16 sums of four lanes each.
+inline constexpr std::size_t level_vectors = 1, level_outputs_at_once = 8;
 struct level_sum {
   __m512i four;
 };

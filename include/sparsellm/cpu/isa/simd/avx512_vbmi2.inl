@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// N:M rows on AVX-512 with VBMI2: one instruction expands 32 values of 16 bits or 64 of 8. The form
-// that takes a register: with an operand in memory it is microcoded on Zen 4.
+// N:M weights on AVX-512 with VBMI2: one instruction expands 32 values of 16 bits or 64 of 8. The
+// form that takes a register: with an operand in memory it is microcoded on Zen 4.
 
 template <class T>
 inline constexpr bool interleaved_lanes = std::is_same_v<T, bfloat16>;
-inline constexpr std::size_t nm_rows_at_once = 8;  // 16 sums of 32 registers
+inline constexpr std::size_t nm_outputs_at_once = 8;  // 16 sums of 32 registers
 
 // At most 16 values: half a line is loaded.
 template <std::size_t Eight>
@@ -36,10 +36,10 @@ SPARSELLM_INLINE void expand_lanes(const bfloat16* v, std::uint32_t mask, vfloat
       _mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
 }
 
-// N:M rows of levels by vpdpbusd, unsigned weights by signed activations: levels are kept as
+// N:M weights of levels by vpdpbusd, unsigned weights by signed activations: levels are kept as
 // level + 128, lanes without one as 128, and 128 times the sum of the activations taken off. A
 // 16-bit activation is 256 · high + low.
-inline constexpr std::size_t level_vectors = 1, level_rows_at_once = 8;
+inline constexpr std::size_t level_vectors = 1, level_outputs_at_once = 8;
 struct level_sum {
   __m512i high, low;
 };
@@ -94,8 +94,9 @@ SPARSELLM_INLINE void put_in_order(const vfloat* total, float* out) noexcept {
   store(out, total[0]);
 }
 
-// Channel bitmaps. Levels, eight channels a pass: two fours, whose bytes are interleaved so that
-// vpdpbusd adds a four; outputs of a word stand in four vectors as the interleaving leaves them.
+// Channel bitmaps of levels. Eight channels are added at a time, as two fours whose bytes are
+// interleaved so that one vpdpbusd adds the four channels of an output. The outputs of a word stand
+// in four vectors, in the order that the interleaving leaves them in.
 inline constexpr std::size_t bitmap_channels_at_once = 8;
 
 struct level_four {
@@ -105,17 +106,17 @@ struct level_four {
 };
 
 SPARSELLM_INLINE void interleave_word(level_four& f, std::size_t word, __m512i* out) noexcept {
-  __m512i row[4];
+  __m512i channel[4];
   for (std::size_t k = 0; k < 4; ++k) {
     const std::uint64_t bits = f.mask[k][word];
-    row[k] = _mm512_xor_si512(_mm512_maskz_expand_epi8(bits, _mm512_loadu_si512(f.v[k])),
-                              _mm512_set1_epi8(static_cast<char>(128)));
+    channel[k] = _mm512_xor_si512(_mm512_maskz_expand_epi8(bits, _mm512_loadu_si512(f.v[k])),
+                                  _mm512_set1_epi8(static_cast<char>(128)));
     f.v[k] += __builtin_popcountll(bits);
   }
-  const __m512i low01 = _mm512_unpacklo_epi8(row[0], row[1]);
-  const __m512i high01 = _mm512_unpackhi_epi8(row[0], row[1]);
-  const __m512i low23 = _mm512_unpacklo_epi8(row[2], row[3]);
-  const __m512i high23 = _mm512_unpackhi_epi8(row[2], row[3]);
+  const __m512i low01 = _mm512_unpacklo_epi8(channel[0], channel[1]);
+  const __m512i high01 = _mm512_unpackhi_epi8(channel[0], channel[1]);
+  const __m512i low23 = _mm512_unpacklo_epi8(channel[2], channel[3]);
+  const __m512i high23 = _mm512_unpackhi_epi8(channel[2], channel[3]);
   out[0] = _mm512_unpacklo_epi16(low01, low23);
   out[1] = _mm512_unpackhi_epi16(low01, low23);
   out[2] = _mm512_unpacklo_epi16(high01, high23);

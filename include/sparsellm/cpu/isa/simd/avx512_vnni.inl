@@ -13,7 +13,7 @@ struct vsum {
 SPARSELLM_INLINE vsum zero_sum() noexcept {
   return {_mm512_setzero_si512(), _mm512_setzero_si512()};
 }
-// Four times four levels, each four as a word of high bytes and one of low bytes.
+// Four times four levels; the high bytes of each four become one word and the low bytes another.
 SPARSELLM_INLINE void pack_fours(const std::int32_t* level, std::uint32_t* word) noexcept {
   const __m512i levels = _mm512_loadu_si512(level);
   const __m512i rounded = _mm512_add_epi32(levels, _mm512_set1_epi32(128));

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary on Armv8-A: 4 lanes, 32 registers.
-//   fmla       4 cycles, 2-4 a cycle (Neoverse N1 on)
+//   fmla       4 cycles, 2-4 per cycle (Neoverse N1 on)
 //   shl, and   2 cycles, two of them widen 8 bfloat16
 //   fcvtl      3 cycles, widens 4 half
 
 using vfloat = float32x4_t;
 inline constexpr std::size_t lanes = 4;
-inline constexpr std::size_t gemv_strips = 2;     // 16 accumulators: latency 4 × 4 a cycle
+inline constexpr std::size_t gemv_strips = 2;     // 16 accumulators: latency 4 × 4 per cycle
 inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
 inline constexpr std::size_t batch_channels = 8;  // 16 weights, 2 sums, 1 broadcast of 32
 
@@ -62,8 +62,8 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane; even and odd channels are
-// widened to 16 bits.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd
+// channels are widened to 16 bits.
 using vbytes = uint8x16_t;
 struct vlevels {
   int16x4_t even, odd;
@@ -108,10 +108,10 @@ SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return vcvtq_f32_s32(vaddq_s32(sum, vdupq_n_s32(bias)));
 }
 
-// N:M rows: 32 lanes in order, zeros where the mask has none, four at a time through a table.
+// N:M weights: 32 lanes in order, zeros where the mask has none, four at a time through a table.
 template <class T>
 inline constexpr bool interleaved_lanes = false;
-inline constexpr std::size_t nm_rows_at_once = 2;  // 16 sums of 32 registers
+inline constexpr std::size_t nm_outputs_at_once = 2;  // 16 sums of 32 registers
 SPARSELLM_INLINE vfloat expand_four(const float* v, std::size_t mask) noexcept {
   return vreinterpretq_f32_u8(
       vqtbl1q_u8(vreinterpretq_u8_f32(vld1q_f32(v)), vld1q_u8(expand_words[mask])));
@@ -137,8 +137,8 @@ SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) 
   }
 }
 
-// N:M rows of levels: 16 sums of four lanes each, in four vectors.
-inline constexpr std::size_t level_vectors = 4, level_rows_at_once = 2;
+// N:M weights of levels: 16 sums of four lanes each, in four vectors.
+inline constexpr std::size_t level_vectors = 4, level_outputs_at_once = 2;
 struct level_sum {
   int32x4_t four[4];
 };

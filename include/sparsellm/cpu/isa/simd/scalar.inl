@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The vector vocabulary, one lane wide. std::fma, so that results agree to the bit with the sets
-// that have a fused multiply-add; on machines without one it is slow, and right.
+// that have a fused multiply-add; on machines without one it is slow but correct.
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;
-inline constexpr std::size_t gemv_strips = 1;     // output groups in flight in a dense product
+inline constexpr std::size_t gemv_strips = 1;     // strips in flight in a dense product
 inline constexpr std::size_t gemm_tokens = 4;     // tokens in flight in a batch
 inline constexpr std::size_t batch_channels = 4;  // channels in flight in a small batch
 
@@ -34,7 +34,7 @@ SPARSELLM_INLINE vfloat load_row(const T* p) noexcept {
   return widen(*p);
 }
 
-// Outputs [i, i + lanes) and [16 + i, 16 + i + lanes) of a brick (pack/output_group.hpp).
+// Outputs [i, i + lanes) and [16 + i, 16 + i + lanes) of a brick (pack/brick_weight.hpp).
 template <class T>
 SPARSELLM_INLINE void load_brick(const T* brick, std::size_t i, vfloat& low,
                                  vfloat& high) noexcept {
@@ -48,7 +48,7 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
   return compact_scalar(x, scale, tau, first, last, index, value);
 }
 
-// Quantised rows: the levels of four channels, one output a 32-bit lane.
+// Quantised weights: the levels of four channels, one output in each 32-bit lane.
 struct vbytes {
   std::uint8_t level[4];
 };
@@ -92,17 +92,17 @@ SPARSELLM_INLINE vfloat to_float(vsum sum, std::int32_t bias) noexcept {
   return static_cast<float>(sum + bias);
 }
 
-// N:M rows: 32 lanes in order, zeros where the mask has none.
+// N:M weights: 32 lanes in order, zeros where the mask has none.
 template <class T>
 inline constexpr bool interleaved_lanes = false;
-inline constexpr std::size_t nm_rows_at_once = 1;
+inline constexpr std::size_t nm_outputs_at_once = 1;
 template <std::size_t, class T>
 SPARSELLM_INLINE void expand_lanes(const T* v, std::uint32_t mask, vfloat* out) noexcept {
   for (std::size_t l = 0; l < 32; ++l) out[l] = ((mask >> l) & 1u) != 0 ? widen(*v++) : 0.0f;
 }
 
-// N:M rows of levels: 16 sums of four lanes each.
-inline constexpr std::size_t level_vectors = 16, level_rows_at_once = 1;
+// N:M weights of levels: 16 sums of four lanes each.
+inline constexpr std::size_t level_vectors = 16, level_outputs_at_once = 1;
 struct level_sum {
   std::int32_t four[16];
 };

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Live channels of a channel bitmap. Included once per instruction set, inside its namespace and
-// target region. As channel_gemv(): some channels a pass over the outputs, y in cache; a channel's
-// values are expanded to the lanes of its outputs. Terms are added in the order of
-// multiply/summation.hpp.
+// Active channels of a channel bitmap. Included once per instruction set, inside its namespace and
+// target region. As channel_gemv(), every pass over the outputs adds several channels, with y in
+// cache; a channel's values are expanded to the lanes of its outputs. Terms are added in the order
+// of multiply/summation.hpp.
 
 template <std::size_t Channels, bool First, class T>
 inline void add_bitmap_channels(const bitmap_weight<T>& w, index_range words,

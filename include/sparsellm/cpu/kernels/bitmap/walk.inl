@@ -4,11 +4,11 @@
 // Where the channels of a bitmap lie. Included once per instruction set, before the kernels that
 // multiply them.
 
-// Walks the lines of the channels that come next and asks for them in L2.
+// Prefetches the cache lines of the channels that come next to L2.
 template <class T>
 class next_channels {
  public:
-  // The `count` channels named by index, to be asked for in `steps` steps.
+  // The `count` channels that `index` lists, prefetched in `steps` steps.
   SPARSELLM_INLINE next_channels(const bitmap_weight<T>& w, const std::uint32_t* index,
                                  std::size_t count, std::size_t steps) noexcept
       : w_(w), index_(index), end_(index + count) {
@@ -42,7 +42,7 @@ class next_channels {
   std::size_t each_ = 0;
 };
 
-// A channel's place at a word of outputs.
+// Where a channel's values of a word of outputs begin.
 template <class T>
 SPARSELLM_INLINE const T* values_at(const bitmap_weight<T>& w, std::size_t c,
                                     std::size_t word) noexcept {

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A batch of bfloat16 weights through vdpbf16ps: 64 products an instruction, twice an FMA's. The
-// activations are rounded to bfloat16, as oneDNN and ggml do; docs/numerics.md has the bound.
-// Included only in the avx512_bf16 target.
+// A batch of bfloat16 weights through vdpbf16ps: 32 products per instruction, twice as many
+// as an FMA has. The activations are rounded to bfloat16, as oneDNN and ggml do; docs/numerics.md
+// has the bound. Included only in the avx512_bf16 target.
 
 // pairs [channels / 2][32]: word o holds channels c (low) and c + 1 (high) of output o. An odd last
 // channel is paired with zero.

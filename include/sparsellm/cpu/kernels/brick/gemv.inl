@@ -57,9 +57,9 @@ inline void dense_gemv(const brick_weight<T>& w, index_range strips, const float
   for (; g < strips.last; ++g) dense_strips<1>(w, g, x, y);
 }
 
-// Walks the cache lines of the runs that come next, one whole run after the other, and asks for
-// them in L2 (a prefetch to L1 queues on the few miss buffers). In this order memory sees one
-// stream; the same place of eight runs at once is eight, and 5 to 8 % slower.
+// Prefetches the cache lines of the runs that come next to L2, one whole run after the other (a
+// prefetch to L1 would wait for one of the few miss buffers). In this order memory sees one
+// stream; the same place of eight runs at once would be eight streams, 5 to 8 % slower.
 template <class T>
 class next_runs {
  public:
@@ -107,7 +107,7 @@ class next_runs {
   const char* line_ = nullptr;
 };
 
-// Adds `Channels` channels to y in one pass; 8 a pass amortise the traffic of y.
+// Adds `Channels` channels to y in one pass; with 8 in each pass the traffic of y hardly counts.
 template <std::size_t Channels, bool First, class T>
 inline void add_channels(const brick_weight<T>& w, index_range strips, const std::uint32_t* index,
                          const float* value, std::size_t ahead, float* y) noexcept {

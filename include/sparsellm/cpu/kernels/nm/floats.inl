@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // N:M weights of floats. Included once per instruction set, inside its namespace and target region.
-// A row's kept values are expanded to the lanes of their channels, 32 at a time, and multiplied
+// An output's kept values are expanded to the lanes of their channels, 32 at a time, and multiplied
 // with x in place. The order of summation: lane l of every cell is added to sum l mod 32 by fused
 // multiply-add, cells ascending; the 32 sums are added as a tree, neighbours first.
 
@@ -26,7 +26,7 @@ inline void arrange_lanes(const nm_weight<T>& w, const float* x, std::byte* out)
   }
 }
 
-// The 32 sums of a row.
+// Adds the 32 sums of an output.
 template <class T, class V>
 SPARSELLM_INLINE float add_lanes(const V* sums) noexcept {
   if constexpr (lanes == 16) {
@@ -44,18 +44,20 @@ SPARSELLM_INLINE float add_lanes(const V* sums) noexcept {
   }
 }
 
-// Eight: the values of every 8 lanes, 0 when that differs.
-template <std::size_t Rows, std::size_t Tokens, std::size_t Eight, class T>
-inline void nm_rows(const nm_weight<T>& w, std::size_t strip, std::size_t first,
-                           const std::byte* x, std::size_t x_stride, float* sums,
-                           std::size_t stride) noexcept {
+// Outputs [first, first + Outputs) of a strip. Eight: the values of every 8 lanes, 0 when they
+// differ.
+template <std::size_t Outputs, std::size_t Tokens, std::size_t Eight, class T>
+inline void nm_outputs(const nm_weight<T>& w, std::size_t strip, std::size_t first,
+                       const std::byte* x, std::size_t x_stride, float* sums,
+                       std::size_t stride) noexcept {
   constexpr std::size_t steps = 32 / lanes;
   // A constant for the patterns that matter: addresses are offsets then.
-  const std::size_t row_values = Eight != 0 ? 8 * Eight : w.row_values;
-  const std::size_t cell_bytes = nm_strip_outputs * (sizeof(std::uint64_t) + row_values * sizeof(T));
-  const next_strip<Rows> next(cell_bytes, w.cells(), first);
-  vfloat sum[Rows * Tokens * steps];
-  unrolled<Rows * Tokens * steps>([&](auto i) { sum[i] = zero(); });
+  const std::size_t values_per_output = Eight != 0 ? 8 * Eight : w.values_per_output;
+  const std::size_t cell_bytes =
+      nm_strip_outputs * (sizeof(std::uint64_t) + values_per_output * sizeof(T));
+  const next_strip<Outputs> next(cell_bytes, w.cells(), first);
+  vfloat sum[Outputs * Tokens * steps];
+  unrolled<Outputs * Tokens * steps>([&](auto i) { sum[i] = zero(); });
   const float* from[Tokens];
   for (std::size_t t = 0; t < Tokens; ++t)
     from[t] = reinterpret_cast<const float*>(x + t * x_stride);
@@ -63,44 +65,45 @@ inline void nm_rows(const nm_weight<T>& w, std::size_t strip, std::size_t first,
   for (std::size_t b = 0; b < w.cells(); ++b, cell += cell_bytes) {
     const auto* masks = reinterpret_cast<const std::uint64_t*>(cell) + first;
     const T* values =
-        reinterpret_cast<const T*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) + first * row_values;
+        reinterpret_cast<const T*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) +
+        first * values_per_output;
     next.prefetch(cell);
     unrolled<2>([&](auto h) {
       vfloat xs[Tokens * steps];
       unrolled<Tokens * steps>([&](auto i) {
         xs[i] = load(from[i / steps] + b * cell_lanes + h * 32 + i % steps * lanes);
       });
-      unrolled<Rows>([&](auto r) {
-        const T* v = values + r * row_values;
+      unrolled<Outputs>([&](auto o) {
+        const T* v = values + o * values_per_output;
         if (h != 0)
           v += Eight != 0 ? 4 * Eight
                           : static_cast<std::size_t>(
-                                __builtin_popcount(static_cast<std::uint32_t>(masks[r])));
-        const auto bits = static_cast<std::uint32_t>(masks[r] >> (32 * h));
+                                __builtin_popcount(static_cast<std::uint32_t>(masks[o])));
+        const auto bits = static_cast<std::uint32_t>(masks[o] >> (32 * h));
         vfloat e[steps];
         expand_lanes<Eight>(v, bits, e);
         unrolled<Tokens * steps>([&](auto i) {
-          constexpr std::size_t at = r * Tokens * steps + i;
+          constexpr std::size_t at = o * Tokens * steps + i;
           sum[at] = mul_add(e[i % steps], xs[i], sum[at]);
         });
       });
     });
   }
-  unrolled<Rows * Tokens>([&](auto i) {
-    vfloat of_row[steps];
-    unrolled<steps>([&](auto s) { of_row[s] = sum[i * steps + s]; });
-    sums[i % Tokens * stride + first + i / Tokens] = add_lanes<T>(of_row);
+  unrolled<Outputs * Tokens>([&](auto i) {
+    vfloat of_output[steps];
+    unrolled<steps>([&](auto s) { of_output[s] = sum[i * steps + s]; });
+    sums[i % Tokens * stride + first + i / Tokens] = add_lanes<T>(of_output);
   });
 }
 
-template <std::size_t Rows, std::size_t Tokens, class T>
+template <std::size_t Outputs, std::size_t Tokens, class T>
 inline void nm_strip(const nm_weight<T>& w, std::size_t strip, const std::byte* x,
                          std::size_t x_stride, float* sums, std::size_t stride) noexcept {
-  for (std::size_t r = 0; r < nm_strip_outputs; r += Rows)
+  for (std::size_t o = 0; o < nm_strip_outputs; o += Outputs)
     if (w.eight_values == 4)  // 2:4 and 4:8
-      nm_rows<Rows, Tokens, 4>(w, strip, r, x, x_stride, sums, stride);
+      nm_outputs<Outputs, Tokens, 4>(w, strip, o, x, x_stride, sums, stride);
     else
-      nm_rows<Rows, Tokens, 0>(w, strip, r, x, x_stride, sums, stride);
+      nm_outputs<Outputs, Tokens, 0>(w, strip, o, x, x_stride, sums, stride);
 }
 
 template <class T>
@@ -110,10 +113,9 @@ inline void nm_strips(const nm_weight<T>& w, index_range strips, const std::byte
   for (std::size_t s = strips.first; s < strips.last; ++s, sums += nm_strip_outputs) {
     std::size_t t = 0;
     for (; t + 4 <= tokens; t += 4)
-      nm_strip<(nm_rows_at_once > 4 ? nm_rows_at_once / 4 : 1), 4>(
+      nm_strip<(nm_outputs_at_once > 4 ? nm_outputs_at_once / 4 : 1), 4>(
           w, s, x + t * x_stride, x_stride, sums + t * stride, stride);
     for (; t < tokens; ++t)
-      nm_strip<nm_rows_at_once, 1>(w, s, x + t * x_stride, x_stride, sums + t * stride,
-                                           stride);
+      nm_strip<nm_outputs_at_once, 1>(w, s, x + t * x_stride, x_stride, sums + t * stride, stride);
   }
 }

@@ -25,49 +25,49 @@ inline void arrange_levels(const nm_weight<std::int8_t>& w, const float* x,
   }
 }
 
-template <std::size_t Rows, std::size_t Eight>
-inline void level_rows_of(const nm_weight<std::int8_t>& w, std::size_t strip, std::size_t first,
+template <std::size_t Outputs, std::size_t Eight>
+inline void level_outputs(const nm_weight<std::int8_t>& w, std::size_t strip, std::size_t first,
                           const std::byte* x, float* sums) noexcept {
-  const std::size_t row_values = Eight != 0 ? 8 * Eight : w.row_values;
-  const std::size_t cell_bytes = nm_strip_outputs * (sizeof(std::uint64_t) + row_values);
-  const next_strip<Rows> next(cell_bytes, w.cells(), first);
-  vfloat total[Rows * level_vectors];
-  unrolled<Rows * level_vectors>([&](auto i) { total[i] = zero(); });
+  const std::size_t values_per_output = Eight != 0 ? 8 * Eight : w.values_per_output;
+  const std::size_t cell_bytes = nm_strip_outputs * (sizeof(std::uint64_t) + values_per_output);
+  const next_strip<Outputs> next(cell_bytes, w.cells(), first);
+  vfloat total[Outputs * level_vectors];
+  unrolled<Outputs * level_vectors>([&](auto i) { total[i] = zero(); });
   const std::byte* cell = reinterpret_cast<const std::byte*>(w.masks(strip, 0));
   for (std::size_t b = 0; b < w.cells(); b += nm_tuning::chunk_cells) {
     const vfloat scale = broadcast(*reinterpret_cast<const float*>(x));
     x += 64;
-    level_sum sum[Rows];
-    unrolled<Rows>([&](auto r) { sum[r] = no_levels(); });
+    level_sum sum[Outputs];
+    unrolled<Outputs>([&](auto o) { sum[o] = no_levels(); });
     level_bias bias = no_bias();
     const std::size_t left = w.cells() - b;
     for (std::size_t i = 0; i < (left < nm_tuning::chunk_cells ? left : nm_tuning::chunk_cells); ++i) {
       const auto* masks = reinterpret_cast<const std::uint64_t*>(cell) + first;
       const auto* values =
           reinterpret_cast<const std::int8_t*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) +
-          first * row_values;
+          first * values_per_output;
       next.prefetch(cell);
-      unrolled<Rows>(
-          [&](auto r) { add_levels<Eight>(values + r * row_values, masks[r], x, sum[r]); });
+      unrolled<Outputs>(
+          [&](auto o) { add_levels<Eight>(values + o * values_per_output, masks[o], x, sum[o]); });
       add_bias(x, bias);
       cell += cell_bytes;
       x += 256;
     }
-    unrolled<Rows>([&](auto r) {
+    unrolled<Outputs>([&](auto o) {
       vfloat whole[level_vectors];
-      finish_levels(sum[r], bias, whole);
+      finish_levels(sum[o], bias, whole);
       unrolled<level_vectors>([&](auto v) {
-        constexpr std::size_t at = r * level_vectors + v;
+        constexpr std::size_t at = o * level_vectors + v;
         total[at] = mul_add(whole[v], scale, total[at]);
       });
     });
   }
-  for (std::size_t r = 0; r < Rows; ++r) {
+  for (std::size_t o = 0; o < Outputs; ++o) {
     float lane[16];
-    put_in_order(total + r * level_vectors, lane);
+    put_in_order(total + o * level_vectors, lane);
     for (std::size_t width = 8; width != 0; width /= 2)
       for (std::size_t i = 0; i < width; ++i) lane[i] += lane[i + width];
-    sums[first + r] = lane[0] * w.scales[strip * nm_strip_outputs + first + r];
+    sums[first + o] = lane[0] * w.scales[strip * nm_strip_outputs + first + o];
   }
 }
 
@@ -78,9 +78,9 @@ inline void level_strips(const nm_weight<T>& w, index_range strips,
                          std::size_t stride) noexcept {
   for (std::size_t s = strips.first; s < strips.last; ++s, sums += nm_strip_outputs)
     for (std::size_t t = 0; t < tokens; ++t)
-      for (std::size_t r = 0; r < nm_strip_outputs; r += level_rows_at_once)
+      for (std::size_t o = 0; o < nm_strip_outputs; o += level_outputs_at_once)
         if (w.eight_values == 4)  // 2:4 and 4:8
-          level_rows_of<level_rows_at_once, 4>(w, s, r, x + t * x_stride, sums + t * stride);
+          level_outputs<level_outputs_at_once, 4>(w, s, o, x + t * x_stride, sums + t * stride);
         else
-          level_rows_of<level_rows_at_once, 0>(w, s, r, x + t * x_stride, sums + t * stride);
+          level_outputs<level_outputs_at_once, 0>(w, s, o, x + t * x_stride, sums + t * stride);
 }

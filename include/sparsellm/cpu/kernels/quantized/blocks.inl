@@ -24,7 +24,7 @@ SPARSELLM_INLINE void finish_block(const quantized_weight<Bits, Affine>& w, std:
   }
 }
 
-// The lines of a stream that add_block() asks for in L2, `step` with every four channels.
+// The lines of a stream that add_block() prefetches to L2, `step` with every four channels.
 struct stream_ahead {
   const char* line = nullptr;
   std::size_t step = 0;
@@ -94,13 +94,13 @@ inline void add_block_tokens(const quantized_weight<Bits, Affine>& w, std::size_
 }
 
 template <int Bits, bool Affine>
-inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range units,
+inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range strip_parts,
                             summation_parts parts, const quantized_activations& a, float* sums,
                             std::size_t stride) noexcept {
   constexpr std::size_t outputs = strip_outputs<Bits>;
   const std::size_t lines = w.block_stride / 64, step = (lines + a.slots - 1) / a.slots;
-  for (std::size_t u = units.first; u < units.last; ++u) {
-    const std::size_t s = u / parts.count, part = u % parts.count;
+  for (std::size_t i = strip_parts.first; i < strip_parts.last; ++i) {
+    const std::size_t s = i / parts.count, part = i % parts.count;
     float* const y = sums + part * stride + s * outputs;
     for (std::size_t o = 0; o < outputs; ++o) y[o] = 0.0f;
     const std::size_t last = (parts.end(part) + w.block_channels - 1) / w.block_channels;
@@ -156,8 +156,8 @@ inline void quantized_blocks(const quantized_weight<Bits, Affine>& w, index_rang
     const std::size_t next_count = next < rounded_end ? std::size_t{a.count[next]} * 4 : 0;
     const std::uint8_t* const next_channel = a.channel + next * a.slots * 4;
     for (std::size_t s = strips.first; s < strips.last; ++s) {
-      // The same place of the next block's live channels and scales, all at once: a few with every four
-      // channels, as a panel does, is 10 to 20 % slower here.
+      // This strip's levels and scales of the next block's active channels are prefetched all at
+      // once. Some with every four channels, as for a panel, is 10 to 20 % slower here.
       if (next_count != 0) {
         const std::uint8_t* const levels = w.levels(s, next);
         for (std::size_t i = 0; i < next_count; ++i)

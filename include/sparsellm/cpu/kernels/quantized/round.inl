@@ -34,7 +34,7 @@ inline void round_block(const float* x, std::size_t block_channels, std::int32_t
     most = bits > most ? bits : most;
   }
   sum = 0;
-  if (most >= 0x7f800000u) {  // not finite: any live channel will do, the scale poisons the sum
+  if (most >= 0x7f800000u) {  // not finite: any active channel will do, the scale poisons the sum
     scale = __builtin_bit_cast(float, 0x7fc00000u);
     for (std::size_t i = 0; i < block_channels; ++i) level[i] = x[i] != 0.0f ? 1 : 0;
     return;
@@ -86,7 +86,7 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
     const std::size_t c0 = b * block_channels;
     const std::size_t n = x.cols() - c0 < block_channels ? x.cols() - c0 : block_channels;
     std::uint8_t* const channel = a.channel + b * a.slots * 4;
-    std::uint8_t live[128] = {};
+    std::uint8_t active[128] = {};
     for (std::size_t t = 0; t < x.rows(); ++t) {
       std::int32_t* const mine = level[t % tokens_at_once];
       round_some(&x(t, c0), n, block_channels, mine, a.scale[a.at(t, b)], a.sum[a.at(t, b)]);
@@ -94,13 +94,13 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
         list_levels(mine, channel, block_channels, true, block_channels / 4, a.word + a.at(t, b) * a.slots * 2);
       } else {
         for (std::size_t i = 0; i < block_channels; ++i)
-          live[i] = static_cast<std::uint8_t>(live[i] | (mine[i] != 0 ? 1 : 0));
+          active[i] = static_cast<std::uint8_t>(active[i] | (mine[i] != 0 ? 1 : 0));
       }
     }
     std::size_t count = 0;
     for (std::size_t i = 0; i < block_channels; ++i) {
       channel[count] = static_cast<std::uint8_t>(i);
-      count += every_channel || live[i] != 0 ? 1 : 0;
+      count += every_channel || active[i] != 0 ? 1 : 0;
     }
     const std::size_t fours = (count + 3) / 4;
     a.count[b] = static_cast<std::uint8_t>(fours);

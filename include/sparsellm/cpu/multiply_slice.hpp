@@ -32,17 +32,18 @@ struct output_range {
   std::size_t last = 0;
 };
 
-// Slice `part` of `parts` of a weight's outputs, cut where formats store them together (128 outputs),
-// so that no slice multiplies what another does.
-[[nodiscard]] constexpr output_range slice_of(extents shape, std::size_t part,
-                                              std::size_t parts) noexcept {
-  constexpr std::size_t unit = 128;
-  const std::size_t units = (shape.outputs + unit - 1) / unit;
-  const auto border = [&](std::size_t i) {
-    const std::size_t at = units * i / parts * unit;
-    return at < shape.outputs ? at : shape.outputs;
+// Slice i of `count` slices of a weight's outputs, i < count. Slices are cut at multiples of the
+// longest strip (128 outputs), so that no strip is multiplied for two slices. They may be empty
+// when `count` is larger than the number of such strips.
+[[nodiscard]] constexpr output_range slice_of(extents shape, std::size_t i,
+                                              std::size_t count) noexcept {
+  constexpr std::size_t strip = 128;
+  const std::size_t strips = (shape.outputs + strip - 1) / strip;
+  const auto border = [&](std::size_t at) {
+    const std::size_t output = strips * at / count * strip;
+    return output < shape.outputs ? output : shape.outputs;
   };
-  return {border(part), border(part + 1)};
+  return {border(i), border(i + 1)};
 }
 
 }  // namespace sparsellm::inline v0
@@ -51,11 +52,11 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 inline void check_slice(extents shape, output_range slice) {
   require<shape_error>(slice.first <= slice.last && slice.last <= shape.outputs,
-                       "multiply_part: W has ", shape.outputs, " outputs, got the slice [",
+                       "multiply_slice: W has ", shape.outputs, " outputs, got the slice [",
                        slice.first, ", ", slice.last, ")");
 }
 
-// The part of each section that lies in the slice.
+// Of each section what lies in the slice.
 [[nodiscard]] inline selection cut(const selection& s, output_range slice) noexcept {
   selection out = s;
   out.count = 0;
@@ -78,7 +79,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // do not fit. Waits; allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S, class X>
 requires requires(const X& x) { detail::inputs_of(x); }
-void multiply_part(E& exec, const V& w, output_range slice, const S& s, const X& x,
+void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X& x,
                    std::type_identity_t<vector_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
     if constexpr (requires { x.size(); }) detail::check_inputs(w.shape, x.size());
@@ -91,9 +92,9 @@ void multiply_part(E& exec, const V& w, output_range slice, const S& s, const X&
             detail::inputs_of(x), 1, matrix_view<float>(y.data(), 1, y.size()));
   }
 }
-// A batch: x [tokens, inputs], y [tokens, outputs].
+// The same for a batch: x [tokens, inputs], y [tokens, outputs].
 template <host_executor E, detail::has_product V, class S>
-void multiply_part(E& exec, const V& w, output_range slice, const S& s,
+void multiply_slice(E& exec, const V& w, output_range slice, const S& s,
                    std::type_identity_t<matrix_view<const float>> x,
                    std::type_identity_t<matrix_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
@@ -108,8 +109,8 @@ void multiply_part(E& exec, const V& w, output_range slice, const S& s,
 
 // All of the above for a weight that owns its bytes.
 template <host_executor E, packed_format F, class... Rest>
-void multiply_part(E& exec, const packed_matrix<F>& w, output_range slice, Rest&&... rest) {
-  multiply_part(exec, w.view(), slice, std::forward<Rest>(rest)...);
+void multiply_slice(E& exec, const packed_matrix<F>& w, output_range slice, Rest&&... rest) {
+  multiply_slice(exec, w.view(), slice, std::forward<Rest>(rest)...);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
