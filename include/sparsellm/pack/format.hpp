@@ -24,7 +24,8 @@ inline constexpr std::size_t packed_alignment = 64;
 // Semantics: storage holds bytes(e) bytes, and kernels may read slack_bytes behind them.
 // pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight, a
 // multiple of row_block (or up to the last row; a row_block beyond the outputs wants all rows at
-// once), and the padding that belongs to them; after all rows are written every byte is.
+// once), and the padding that belongs to them; after all rows are written every byte is. It may
+// throw, as one does that needs memory of its own.
 // unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that the element
 // holds. stores(w) says whether a weight fits the format.
 template <class F>
@@ -42,7 +43,7 @@ concept packed_format =
       { F::stores(w) } noexcept -> std::same_as<bool>;
       { F::make_view(storage, e) } noexcept
           -> std::same_as<typename F::template view<host_space>>;
-      { F::pack_rows(storage, e, row, rows) } noexcept;
+      F::pack_rows(storage, e, row, rows);
       { F::unpack_row(view, row, out) } noexcept;
       requires std::same_as<typename decltype(view)::format, F>;
       { view.shape } -> std::convertible_to<extents>;
