@@ -64,6 +64,14 @@ TEST_CASE("global shuffle: deals channels of like score to different groups") {
   CHECK(global_shuffle(mean, 4, dealing::zigzag) == channel_order({0, 3, 4, 7, 1, 2, 5, 6}));
   const std::vector<double> seven(7, 1.0);  // a short last group, all equal
   CHECK(global_shuffle(seven, 4) == channel_order({0, 2, 4, 6, 1, 3, 5}));
+  // Equal ones keep their order, more of them too than are sorted by insertion, and 0 equals -0.
+  std::vector<double> two(100);
+  std::vector<std::uint32_t> order(100);
+  for (std::uint32_t c = 0; c < 100; ++c) {
+    two[c] = c % 2 != 0 ? 1.0 : c % 4 != 0 ? 0.0 : -0.0;
+    order[c] = c < 50 ? 2 * c + 1 : 2 * (c - 50);
+  }
+  CHECK(global_shuffle(two, 1) == channel_order(order));
   CHECK_SAYS(global_shuffle(mean, 0), value_error, "got 0");
   CHECK_SAYS(global_shuffle(std::vector<double>{1, std::nan("")}, 2), value_error,
              "channel 1 is NaN");

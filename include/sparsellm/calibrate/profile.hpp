@@ -63,6 +63,7 @@ struct profile {
     require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                          "profile: the sparsity must be in [0, 1), got ", sparsity);
     std::vector<std::size_t> projection;
+    projection.reserve(seen.size());
     for (const site_observation& s : seen) projection.push_back(index_of(s.where.projection));
     return shares(projection, seen);
   }

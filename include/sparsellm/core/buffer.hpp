@@ -46,8 +46,9 @@ class buffer {
     // Aligned by hand: glibc before 2.38 does not reuse what its aligned allocations free (its bug
     // 14581), and a program that makes and drops buffers would grow without end.
     block_ = ::operator new(size * sizeof(T) + alignment());
-    const auto address = reinterpret_cast<std::uintptr_t>(block_);
-    data_ = reinterpret_cast<T*>((address + alignment() - 1) / alignment() * alignment());
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(block_) % alignment();
+    data_ = reinterpret_cast<T*>(static_cast<std::byte*>(block_) +
+                                 (past == 0 ? 0 : alignment() - past));
 #if SPARSELLM_HAS_MADVISE
     // Advice: where it is not taken, nothing but speed is lost.
     if (alignment() == huge_page)

@@ -34,7 +34,8 @@ void reference_multiply(const packed_matrix<F>& w, const S& s, vector_view<const
     F::unpack_row(w.view(), o, vector_view<float>(row.data(), row.size()));
     double sum = 0, magnitude = 0;
     for (std::size_t i = 0; i < active.size(); ++i) {
-      const double term = static_cast<double>(row[active.indices()[i]]) * active.values()[i];
+      const auto weight = static_cast<double>(row[active.indices()[i]]);
+      const double term = weight * static_cast<double>(active.values()[i]);
       sum += term;
       magnitude += term < 0 ? -term : term;
     }

@@ -55,12 +55,12 @@ class channel_stats {
                          " channels expected, got ", row.size());
     for (std::size_t c = 0; c < row.size(); ++c) {
       sums& s = channels_[c];
-      const double x = row[c];
+      const auto x = static_cast<double>(row[c]);
       s.sum_abs += std::fabs(x);
       s.sum_squares += x * x;
       if (row[c] < s.min) s.min = row[c];
       if (row[c] > s.max) s.max = row[c];
-      s.fired += std::fabs(row[c]) > firing_threshold_ ? 1 : 0;
+      s.fired += std::fabs(row[c]) > firing_threshold_ ? 1u : 0u;
     }
     ++rows_;
   }

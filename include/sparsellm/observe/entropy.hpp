@@ -71,7 +71,7 @@ class entropy {
     const auto last = static_cast<double>(how_.bins - 1);
     for (std::size_t c = 0; c < row.size(); ++c) {
       const bool absolute = how_.of == entropy_options::values::absolute;
-      const double x = absolute ? std::fabs(row[c]) : row[c];
+      const auto x = static_cast<double>(absolute ? std::fabs(row[c]) : row[c]);
       if (!is_finite(x)) {
         ++non_finite_;
         continue;
@@ -142,7 +142,7 @@ class entropy {
     return v == entropy_options::values::absolute ? "absolute values" : "values with their sign";
   }
   [[nodiscard]] bin_range range_of(float min, float max) const noexcept {
-    double low = min, high = max;
+    auto low = static_cast<double>(min), high = static_cast<double>(max);
     if (how_.of == entropy_options::values::absolute) {
       high = std::fmax(std::fabs(low), std::fabs(high));
       low = 0;

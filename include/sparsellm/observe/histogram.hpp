@@ -120,7 +120,8 @@ class histogram {
       if (b.count == 0) continue;
       const auto inside = static_cast<double>(b.count);
       if (rank <= below + inside) {
-        const double low = std::bit_cast<float>(b.smallest), high = std::bit_cast<float>(b.largest);
+        const auto low = static_cast<double>(std::bit_cast<float>(b.smallest));
+        const auto high = static_cast<double>(std::bit_cast<float>(b.largest));
         return static_cast<float>(low + (high - low) * ((rank - below) / inside));
       }
       below += inside;

@@ -68,11 +68,11 @@ struct channel_bitmap {
 
   // The N largest magnitudes of every M stay; first is 0 and rows are all of them.
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows) noexcept {
+                        matrix_view<const float> rows) {
     pack_rows(storage, e, first, rows, {nullptr, first});
   }
   static void pack_rows(std::byte* storage, extents e, std::size_t, matrix_view<const float> rows,
-                        detail::kept_bits keep) noexcept {
+                        detail::kept_bits keep) {
     weight_mask kept(e);
     for (std::size_t r = 0; r < e.outputs; ++r)
       for (std::size_t c = 0; c < e.inputs; c += M)

@@ -25,9 +25,9 @@ inline constexpr std::size_t packed_alignment = 64;
 // pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight and
 // the padding that belongs to them; `first` is a multiple of rows_at_once, and rows_at_once rows
 // are given, or those up to the last. A rows_at_once beyond the outputs asks for all rows in one
-// call. After all rows are written every byte is. unpack_row(view, r, out [inputs]) gives back what
-// was stored: the nearest number that the element holds. stores(w) says whether a weight fits the
-// format.
+// call. After all rows are written every byte is. It may throw, as one does that needs memory of its
+// own. unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that the
+// element holds. stores(w) says whether a weight fits the format.
 template <class F>
 concept packed_format =
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&
@@ -43,7 +43,7 @@ concept packed_format =
       { F::stores(w) } noexcept -> std::same_as<bool>;
       { F::make_view(storage, e) } noexcept
           -> std::same_as<typename F::template view<host_space>>;
-      { F::pack_rows(storage, e, row, rows) } noexcept;
+      F::pack_rows(storage, e, row, rows);
       { F::unpack_row(view, row, out) } noexcept;
       requires std::same_as<typename decltype(view)::format, F>;
       { view.shape } -> std::convertible_to<extents>;

@@ -47,8 +47,10 @@ enum class dealing { round_robin, zigzag };
                          " is NaN");
   std::vector<std::uint32_t> sorted(mean.size());
   std::iota(sorted.begin(), sorted.end(), 0u);
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return mean[a] > mean[b]; });
+  // std::stable_sort's order; libstdc++ 12's own uses what C++17 deprecates.
+  std::sort(sorted.begin(), sorted.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return mean[a] != mean[b] ? mean[a] > mean[b] : a < b;
+  });
   const std::size_t groups = (mean.size() + m - 1) / m;
   std::vector<std::uint32_t> at(mean.size());
   std::size_t next = 0;

@@ -62,7 +62,7 @@ class weight_mask {
       for (std::size_t first = 0; first < shape_.inputs; first += p.m) {
         const std::size_t length = p.m < shape_.inputs - first ? p.m : shape_.inputs - first;
         std::size_t n = 0;
-        for (std::size_t c = first; c < first + length; ++c) n += keeps(r, c) ? 1 : 0;
+        for (std::size_t c = first; c < first + length; ++c) n += keeps(r, c) ? 1u : 0u;
         if (n != (length < p.n ? length : p.n)) return false;
       }
     return true;

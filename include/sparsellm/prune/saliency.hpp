@@ -88,12 +88,14 @@ class ria {
       norm_[c] = static_cast<float>(std::pow(norms[c], a));
     exec.parallel_for(weight.rows(), [&](std::size_t r) {
       double sum = 0;
-      for (std::size_t c = 0; c < weight.cols(); ++c) sum += std::fabs(weight(r, c));
+      for (std::size_t c = 0; c < weight.cols(); ++c)
+        sum += static_cast<double>(std::fabs(weight(r, c)));
       row_[r] = inverse(sum);
     });
     std::vector<double> sums(weight.cols(), 0.0);
     for (std::size_t r = 0; r < weight.rows(); ++r)
-      for (std::size_t c = 0; c < weight.cols(); ++c) sums[c] += std::fabs(weight(r, c));
+      for (std::size_t c = 0; c < weight.cols(); ++c)
+        sums[c] += static_cast<double>(std::fabs(weight(r, c)));
     for (std::size_t c = 0; c < sums.size(); ++c) column_[c] = inverse(sums[c]);
   }
 
