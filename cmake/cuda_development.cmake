@@ -16,14 +16,31 @@ endif()
 set(sparsellm_cuda_options
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -lineinfo -Xcompiler=-Wall,-Wextra>)
 
+# The device's products, compiled once for the architectures above. Not installed: a program of
+# another list of architectures compiles its own.
+if(SPARSELLM_HAS_NVCC)
+  set(cuda_products bitmap channel nm rows semi_structured)
+  list(TRANSFORM cuda_products REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/cuda/\\1.cu")
+  add_library(sparsellm_cuda_compiled STATIC EXCLUDE_FROM_ALL ${cuda_products})
+  target_link_libraries(sparsellm_cuda_compiled PUBLIC sparsellm::compiled)
+  target_compile_options(sparsellm_cuda_compiled PRIVATE ${sparsellm_cuda_options})
+  target_compile_definitions(sparsellm_cuda_compiled INTERFACE SPARSELLM_CUDA_COMPILED)
+endif()
+
+# HEADER_ONLY: compiles the products it uses itself.
 function(sparsellm_add_cuda_program name)
-  sparsellm_add_program(${name} ${ARGN})
-  target_link_libraries(sparsellm_${name} PRIVATE sparsellm::compiled)
+  cmake_parse_arguments(PARSE_ARGV 1 arg HEADER_ONLY "" "")
+  sparsellm_add_program(${name} ${arg_UNPARSED_ARGUMENTS})
+  if(arg_HEADER_ONLY)
+    target_link_libraries(sparsellm_${name} PRIVATE sparsellm::compiled)
+  else()
+    target_link_libraries(sparsellm_${name} PRIVATE sparsellm_cuda_compiled)
+  endif()
   target_compile_options(sparsellm_${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()
 
 function(sparsellm_add_cuda_library name)
   add_library(${name} STATIC ${ARGN})
-  target_link_libraries(${name} PUBLIC sparsellm::compiled)
+  target_link_libraries(${name} PUBLIC sparsellm_cuda_compiled)
   target_compile_options(${name} PRIVATE ${sparsellm_cuda_options})
 endfunction()

@@ -44,5 +44,11 @@ void bitmap_product(cuda::executor& exec, const bitmap_weight<T>& w, const secti
   });
 }
 
+#if defined(SPARSELLM_CUDA_COMPILED)
+#define SPARSELLM_INSTANCE extern template
+#include "sparsellm/cuda/products/bitmap_products.inl"
+#undef SPARSELLM_INSTANCE
+#endif
+
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -64,5 +64,11 @@ void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w, c
                   Bits == 8 ? 8 : 4, Tile>(exec, w, sections, x, y);
 }
 
+#if defined(SPARSELLM_CUDA_COMPILED)
+#define SPARSELLM_INSTANCE extern template
+#include "sparsellm/cuda/products/channel_products.inl"
+#undef SPARSELLM_INSTANCE
+#endif
+
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -12,6 +12,8 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/nm.cuh"
+#include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/nm_weight.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
@@ -38,6 +40,12 @@ void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, c
       launch_nm<F, tokens(), 1>(exec, w, sections, batch);
   });
 }
+
+#if defined(SPARSELLM_CUDA_COMPILED)
+#define SPARSELLM_INSTANCE extern template
+#include "sparsellm/cuda/products/nm_products.inl"
+#undef SPARSELLM_INSTANCE
+#endif
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

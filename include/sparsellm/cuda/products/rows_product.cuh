@@ -63,5 +63,11 @@ void kept_rows_product(cuda::executor& exec, const row_weight<T>& w,
   });
 }
 
+#if defined(SPARSELLM_CUDA_COMPILED)
+#define SPARSELLM_INSTANCE extern template
+#include "sparsellm/cuda/products/rows_products.inl"
+#undef SPARSELLM_INSTANCE
+#endif
+
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

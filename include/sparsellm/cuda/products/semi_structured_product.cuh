@@ -15,6 +15,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/semi_structured.cuh"
 #include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -72,6 +73,12 @@ void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w, const 
       launch_semi_structured<T, high_tile>(exec, w, sections.at[i], x, y);
   }
 }
+
+#if defined(SPARSELLM_CUDA_COMPILED)
+#define SPARSELLM_INSTANCE extern template
+#include "sparsellm/cuda/products/semi_structured_products.inl"
+#undef SPARSELLM_INSTANCE
+#endif
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
