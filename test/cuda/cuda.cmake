@@ -1,7 +1,7 @@
 # CUDA tests are ordinary programs. They run on a GPU where there is one, else through a launcher that
 # executes their PTX (shared/cudasim beside the checkout), with its checks on; with neither they are
 # skipped by name.
-set(cuda_tests activations_test executor_test multiply_gated_test multiply_rows_test multiply_test pack_test permute_test prune_test
+set(cuda_tests activations_test any_weight_test executor_test multiply_gated_test multiply_rows_test multiply_test pack_test permute_test prune_test
     quantile_test semi_structured_product_test statistics_test top_k_test)
 
 set(cuda_launcher "")
