@@ -115,9 +115,9 @@ int main(int argc, char** argv) {
     for (const std::size_t tokens : {1, 2, 4, 8, 16})
       for (const double s : {0.0, 0.4, 0.5, 0.65}) {
         if (tokens != 1 && s == 0.4) continue;
-        char level[48];
-        std::snprintf(level, sizeof level, "/batch=%zu/s=%.2f", tokens, s);
-        benchmark::RegisterBenchmark(("block/" + std::string(name(type)) + level).c_str(), block,
+        char suffix[48];
+        std::snprintf(suffix, sizeof suffix, "/batch=%zu/s=%.2f", tokens, s);
+        benchmark::RegisterBenchmark(("block/" + std::string(name(type)) + suffix).c_str(), block,
                                      type, tokens, s)
             ->UseRealTime();
       }

@@ -61,10 +61,10 @@ void gemv(benchmark::State& state, projection p, element_kind type, layout_kind 
 template <packed_format F>
 void add(const projection& p, element_kind type, layout_kind where, double sparsity) {
   constexpr const char* layouts[] = {"panel", "channel_major", "row_major"};
-  char level[16];
-  std::snprintf(level, sizeof level, "/s=%.2f", sparsity);
+  char suffix[16];
+  std::snprintf(suffix, sizeof suffix, "/s=%.2f", sparsity);
   const std::string full = "gemv/" + std::string(layouts[static_cast<std::size_t>(where)]) + "/" +
-                           std::string(name(type)) + "/" + bench::name(p.shape) + level;
+                           std::string(name(type)) + "/" + bench::name(p.shape) + suffix;
   benchmark::RegisterBenchmark(full.c_str(), gemv<F>, p, type, where, sparsity)->UseRealTime();
 }
 

@@ -114,10 +114,11 @@ int main(int argc, char** argv) {
   add<n_of_m<bfloat16, 4, 8>>("n_of_m/bf16/4:8", p, 0.0, best);
   add<n_of_m<std::int8_t, 2, 4>>("n_of_m/i8/2:4", p, 0.0, best);
   for (const double s : {0.25, 0.5}) {
-    char level[16];
-    std::snprintf(level, sizeof level, "/s=%.2f", s);
-    add<channel_bitmap<bfloat16, 2, 4>>(std::string("channel_bitmap/bf16/2:4") + level, p, s, best);
-    add<channel_bitmap<std::int8_t, 2, 4>>(std::string("channel_bitmap/i8/2:4") + level, p, s,
+    char suffix[16];
+    std::snprintf(suffix, sizeof suffix, "/s=%.2f", s);
+    add<channel_bitmap<bfloat16, 2, 4>>(std::string("channel_bitmap/bf16/2:4") + suffix, p, s,
+                                        best);
+    add<channel_bitmap<std::int8_t, 2, 4>>(std::string("channel_bitmap/i8/2:4") + suffix, p, s,
                                            best);
   }
   if (cpu::supported(cpu::isa::avx2) && best != cpu::isa::avx2)

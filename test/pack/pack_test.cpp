@@ -38,9 +38,9 @@ TEST_CASE("formats: where one element of each brick lies") {
   auto c = pack<channel_major<float>>(exec, view);
   CHECK(reinterpret_cast<const float*>(c.storage())[2 * 64 + 37] == 37 + 200);
   auto b = pack<channel_major<bfloat16>>(exec, view);
-  const auto* const words = reinterpret_cast<const bfloat16*>(b.storage());
-  CHECK(widen(words[2 * 5]) == 5);       // output 5: low half of word 5
-  CHECK(widen(words[2 * 5 + 1]) == 21);  // output 21: its high half
+  const auto* const elements = reinterpret_cast<const bfloat16*>(b.storage());
+  CHECK(widen(elements[2 * 5]) == 5);       // output 5: low half of word 5
+  CHECK(widen(elements[2 * 5 + 1]) == 21);  // output 21: its high half
 }
 
 TEST_CASE("pack: refuses zero sizes and weights that are not finite in the storage type") {

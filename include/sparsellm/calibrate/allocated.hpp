@@ -20,13 +20,13 @@ struct site_share {
   double sparsity = 0;  // in [0, 1)
 };
 
-// An allocation that was made elsewhere: by a search, or read from a file.
+// An allocation that was made elsewhere: by a search, or read from a file. Models calibrator.
 struct allocated {
   std::string how;                 // what decided, for the table
   double sparsity = 0;             // of the whole model
   std::vector<site_share> shares;  // every site that will be calibrated
 
-  // Throws format_error for a site without a share.
+  // The share of each site, in the order of `seen`. Throws format_error for a site without one.
   [[nodiscard]] std::vector<double> allocate(const std::vector<site_observation>& seen) const {
     std::vector<double> result;
     for (const site_observation& s : seen) {

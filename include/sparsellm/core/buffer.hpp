@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Owning, aligned, move-only host memory. Elements start uninitialised: whoever asks for memory
-// fills it, and a gigabyte of weights is not zeroed first. Large buffers ask the system for huge
+// Owning, aligned, move-only host memory. Elements start uninitialised, so that a gigabyte of
+// weights is not zeroed before it is filled. Large buffers ask the system for huge
 // pages: skipping jumps from page to page, and 4 KiB pages cost it 3 to 5 %. The type is the same
 // whatever flags a file is built with.
 #pragma once
@@ -45,9 +45,9 @@ class buffer {
     if (size == 0) return;
     // Aligned by hand: glibc before 2.38 does not reuse what its aligned allocations free (its bug
     // 14581), and a program that makes and drops buffers would grow without end.
-    block_ = ::operator new(size * sizeof(T) + alignment());
-    const std::size_t past = reinterpret_cast<std::uintptr_t>(block_) % alignment();
-    data_ = reinterpret_cast<T*>(static_cast<std::byte*>(block_) +
+    allocation_ = ::operator new(size * sizeof(T) + alignment());
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(allocation_) % alignment();
+    data_ = reinterpret_cast<T*>(static_cast<std::byte*>(allocation_) +
                                  (past == 0 ? 0 : alignment() - past));
 #if SPARSELLM_HAS_MADVISE
     // Advice: where it is not taken, nothing but speed is lost.
@@ -61,20 +61,20 @@ class buffer {
     for (T& element : *this) element = fill;
   }
   buffer(buffer&& other) noexcept
-      : block_(std::exchange(other.block_, nullptr)),
+      : allocation_(std::exchange(other.allocation_, nullptr)),
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   buffer& operator=(buffer&& other) noexcept {
-    std::swap(block_, other.block_);
+    std::swap(allocation_, other.allocation_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
   buffer(const buffer&) = delete;
   buffer& operator=(const buffer&) = delete;
-  ~buffer() { ::operator delete(block_); }
+  ~buffer() { ::operator delete(allocation_); }
 
-  // The copy that the deleted constructor does not make behind your back.
+  // A copy, which is never made without being asked for. Throws as the constructor.
   [[nodiscard]] buffer clone() const {
     buffer copy(size_);
     for (std::size_t i = 0; i < size_; ++i) copy.data_[i] = data_[i];
@@ -97,7 +97,7 @@ class buffer {
     return size_ * sizeof(T) >= 2 * huge_page ? huge_page : buffer_alignment;
   }
 
-  void* block_ = nullptr;  // what was allocated; data_ lies in it
+  void* allocation_ = nullptr;  // what was allocated; data_ lies in it
   T* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -58,9 +58,9 @@ void multiply_rows(E& exec, const V& w, const active_set<>& rows,
   multiply_rows(exec, w, rows.view(), x, y);
 }
 
-// The rows that `keep` keeps of scores: y [tokens, outputs], scores [tokens, outputs], x [tokens,
-// inputs]. Throws shape_error when sizes do not fit. Allocates nothing once the executor's memory has
-// grown.
+// The same with the rows whose scores `keep` keeps: y [tokens, outputs], scores [tokens, outputs], x
+// [tokens, inputs]. Throws shape_error when sizes do not fit. Waits; allocates nothing once the
+// executor's memory has grown.
 template <host_executor E, detail::row_view V, pointwise_sparsifier Keep>
 void multiply_rows(E& exec, const V& w, std::type_identity_t<matrix_view<const float>> scores,
                    const Keep& keep, std::type_identity_t<matrix_view<const float>> x,

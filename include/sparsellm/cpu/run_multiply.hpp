@@ -42,7 +42,8 @@ template <pointwise_sparsifier S>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// One token: X is a vector_view, `normalised` or an active_view.
+// One token: X is a vector_view, `normalised` or an active_view; y [outputs]. Sizes are not checked:
+// multiply() has done that. Waits; allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, detail::fused_sparsifier S, class X>
 void run_multiply(E& exec, const V& w, const S& s, const X& x, vector_view<float> y)
 requires requires { detail::inputs_of(x); }
@@ -51,13 +52,13 @@ requires requires { detail::inputs_of(x); }
           matrix_view<float>(y.data(), 1, y.size()));
 }
 
-// One token whose channels are listed.
+// The same for one token whose channels are listed.
 template <host_executor E, detail::has_product V>
 void run_multiply(E& exec, const V& w, active_view<> active, vector_view<float> y) {
   run_multiply(exec, w, keep_all{}, active, y);
 }
 
-// A batch.
+// The same for a batch: x [tokens, inputs], y [tokens, outputs].
 template <host_executor E, detail::has_product V, detail::fused_sparsifier S>
 void run_multiply(E& exec, const V& w, const S& s, matrix_view<const float> x,
                   matrix_view<float> y) {

@@ -39,7 +39,7 @@ inline constexpr std::size_t longest_group = 32;
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// Throws value_error unless 1 <= N < M <= 32.
+// Checks a pattern: throws value_error unless 1 <= N < M <= 32.
 inline void check(nm_pattern p) {
   require<value_error>(p.n >= 1 && p.n < p.m && p.m <= detail::longest_group,
                        "N:M: 1 <= N < M <= ", detail::longest_group, " expected, got ", p.n, ":",

@@ -23,12 +23,12 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
-// Starts its threads when it is made and joins them when it goes.
+// A pool of threads, started by the constructor and joined by the destructor. Models host_executor.
 class executor : public executor_base {
  public:
   static constexpr std::size_t max_threads = 1024;
 
-  // As many threads as the machine runs at once.
+  // As many threads as the machine runs at once. Starts them, and so throws what std::thread throws.
   executor() : executor(hardware_threads()) {}
 
   // `threads` in [1, 1024], the calling one included. More than the machine has are allowed, and
@@ -48,16 +48,17 @@ class executor : public executor_base {
     for (std::thread& w : workers_) w.join();
   }
 
-  // At least 1.
+  // How many threads the machine runs at once; at least 1.
   [[nodiscard]] static std::size_t hardware_threads() noexcept {
     const unsigned n = std::thread::hardware_concurrency();
     return n == 0 ? 1 : n;
   }
 
-  // The threads, the calling one included.
+  // How many threads there are, the calling one included.
   [[nodiscard]] std::size_t concurrency() const noexcept { return threads_; }
 
-  // Each thread takes one contiguous run of indices, so that it reads one stream.
+  // As host_executor says. Each thread takes one contiguous range of indices, so that it reads one
+  // stream. Allocates nothing.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     if (threads_ == 1 || count <= 1) {

@@ -16,7 +16,7 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
-// To derive from.
+// What a CPU executor derives from.
 class executor_base {
  public:
   using space = host_space;
@@ -24,7 +24,7 @@ class executor_base {
   // Uses the best instruction set of the machine. Throws value_error for a wrong SPARSELLM_ISA.
   executor_base() : isa_(default_isa()) {}
 
-  // [n], uninitialised. Throws as buffer does.
+  // A buffer of n elements, uninitialised. Throws as buffer does.
   template <class T>
   [[nodiscard]] buffer<T> allocate(std::size_t n) const {
     return buffer<T>(n);
@@ -33,20 +33,22 @@ class executor_base {
   // parallel_for returns when the work is done: there is nothing left to wait for.
   void wait() const noexcept {}
 
-  // What its products are compiled for.
+  // The instruction set that products on this executor use.
   [[nodiscard]] isa instruction_set() const noexcept { return isa_; }
-  // Throws value_error for one this machine does not have.
+  // Uses another instruction set from now on. Throws value_error for one this machine does not have.
   void use(isa i) {
     require<value_error>(supported(i), "executor: this machine does not have '", name(i), "'");
     isa_ = i;
   }
 
-  // Scratch for one verb; valid until the next call.
+  // `bytes` bytes of scratch for one verb, aligned to 64; valid until the next call. Allocates when it
+  // has to grow, and throws as buffer does.
   [[nodiscard]] std::byte* scratch(std::size_t bytes) {
     grow(scratch_, bytes);
     return scratch_.data();
   }
-  // [n] floats that a verb keeps while it multiplies; valid until the next call.
+  // [n] floats that a verb keeps while it multiplies, aligned to 64; valid until the next call. Allocates
+  // and throws as scratch().
   [[nodiscard]] vector_view<float> activations(std::size_t n) {
     grow(activations_, n);
     return {activations_.data(), n};

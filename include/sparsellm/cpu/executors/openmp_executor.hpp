@@ -17,16 +17,20 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
+// Models host_executor.
 class openmp_executor : public executor_base {
  public:
+  // As many threads as OpenMP would use.
   openmp_executor() : openmp_executor(static_cast<std::size_t>(omp_get_max_threads())) {}
   // Throws value_error for no threads.
   explicit openmp_executor(std::size_t threads) : threads_(threads) {
     require<value_error>(threads >= 1, "openmp_executor: at least 1 thread expected, got 0");
   }
 
+  // How many threads a parallel region asks for.
   [[nodiscard]] std::size_t concurrency() const noexcept { return threads_; }
 
+  // As host_executor says; one of the exceptions that bodies throw is rethrown at the end.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     std::exception_ptr failure;

@@ -13,13 +13,13 @@
 
 namespace sparsellm::inline v0::cpu::inline SPARSELLM_BASELINE {
 
-// One thread's.
+// The executor of one thread. Models host_executor.
 class serial_executor : public executor_base {
  public:
   // As host_executor says.
   [[nodiscard]] std::size_t concurrency() const noexcept { return 1; }
 
-  // In ascending order.
+  // Calls body(i) on the calling thread, i ascending.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     for (std::size_t i = 0; i < count; ++i) body(i);
