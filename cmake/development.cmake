@@ -17,6 +17,8 @@ target_compile_options(sparsellm_development_header_only INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(sparsellm_development_header_only INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
+# Sources whose speed nobody meets: what is optimised little compiles a third faster.
+set(sparsellm_optimise_little $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
 # A program is NAME on disk. Its target has our prefix: a project that we are built below may have a
 # target 'unit', too.
 function(sparsellm_add_program name)
