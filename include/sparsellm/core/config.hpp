@@ -69,6 +69,11 @@
 #error "sparsellm: compile without -ffast-math, or define SPARSELLM_ALLOW_FAST_MATH"
 #endif
 
+// x87 keeps more than a float or double holds, and rounds when it happens to store.
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#error "sparsellm: on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+
 // Everything else the library defines lives in an inline namespace named after the flags of the
 // file it is compiled in. Two files with different flags then hold two sets of functions, and the
 // linker cannot hand AVX-512 code to the file that asked for none (docs/decisions/0002). A digit a

@@ -21,6 +21,13 @@
 #define SPARSELLM_ARCH_ARM64 0
 #endif
 
+// mingw-w64's runtime rounds std::fma twice, unless it is one instruction.
+#if defined(__MINGW32__) && !defined(__FMA__)
+#define SPARSELLM_HAS_FUSED_FMA 0
+#else
+#define SPARSELLM_HAS_FUSED_FMA 1
+#endif
+
 #define SPARSELLM_PRAGMA(x) _Pragma(#x)
 #if defined(__clang__)
 #define SPARSELLM_TARGET_BEGIN(features) \

@@ -14,6 +14,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cpu/isa/expand_tables.hpp"
+#include "sparsellm/cpu/isa/fused_multiply_add.hpp"
 #include "sparsellm/cpu/isa/intrinsics.hpp"
 #include "sparsellm/cpu/isa/target.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"

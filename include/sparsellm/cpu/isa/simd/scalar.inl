@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The vector vocabulary, one lane wide. std::fma, so that results agree to the bit with the sets
-// that have a fused multiply-add; on machines without one it is slow but correct.
+// The vector vocabulary, one lane wide. Rounded once, so that results agree to the bit with the sets
+// that have a fused multiply-add; on machines without one it is slow, and right.
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;
@@ -17,7 +17,9 @@ SPARSELLM_INLINE void store(float* p, vfloat v) noexcept { *p = v; }
 SPARSELLM_INLINE vfloat add(vfloat a, vfloat b) noexcept { return a + b; }
 SPARSELLM_INLINE vfloat mul(vfloat a, vfloat b) noexcept { return a * b; }
 SPARSELLM_INLINE vfloat div(vfloat a, vfloat b) noexcept { return a / b; }
-SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept { return std::fma(a, b, c); }
+SPARSELLM_INLINE vfloat mul_add(vfloat a, vfloat b, vfloat c) noexcept {
+  return fused_multiply_add(a, b, c);
+}
 
 // 2^n for the integer n in the low bits of `shifted` = n + 1.5 · 2^23.
 SPARSELLM_INLINE vfloat power_of_two(vfloat shifted) noexcept {

@@ -94,7 +94,7 @@ inline void bitmap_levels(const bitmap_weight<T>& w, index_range words,
     add_level_channels(w, words, {active.index + i, active.value + i, count}, ahead - i, level,
                        sums, bias);
     for (std::size_t o = 0; o < n; ++o)
-      y[o] = __builtin_fmaf(static_cast<float>(sums[o] - bias), scale, y[o]);
+      y[o] = fused_multiply_add(static_cast<float>(sums[o] - bias), scale, y[o]);
   }
   for (std::size_t o = 0; o < n; ++o) y[o] *= w.scales[words.first * bitmap_outputs + o];
 }
