@@ -34,9 +34,9 @@ struct stacked_projections {
   std::size_t inputs;
 };
 const std::array<stacked_projections, 4> stacks{{{"attn-h1", {width, width, width}, width},
-                                 {"attn-h2", {width}, width},
-                                 {"mlp-h1", {hidden, hidden}, width},
-                                 {"mlp-h2", {width}, hidden}}};
+                                                 {"attn-h2", {width}, width},
+                                                 {"mlp-h1", {hidden, hidden}, width},
+                                                 {"mlp-h2", {width}, hidden}}};
 
 struct inputs_of_block {
   std::array<std::vector<float>, 4> x;  // [most_tokens, inputs]
@@ -56,7 +56,8 @@ const inputs_of_block& inputs() {
 // The weights of the four, packed for a sparsity; one packing at a time is enough memory.
 std::vector<sparse_linear>& weights(element_kind type, layout_kind where) {
   static std::vector<sparse_linear> packed[6][2];
-  std::vector<sparse_linear>& w = packed[static_cast<std::size_t>(type)][where == layout_kind::panel];
+  std::vector<sparse_linear>& w =
+      packed[static_cast<std::size_t>(type)][where == layout_kind::panel];
   if (w.empty())
     for (const stacked_projections& p : stacks) {
       std::size_t outputs = 0;
@@ -93,8 +94,8 @@ void block(benchmark::State& state, element_kind type, std::size_t tokens, doubl
         w[i].dense(pool(), xs(i).row(0), out.row(0));
         if (i == 2)
           gate(pool(), vector_view<const float>(y.data(), hidden),
-                    vector_view<const float>(y.data() + hidden, hidden),
-                    vector_view<float>(y.data(), hidden));
+               vector_view<const float>(y.data() + hidden, hidden),
+               vector_view<float>(y.data(), hidden));
       } else if (i == 2) {
         w[i].gated(pool(), xs(i).row(0), vector_view<float>(y.data(), hidden), w[3].keep(), active);
       } else {

@@ -26,7 +26,8 @@ using bench::pool;
 using bench::projection;
 
 template <packed_format F>
-void gemv(benchmark::State& state, projection p, element_kind type, layout_kind where, double sparsity) {
+void gemv(benchmark::State& state, projection p, element_kind type, layout_kind where,
+          double sparsity) {
   static std::vector<packed_matrix<F>> weights;
   static extents packed{};
   if (!(packed == p.shape)) {

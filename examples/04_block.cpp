@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One Llama block, one token, TEAL at its four inputs: what a decode step of a model is made of. The
-// weights are random; examples/llama runs real ones.
+// One Llama block, one token, TEAL at its four inputs: what a decode step of a model is made of.
+// The weights are random; examples/llama runs real ones.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -84,17 +84,17 @@ int main() {
   std::mt19937 random(1);
   const auto keep = [](float tau) { return teal{magnitude{}, above{tau}}; };
   // A table that calibrate() made would say which thresholds; examples/01 makes one.
-  const block b{std::vector<float>(width, 1.0f),
-                std::vector<float>(width, 1.0f),
-                random_weight(exec, random, 3 * width, width),
-                random_weight(exec, random, width, width),
-                random_weight(exec, random, 2 * hidden, width),
-                random_weight(exec, random, width, hidden),
-                {{0, width, keep(0.5f)}, {width, 2 * width, keep(0.6f)},
-                 {2 * width, 3 * width, keep(0.3f)}},
-                keep(0.1f),
-                keep(0.5f),
-                keep(0.05f)};
+  const block b{
+      std::vector<float>(width, 1.0f),
+      std::vector<float>(width, 1.0f),
+      random_weight(exec, random, 3 * width, width),
+      random_weight(exec, random, width, width),
+      random_weight(exec, random, 2 * hidden, width),
+      random_weight(exec, random, width, hidden),
+      {{0, width, keep(0.5f)}, {width, 2 * width, keep(0.6f)}, {2 * width, 3 * width, keep(0.3f)}},
+      keep(0.1f),
+      keep(0.5f),
+      keep(0.05f)};
   cache seen;
   std::vector<float> x(width);
   for (int token = 0; token < 3; ++token) {

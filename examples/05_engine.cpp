@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// sparsellm inside an engine that has everything already: its own threads, its own memory, weights as
-// the bytes of a GGUF file, and q, k and v with a threshold each.
+// sparsellm inside an engine that has everything already: its own threads, its own memory, weights
+// as the bytes of a GGUF file, and q, k and v with a threshold each.
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -69,8 +69,8 @@ int main() {
   std::vector<std::thread> team;
   for (std::size_t t = 0; t < threads; ++t)
     team.emplace_back([&, t] {
-      multiply_slice(own[t], weight, slice_of(shape, t, threads), keep,
-                     vector_view<const float>(x), y);
+      multiply_slice(own[t], weight, slice_of(shape, t, threads), keep, vector_view<const float>(x),
+                     y);
     });
   for (std::thread& t : team) t.join();
 

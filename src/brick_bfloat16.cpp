@@ -8,7 +8,7 @@ namespace SPARSELLM_PRODUCTS {
 
 template void brick_product(const executor_ref&, const brick_weight<bfloat16>&, layout_kind,
                             const selection&, const token_inputs&, std::size_t, matrix_view<float>);
-template void brick_gated_product(const executor_ref&, const brick_weight<bfloat16>&, const selection&,
-                                  const token_inputs&, float*);
+template void brick_gated_product(const executor_ref&, const brick_weight<bfloat16>&,
+                                  const selection&, const token_inputs&, float*);
 
 }  // namespace SPARSELLM_PRODUCTS

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What an engine's author writes without looking: each of these compiles, runs and gives the bits of
-// the longer way.
+// What an engine's author writes without looking: each of these compiles, runs and gives the bits
+// of the longer way.
 #include <algorithm>
 #include <cstring>
 #include <random>
@@ -262,8 +262,8 @@ TEST_CASE("engine: rows by scores") {
   std::vector<float> scores(outputs), all(outputs), y(outputs);
   for (std::size_t o = 0; o < outputs; ++o) scores[o] = o % 3 == 0 ? 1.0f : 0.0f;
   multiply(exec, w, l.x, all);
-  multiply_rows(exec, w, vector_view<const float>(scores), half_of_x,
-                vector_view<const float>(l.x), y);
+  multiply_rows(exec, w, vector_view<const float>(scores), half_of_x, vector_view<const float>(l.x),
+                y);
   std::size_t wrong = 0;
   for (std::size_t o = 0; o < outputs; ++o) wrong += y[o] != (o % 3 == 0 ? all[o] : 0.0f);
   CHECK(wrong == 0);
@@ -276,7 +276,8 @@ TEST_CASE("engine: silu and gate check their sizes") {
   CHECK_THAT(out[0], Catch::Matchers::WithinAbs(0.7310586, 1e-6));
   gate(exec, vector_view<const float>(three), vector_view<const float>(three), out);
   CHECK_THAT(out[2], Catch::Matchers::WithinAbs(0.7310586, 1e-6));
-  CHECK_SAYS(silu(exec, vector_view<const float>(four), out), shape_error, "4 inputs for 3 outputs");
+  CHECK_SAYS(silu(exec, vector_view<const float>(four), out), shape_error,
+             "4 inputs for 3 outputs");
   CHECK_SAYS(gate(exec, vector_view<const float>(three), vector_view<const float>(four), out),
              shape_error, "3 gates and 4 values for 3 outputs");
 }

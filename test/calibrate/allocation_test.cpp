@@ -36,8 +36,7 @@ std::vector<site_observation> llama_sites(extents kv) {
 
 TEST_CASE("greedy: every step skips as much of the block, and takes the least harmful") {
   greedy_search search = toy();
-  search.run(
-      0.5, [](const std::vector<double>& s, std::size_t) { return toy_error(s); }, ignore);
+  search.run(0.5, [](const std::vector<double>& s, std::size_t) { return toy_error(s); }, ignore);
   REQUIRE(search.path.size() == 51);
   for (std::size_t i = 1; i < search.path.size(); ++i) {
     CHECK_THAT(block_sparsity(search.path[i].sparsity, search.weights),

@@ -29,8 +29,8 @@ template <class S, class X, class Y>
 void run_multiply(device_executor&, const device_format::view<device_space>&, const S&, const X&,
                   const Y&) {}
 template <class Y>
-void run_multiply(device_executor&, const device_format::view<device_space>&, active_view<device_space>,
-                  const Y&) {}
+void run_multiply(device_executor&, const device_format::view<device_space>&,
+                  active_view<device_space>, const Y&) {}
 
 void f(device_executor& exec, const device_format::view<device_space>& w,
 #ifdef EXPECT_OK

@@ -29,7 +29,8 @@ std::uint64_t hash_of(const std::vector<float>& y) {
 constexpr extents shape{150, 1100};
 
 // One token dense, skipped, in sections, and batches on both sides of the borders between products.
-void print(const char* name, cpu::executor& exec, const any_weight& w, const std::vector<float>& x) {
+void print(const char* name, cpu::executor& exec, const any_weight& w,
+           const std::vector<float>& x) {
   std::vector<float> y(shape.outputs), all;
   const vector_view<const float> one(x.data(), shape.inputs);
   const section<teal> sections[] = {{0, 70, {magnitude{}, above{0.3f}}},
@@ -75,14 +76,14 @@ int main() {
       for (const element_kind element : {element_kind::f32, element_kind::f16, element_kind::bf16,
                                          element_kind::q8_0, element_kind::q4_1}) {
         if (layout == layout_kind::row_major && is_quantized(element)) continue;
-        const std::string name = std::string(sparsellm::name(layout)) + " " +
-                                 std::string(sparsellm::name(element));
+        const std::string name =
+            std::string(sparsellm::name(layout)) + " " + std::string(sparsellm::name(element));
         print(name.c_str(), exec, any_weight(exec, element, layout, shape, fill), x);
       }
     for (const layout_kind layout : {layout_kind::n_of_m, layout_kind::channel_bitmap})
       for (const element_kind element : {element_kind::f32, element_kind::bf16, element_kind::i8}) {
-        const std::string name = std::string(sparsellm::name(layout)) + " " +
-                                 std::string(sparsellm::name(element));
+        const std::string name =
+            std::string(sparsellm::name(layout)) + " " + std::string(sparsellm::name(element));
         print(name.c_str(), exec,
               any_weight(exec, element, layout, shape, fill, mask, nm_pattern{2, 4}), x);
       }

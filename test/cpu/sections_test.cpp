@@ -38,8 +38,7 @@ packed_matrix<F> pack_rows(cpu::executor& exec, const std::vector<float>& w, std
 
 TEMPLATE_TEST_CASE("sections: one pass is each projection's own product, wherever they border", "",
                    panel<float>, panel<bfloat16>, channel_major<float>, channel_major<bfloat16>,
-                   panel<q8_0>, channel_major<q8_0>, panel<q4_1>,
-                   channel_major<q4_1>) {
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_1>, channel_major<q4_1>) {
   constexpr std::size_t inputs = 530;
   const std::vector<float> x = normal_vector(20 * inputs, 1);
   for (const std::size_t threads : {1, 2, 16}) {
@@ -104,8 +103,8 @@ TEST_CASE("sections: must tile the outputs") {
 }
 
 TEMPLATE_TEST_CASE("normalised: RMSNorm in the pass that compacts changes no bit", "",
-                   row_major<float>, panel<float>, channel_major<bfloat16>,
-                   channel_major<q8_0>, panel<q4_1>) {
+                   row_major<float>, panel<float>, channel_major<bfloat16>, channel_major<q8_0>,
+                   panel<q4_1>) {
   constexpr std::size_t inputs = 577, outputs = 90;
   cpu::executor exec(2);
   const auto w = pack_rows<TestType>(exec, normal_vector(outputs * inputs, 4), inputs, 0, outputs);
@@ -135,8 +134,8 @@ TEST_CASE("normalised: has a root mean square of 1 before the gain") {
 }
 
 TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down", "",
-                   panel<bfloat16>, channel_major<float>, channel_major<bfloat16>,
-                   panel<q8_0>, channel_major<q4_1>) {
+                   panel<bfloat16>, channel_major<float>, channel_major<bfloat16>, panel<q8_0>,
+                   channel_major<q4_1>) {
   constexpr std::size_t inputs = 300;
   for (const std::size_t hidden : {1, 70, 700, 5000}) {
     const std::vector<float> w = normal_vector(2 * hidden * inputs, 8);
@@ -153,7 +152,7 @@ TEMPLATE_TEST_CASE("gated: one pass is gate, up, silu and the selection for down
                      active);
       multiply(exec, packed, stacked<teal>{s, 2}, x, plain);
       gate(exec, vector_view<const float>(plain.data(), hidden),
-                vector_view<const float>(plain.data() + hidden, hidden), vector_view<float>(h));
+           vector_view<const float>(plain.data() + hidden, hidden), vector_view<float>(h));
       sparsify(exec, next, h, expected);
       INFO(hidden << " hidden, " << threads << " threads");
       CHECK(std::memcmp(h.data(), gated.data(), hidden * sizeof(float)) == 0);

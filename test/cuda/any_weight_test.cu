@@ -27,10 +27,10 @@ void for_each_format(detail::format_list<F...>, device& d, const Body& body) {
   const auto both = [&](auto known) {
     const device_weight chosen(
         detail::value_of<typename decltype(known)::format>(), shape,
-        cuda::to_device(d.exec, pack<typename decltype(known)::format>(
-                                    d.host, matrix_view<const float>(w.data(), shape.outputs,
-                                                                     shape.inputs))
-                                    .storage_view()));
+        cuda::to_device(d.exec,
+                        pack<typename decltype(known)::format>(
+                            d.host, matrix_view<const float>(w.data(), shape.outputs, shape.inputs))
+                            .storage_view()));
     INFO(detail::describe(chosen.format()));
     body(known, chosen);
   };
@@ -67,7 +67,8 @@ TEST_CASE("cuda: every format's products through any_weight have the bits of the
   CHECK(formats > 20);
 }
 
-TEST_CASE("cuda: any_weight has rows to choose where it is row_major, and says so where it is not") {
+TEST_CASE(
+    "cuda: any_weight has rows to choose where it is row_major, and says so where it is not") {
   device d;
   const std::vector<float> w = normal(shape.outputs * shape.inputs, 9);
   const auto fill = [&](std::size_t r, vector_view<float> out) {

@@ -103,7 +103,8 @@ TEST_CASE("cuda: the block shuffle takes the host's exchanges") {
     }
 }
 
-TEST_CASE("cuda: a block shuffle reports, stops when it is told and refuses what the host refuses") {
+TEST_CASE(
+    "cuda: a block shuffle reports, stops when it is told and refuses what the host refuses") {
   device d;
   const scored s(d, 20, 64, 93);
   const channel_order plain = channel_order::identity(64);

@@ -48,7 +48,8 @@ TEST_CASE("docs: the support matrix is true") {
       "# Which pairs run\n\n"
       "On every CPU executor (`cpu::executor`, `openmp_executor`, `tbb_executor`, "
       "`borrowed_executor`,\n"
-      "`serial_executor`), one token and batches, every instruction set of `cpu/isa/list.inl`. Written by\n"
+      "`serial_executor`), one token and batches, every instruction set of `cpu/isa/list.inl`. "
+      "Written by\n"
       "`test/docs/support_matrix_test.cpp`.\n\n"
       "| format | float | half | bfloat16 |\n|---|---|---|---|\n" +
       three<row_major>("row_major") + three<panel>("panel") +
@@ -56,8 +57,7 @@ TEST_CASE("docs: the support matrix is true") {
       "\n| quantised | panel | channel_major | blocks of 128 |\n|---|---|---|---|\n" +
       quantised<8, quantization::symmetric>("q8_0") +
       quantised<8, quantization::affine>("quantized<8>, affine") +
-      quantised<4, quantization::symmetric>("q4_0") +
-      quantised<4, quantization::affine>("q4_1") +
+      quantised<4, quantization::symmetric>("q4_0") + quantised<4, quantization::affine>("q4_1") +
       "\n| N:M, any N and M | float | half | bfloat16 | 8-bit levels |\n|---|---|---|---|---|\n" +
       row<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
           n_of_m<std::int8_t, 2, 4>>("n_of_m") +

@@ -1,5 +1,5 @@
-// Built against headers to which toy.inl was added with one line: the set has a name, is the machine's
-// best, and multiplies.
+// Built against headers to which toy.inl was added with one line: the set has a name, is the
+// machine's best, and multiplies.
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -15,7 +15,8 @@ int main() {
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 23) - 11.0f;
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) - 3.0f;
   cpu::serial_executor exec;
-  const auto packed = pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 70, 90));
+  const auto packed =
+      pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), 70, 90));
   if (exec.instruction_set() != cpu::isa::toy || cpu::parse_isa("toy") != cpu::isa::toy) return 1;
   multiply(exec, packed, sparsifier{magnitude{}, above{1.0f}}, x, y);
   exec.use(cpu::isa::scalar);

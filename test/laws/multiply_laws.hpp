@@ -35,8 +35,7 @@ template <sparsellm::packed_format F>
 constexpr std::size_t rounded_together() {
   if constexpr (requires { F::block_channels; }) return F::block_channels;
   if constexpr (requires { requires F::has_scales; }) {
-    if constexpr (requires { F::span; })
-      return sparsellm::detail::nm_tuning::chunk_cells * F::span;
+    if constexpr (requires { F::span; }) return sparsellm::detail::nm_tuning::chunk_cells * F::span;
     return 1u << 20;  // which channels share a scale depends on which are active
   }
   return 0;

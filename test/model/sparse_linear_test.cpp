@@ -39,9 +39,10 @@ struct weights {
 TEST_CASE("sparse_linear: every storage and layout keeps what it is asked to") {
   cpu::executor exec(2);
   const weights t;
-  for (const element_kind type :
-       {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0, element_kind::q4_0, element_kind::q4_1})
-    for (const layout_kind where : {layout_kind::panel, layout_kind::channel_major, layout_kind::row_major}) {
+  for (const element_kind type : {element_kind::f32, element_kind::f16, element_kind::bf16,
+                                  element_kind::q8_0, element_kind::q4_0, element_kind::q4_1})
+    for (const layout_kind where :
+         {layout_kind::panel, layout_kind::channel_major, layout_kind::row_major}) {
       INFO(name(type) << " " << static_cast<int>(where));
       if (is_quantized(type) && where == layout_kind::row_major) {
         CHECK_SAYS(t.linear(exec, type, where, {outputs}), value_error,

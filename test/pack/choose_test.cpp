@@ -23,7 +23,8 @@ TEST_CASE("choose_layout: dense weights are panels, long rows that skip much are
 TEST_CASE("choose_layout: more sparsity or longer rows never argue for the panel") {
   bool last = false;
   for (double s = 0; s < 1; s += 0.01) {
-    const bool sparse = choose_layout({1024, 64}, element_kind::bf16, s) == layout_kind::channel_major;
+    const bool sparse =
+        choose_layout({1024, 64}, element_kind::bf16, s) == layout_kind::channel_major;
     CHECK((sparse || !last));
     last = sparse;
   }
@@ -36,7 +37,9 @@ TEST_CASE("choose_layout: more sparsity or longer rows never argue for the panel
 }
 
 TEST_CASE("choose_layout: refuses sparsities below 0, and 1 or more") {
-  CHECK_SAYS(choose_layout({1, 1}, element_kind::bf16, 1.0), value_error, "must be in [0, 1), got 1");
-  CHECK_THROWS_AS(choose_layout({1, 1}, element_kind::bf16, std::numeric_limits<double>::quiet_NaN()),
-                  value_error);
+  CHECK_SAYS(choose_layout({1, 1}, element_kind::bf16, 1.0), value_error,
+             "must be in [0, 1), got 1");
+  CHECK_THROWS_AS(
+      choose_layout({1, 1}, element_kind::bf16, std::numeric_limits<double>::quiet_NaN()),
+      value_error);
 }

@@ -39,9 +39,8 @@ std::vector<quantized_row> random_rows(extents e, std::size_t blocks, int top) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("quantized: levels and scales come back as they were, in every shape", "",
-                   panel<q8_0>, channel_major<q8_0>, panel<q4_0>,
-                   channel_major<q4_0>, panel<q4_1>, channel_major<q4_1>,
-                   (channel_major<quantized<8, 128, quantization::affine>>)) {
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_0>, channel_major<q4_0>, panel<q4_1>,
+                   channel_major<q4_1>, (channel_major<quantized<8, 128, quantization::affine>>)) {
   for (const extents e : shapes) {
     const auto rows = random_rows(e, TestType::blocks(e), TestType::top_level);
     const auto fill = [&](std::size_t r, quantized_row& out) { out = rows[r]; };
@@ -127,8 +126,8 @@ TEST_CASE("quantized: refuses what is not finite or does not fit") {
   CHECK_SAYS(pack<panel<q8_0>>(exec, view), value_error, "weight [1, 1] is inf");
   w[33] = 7e4f;
   CHECK_SAYS(pack<channel_major<q4_0>>(exec, view), value_error, "fits integer levels");
-  CHECK_SAYS(pack_levels<channel_major<q4_0>>(exec, {1, 32},
-                                       [](std::size_t, quantized_row& r) { r.level[5] = 16; }),
+  CHECK_SAYS(pack_levels<channel_major<q4_0>>(
+                 exec, {1, 32}, [](std::size_t, quantized_row& r) { r.level[5] = 16; }),
              value_error, "row 0 has the level 16, expected at most 15");
   CHECK_SAYS(pack_levels<channel_major<q8_0>>(
                  exec, {1, 32}, [](std::size_t, quantized_row& r) { r.scale[0].bits = 0x7c00; }),

@@ -25,7 +25,7 @@ using sparsellm::raise;
 mapped_file::mapped_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) raise<file_error>(concat("cannot open '", path, "': ", std::strerror(errno)));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
     ::close(file);
     raise<file_error>(concat("'", path, "' is empty or not a file"));

@@ -231,17 +231,17 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
     shape.outputs += sizes.back();
   }
   linears.emplace_back(sparsellm::any_weight(exec, weights.linears().front().element(),
-                                           sparsellm::layout_kind::panel, shape,
-                                           [&](std::size_t row, vector_view<float> out) {
-                                             std::size_t i = 0;
-                                             for (; row >= sizes[i]; ++i) row -= sizes[i];
-                                             m.read_row(l, reading[i], row, out);
-                                             const weight_mask& mask = b.weights[reading[i]].mask;
-                                             if (mask.shape().outputs == 0) return;
-                                             for (std::size_t c = 0; c < out.size(); ++c)
-                                               if (!mask.keeps(row, c)) out[c] = 0.0f;
-                                           }),
-                     sizes);
+                                             sparsellm::layout_kind::panel, shape,
+                                             [&](std::size_t row, vector_view<float> out) {
+                                               std::size_t i = 0;
+                                               for (; row >= sizes[i]; ++i) row -= sizes[i];
+                                               m.read_row(l, reading[i], row, out);
+                                               const weight_mask& mask = b.weights[reading[i]].mask;
+                                               if (mask.shape().outputs == 0) return;
+                                               for (std::size_t c = 0; c < out.size(); ++c)
+                                                 if (!mask.keeps(row, c)) out[c] = 0.0f;
+                                             }),
+                       sizes);
   weights = stack(std::move(linears));
 }
 

@@ -128,8 +128,9 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   const bool has_rows = !is_quantized(stored_as(projection::up));
   std::vector<sparse_linear> linears;
   linears.push_back(packer.pack({placed(layer, projection::gate)}, dense_panel));
-  linears.push_back(packer.pack({placed(layer, projection::up)},
-                              has_rows ? chosen_layout{layout_kind::row_major, 0.0} : dense_panel));
+  linears.push_back(
+      packer.pack({placed(layer, projection::up)},
+                  has_rows ? chosen_layout{layout_kind::row_major, 0.0} : dense_panel));
   return stack(std::move(linears));
 }
 

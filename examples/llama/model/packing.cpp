@@ -153,8 +153,8 @@ stack weight_packer::pack_stack(const std::vector<placed_tensor>& tensors, chose
     for (last = first + 1; last < tensors.size(); ++last)
       if (!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) break;
     linears.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
-                          tensors.begin() + static_cast<std::ptrdiff_t>(last)},
-                         where));
+                            tensors.begin() + static_cast<std::ptrdiff_t>(last)},
+                           where));
   }
   return stack(std::move(linears));
 }

@@ -24,7 +24,8 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json {
 // What the field `format` says.
 inline constexpr std::string_view format_name = "sparsellm-thresholds";
 
-// Members of a table's objects. Throw format_error for what is missing, of another kind or out of range.
+// Members of a table's objects. Throw format_error for what is missing, of another kind or out of
+// range.
 [[nodiscard]] inline const json::value& member(const json::value& object, std::string_view key,
                                                json::value::kind type) {
   const json::value* v = object.find(key);
@@ -89,8 +90,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
       ",\n  \"tokens\": ", table.tokens,
       ",\n  \"target_sparsity\": ", number(table.target_sparsity),
       ",\n  \"score\": ", quote(t::score_names[static_cast<std::size_t>(table.score)]),
-      ",\n  \"selection\": ",
-      quote(t::selection_names[static_cast<std::size_t>(table.selection)]),
+      ",\n  \"selection\": ", quote(t::selection_names[static_cast<std::size_t>(table.selection)]),
       ",\n  \"sites\": [");
   for (std::size_t i = 0; i < table.sites.size(); ++i) {
     const site_threshold& s = table.sites[i];

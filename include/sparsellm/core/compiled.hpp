@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Header-only or compiled. With SPARSELLM_COMPILED (the CMake target sparsellm::compiled defines it)
-// the headers declare the products of the shipped formats and the library sparsellm_compiled defines
-// them. What crosses between a user's file and the library stands in the version's namespace, not in
-// that of a baseline: files of any -march link to the same library.
+// Header-only or compiled. With SPARSELLM_COMPILED (the CMake target sparsellm::compiled defines
+// it) the headers declare the products of the shipped formats and the library sparsellm_compiled
+// defines them. What crosses between a user's file and the library stands in the version's
+// namespace, not in that of a baseline: files of any -march link to the same library.
 #pragma once
 
 #include "sparsellm/core/config.hpp"
@@ -35,8 +35,8 @@
 #define SPARSELLM_PRODUCTS_INLINE inline
 #endif
 
-// Files of both ways in one program would hold two sets of products: the linker refuses them, and the
-// symbol that it names says why. An absolute symbol may be defined any number of times with one
+// Files of both ways in one program would hold two sets of products: the linker refuses them, and
+// the symbol that it names says why. An absolute symbol may be defined any number of times with one
 // value, and not with two.
 #if SPARSELLM_HAS_ELF
 #if defined(SPARSELLM_COMPILED) || defined(SPARSELLM_COMPILED_SOURCE)

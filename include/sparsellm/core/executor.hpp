@@ -37,16 +37,15 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: parallel_for(count, body) calls body(i) exactly once for every i in [0, count), in
 // any order, on up to concurrency() threads, and returns when all calls have; an exception from
-// body reaches the caller after that. scratch(bytes) and activations(n) are memory for one verb, each
-// its own: aligned, grown on demand, their contents worthless at the next call.
+// body reaches the caller after that. scratch(bytes) and activations(n) are memory for one verb,
+// each its own: aligned, grown on demand, their contents worthless at the next call.
 template <class E>
-concept host_executor =
-    executor<E> && std::same_as<typename E::space, host_space> &&
-    requires(E& exec, std::size_t n, const detail::index_body& body) {
-      exec.parallel_for(n, body);
-      { exec.concurrency() } -> std::convertible_to<std::size_t>;
-      { exec.scratch(n) } -> std::same_as<std::byte*>;
-      { exec.activations(n) } -> std::same_as<vector_view<float>>;
-    };
+concept host_executor = executor<E> && std::same_as<typename E::space, host_space> &&
+                        requires(E& exec, std::size_t n, const detail::index_body& body) {
+                          exec.parallel_for(n, body);
+                          { exec.concurrency() } -> std::convertible_to<std::size_t>;
+                          { exec.scratch(n) } -> std::same_as<std::byte*>;
+                          { exec.activations(n) } -> std::same_as<vector_view<float>>;
+                        };
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

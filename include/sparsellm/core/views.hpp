@@ -35,7 +35,7 @@ namespace sparsellm::inline v0::detail {
 template <class R, class T>
 concept contiguous_range_of = requires(R& range) {
   { std::size(range) } -> std::convertible_to<std::size_t>;
-  requires std::convertible_to<std::remove_pointer_t<decltype(std::data(range))> (*)[], T (*)[]>;
+  requires std::convertible_to<std::remove_pointer_t<decltype(std::data(range))>(*)[], T(*)[]>;
 };
 
 }  // namespace sparsellm::inline v0::detail
@@ -62,8 +62,8 @@ class vector_view {
 
   // From a view of mutable elements to one of const elements.
   template <class U>
-  requires(std::is_const_v<T>&& std::same_as<const U, T>) SPARSELLM_INLINE
-      constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
+  requires(std::is_const_v<T> && std::same_as<const U, T>)
+  SPARSELLM_INLINE constexpr vector_view(vector_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), size_(other.size()) {}
 
   // The first of `size` elements, null when there are none.
@@ -91,11 +91,10 @@ class vector_view {
 // What a rank-two std::mdspan, cuda::std::mdspan or Kokkos mdspan has in common.
 template <class M>
 concept mdspan_like = requires(const M& m) {
-  {m.data_handle()};
+  { m.data_handle() };
   { m.extent(0) } -> std::convertible_to<std::size_t>;
   { m.stride(0) } -> std::convertible_to<std::size_t>;
-  requires M::rank()
-  == 2;
+  requires M::rank() == 2;
 };
 
 // m [rows, cols], row r at data + r · stride, stride >= cols
@@ -119,16 +118,17 @@ class matrix_view {
   }
   // Throws shape_error when columns are not contiguous.
   template <mdspan_like M>
-  requires(std::same_as<Space, host_space>&& std::convertible_to<
-           decltype(std::declval<const M&>().data_handle()),
-           T*>) constexpr matrix_view(const M& m)  // NOLINT: conversion is the point
+  requires(std::same_as<Space, host_space> &&
+           std::convertible_to<decltype(std::declval<const M&>().data_handle()),
+                               T*>)
+  constexpr matrix_view(const M& m)  // NOLINT: conversion is the point
       : matrix_view(m.data_handle(), m.extent(0), m.extent(1), m.stride(0)) {
     require<shape_error>(m.stride(1) == 1, "matrix_view: columns must be contiguous, got stride ",
                          m.stride(1));
   }
   template <class U>
-  requires(std::is_const_v<T>&& std::same_as<const U, T>) SPARSELLM_INLINE
-      constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
+  requires(std::is_const_v<T> && std::same_as<const U, T>)
+  SPARSELLM_INLINE constexpr matrix_view(matrix_view<U, Space> other) noexcept  // NOLINT: as above
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
   // The first element; rows, columns, and elements from a row to the next.

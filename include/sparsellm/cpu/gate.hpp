@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The activation of a gated MLP on the CPU: silu(x) = x / (1 + e^-x), within 4 units in the last place
-// and the same bits on every instruction set. Waits; allocates nothing.
+// The activation of a gated MLP on the CPU: silu(x) = x / (1 + e^-x), within 4 units in the last
+// place and the same bits on every instruction set. Waits; allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// out [n] = silu(gates [n]) ∘ ups [n] (SwiGLU, arXiv 2002.05202, section 2); out may be either. Throws
-// shape_error when sizes differ.
+// out [n] = silu(gates [n]) ∘ ups [n] (SwiGLU, arXiv 2002.05202, section 2); out may be either.
+// Throws shape_error when sizes differ.
 template <host_executor E>
 void gate(E& exec, vector_view<const float> gates, vector_view<const float> ups,
           vector_view<float> out) {
-  require<shape_error>(gates.size() == out.size() && ups.size() == out.size(), "gate: ",
-                       gates.size(), " gates and ", ups.size(), " values for ", out.size(),
-                       " outputs");
+  require<shape_error>(gates.size() == out.size() && ups.size() == out.size(),
+                       "gate: ", gates.size(), " gates and ", ups.size(), " values for ",
+                       out.size(), " outputs");
   const detail::executor_ref on = detail::ref(exec);
   const detail::vector_table& kernels = detail::vector_kernels(on.isa);
   const bool fork = out.size() > detail::vector_tuning::serial_gates;
@@ -40,12 +40,12 @@ void gate(E& exec, vector_view<const float> gates, vector_view<const float> ups,
 template <host_executor E>
 void gate(E& exec, matrix_view<const float> gates, matrix_view<const float> ups,
           matrix_view<float> out) {
-  require<shape_error>(gates.rows() == out.rows() && ups.rows() == out.rows(), "gate: ",
-                       gates.rows(), " rows of gates and ", ups.rows(), " of values for ",
+  require<shape_error>(gates.rows() == out.rows() && ups.rows() == out.rows(),
+                       "gate: ", gates.rows(), " rows of gates and ", ups.rows(), " of values for ",
                        out.rows(), " of outputs");
-  require<shape_error>(gates.cols() == out.cols() && ups.cols() == out.cols(), "gate: ",
-                       gates.cols(), " gates and ", ups.cols(), " values for ", out.cols(),
-                       " outputs");
+  require<shape_error>(gates.cols() == out.cols() && ups.cols() == out.cols(),
+                       "gate: ", gates.cols(), " gates and ", ups.cols(), " values for ",
+                       out.cols(), " outputs");
   const detail::executor_ref on = detail::ref(exec);
   const detail::vector_table& kernels = detail::vector_kernels(on.isa);
   const bool fork = out.rows() * out.cols() > detail::vector_tuning::serial_gates;

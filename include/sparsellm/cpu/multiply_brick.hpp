@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// multiply() on the CPU for panel and channel_major of float, half and bfloat16: for files that multiply
-// nothing else. sparsellm/cpu/multiply.hpp has all formats.
+// multiply() on the CPU for panel and channel_major of float, half and bfloat16: for files that
+// multiply nothing else. sparsellm/cpu/multiply.hpp has all formats.
 #pragma once
 
 #include <cstddef>

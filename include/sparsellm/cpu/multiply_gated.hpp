@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first half of a gated MLP in one pass: h = silu(gate · x) ∘ (up · x), and the channels of h
-// that the down projection will read. channel_major weights of floats apply the gate where their parts
-// are added; the bits are those of multiply() and then gate() for every format.
+// that the down projection will read. channel_major weights of floats apply the gate where their
+// parts are added; the bits are those of multiply() and then gate() for every format.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +56,7 @@ void list_next(E& exec, const Next& next, vector_view<float> h, active_set<>& ac
   require<shape_error>(active.capacity() >= h.size(), "multiply_gated: h has ", h.size(),
                        " channels, and the active set holds ", active.capacity());
   active.resize(list_kept<Next>(&next, isa_of(exec), inputs_of(vector_view<const float>(h))[0], 0,
-                              h.size(), active.index_storage(), active.value_storage()));
+                                h.size(), active.index_storage(), active.value_storage()));
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// multiply() on the CPU for panel and channel_major of q8_0, q4_0, q4_1 and other quantised elements: for files that multiply
-// nothing else. sparsellm/cpu/multiply.hpp has all formats.
+// multiply() on the CPU for panel and channel_major of q8_0, q4_0, q4_1 and other quantised
+// elements: for files that multiply nothing else. sparsellm/cpu/multiply.hpp has all formats.
 #pragma once
 
 #include <cstddef>

@@ -58,8 +58,8 @@ void multiply_rows(E& exec, const V& w, const active_set<>& rows,
   multiply_rows(exec, w, rows.view(), x, y);
 }
 
-// The same with the rows whose scores `keep` keeps: y [tokens, outputs], scores [tokens, outputs], x
-// [tokens, inputs]. Throws shape_error when sizes do not fit. Waits; allocates nothing once the
+// The same with the rows whose scores `keep` keeps: y [tokens, outputs], scores [tokens, outputs],
+// x [tokens, inputs]. Throws shape_error when sizes do not fit. Waits; allocates nothing once the
 // executor's memory has grown.
 template <host_executor E, detail::row_view V, pointwise_sparsifier Keep>
 void multiply_rows(E& exec, const V& w, std::type_identity_t<matrix_view<const float>> scores,
@@ -73,9 +73,9 @@ void multiply_rows(E& exec, const V& w, std::type_identity_t<matrix_view<const f
   float* const value = exec.activations(2 * room).data();
   auto* const index = reinterpret_cast<std::uint32_t*>(value + room);
   for (std::size_t t = 0; t < x.rows(); ++t) {
-    const std::size_t count = detail::list_kept<Keep>(
-        &keep, detail::isa_of(exec), detail::inputs_of(scores.row(t))[0], 0, w.shape.outputs,
-        index, value);
+    const std::size_t count =
+        detail::list_kept<Keep>(&keep, detail::isa_of(exec), detail::inputs_of(scores.row(t))[0], 0,
+                                w.shape.outputs, index, value);
     multiply_rows(exec, w, active_view<>{index, value, count}, x.row(t), y.row(t));
   }
 }

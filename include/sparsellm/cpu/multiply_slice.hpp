@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A slice of the outputs, for engines whose own threads divide the work: every thread multiplies its
-// slice on an executor of its own (cpu::serial_executor), and the slices together are the bits of the
-// whole product.
+// A slice of the outputs, for engines whose own threads divide the work: every thread multiplies
+// its slice on an executor of its own (cpu::serial_executor), and the slices together are the bits
+// of the whole product.
 #pragma once
 
 #include <cstddef>
@@ -75,12 +75,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // y[o] for o in `slice`, W [outputs, inputs], x [inputs]: floats, `normalised` or an active_view; y
 // [outputs], of which the rest is left alone. s: a pointwise sparsifier or stacked ones for all
-// outputs. The weight and x may be shared by threads, the executor not. Throws shape_error when sizes
-// do not fit. Waits; allocates nothing once the executor's memory has grown.
+// outputs. The weight and x may be shared by threads, the executor not. Throws shape_error when
+// sizes do not fit. Waits; allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S, class X>
 requires requires(const X& x) { detail::inputs_of(x); }
 void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X& x,
-                   std::type_identity_t<vector_view<float>> y) {
+                    std::type_identity_t<vector_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
     if constexpr (requires { x.size(); }) detail::check_inputs(w.shape, x.size());
     if constexpr (requires { x.index; }) detail::check_listed(w.shape, x);
@@ -95,8 +95,8 @@ void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X
 // The same for a batch: x [tokens, inputs], y [tokens, outputs].
 template <host_executor E, detail::has_product V, class S>
 void multiply_slice(E& exec, const V& w, output_range slice, const S& s,
-                   std::type_identity_t<matrix_view<const float>> x,
-                   std::type_identity_t<matrix_view<float>> y) {
+                    std::type_identity_t<matrix_view<const float>> x,
+                    std::type_identity_t<matrix_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
     detail::check_matrices(w.shape, x, y);
     detail::check_slice(w.shape, slice);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// run_multiply() for host executors: every view that has a product() (multiply_brick.hpp and its like
-// supply them) is multiplied, whatever the executor and the sparsifier.
+// run_multiply() for host executors: every view that has a product() (multiply_brick.hpp and its
+// like supply them) is multiplied, whatever the executor and the sparsifier.
 #pragma once
 
 #include <concepts>
@@ -23,11 +23,10 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // A view that some header of this folder multiplies.
 template <class V>
-concept has_product = weight_view<V> &&
+concept has_product =
+    weight_view<V> &&
     requires(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,
-             std::size_t tokens, matrix_view<float> y) {
-      product(exec, w, s, x, tokens, y);
-    };
+             std::size_t tokens, matrix_view<float> y) { product(exec, w, s, x, tokens, y); };
 
 template <pointwise_sparsifier S>
 [[nodiscard]] selection select_all(const stacked<S>& s, std::size_t) noexcept {
@@ -42,8 +41,8 @@ template <pointwise_sparsifier S>
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
-// One token: X is a vector_view, `normalised` or an active_view; y [outputs]. Sizes are not checked:
-// multiply() has done that. Waits; allocates nothing once the executor's memory has grown.
+// One token: X is a vector_view, `normalised` or an active_view; y [outputs]. Sizes are not
+// checked: multiply() has done that. Waits; allocates nothing once the executor's memory has grown.
 template <host_executor E, detail::has_product V, detail::fused_sparsifier S, class X>
 void run_multiply(E& exec, const V& w, const S& s, const X& x, vector_view<float> y)
 requires requires { detail::inputs_of(x); }

@@ -41,7 +41,7 @@ concept device_view = packed_view<V> && std::same_as<typename V::space, device_s
 template <class V>
 concept device_rows = device_view<V> && row_view<V>;
 template <class V>
-concept device_channels = device_view<V> &&(brick_view<V> || quantized_view<V>);
+concept device_channels = device_view<V> && (brick_view<V> || quantized_view<V>);
 template <class V>
 concept device_nm = device_view<V> && nm_view<V>;
 template <class V>
@@ -53,8 +53,8 @@ concept multiplied = device_rows<V> || device_channels<V> || device_nm<V> || dev
 // read once, and activations stay floats.
 template <class F>
 inline constexpr bool on_tensor_cores =
-    storage_scalar<typename F::element> &&
-    sizeof(typename F::element) == 2 && F::pattern.n == 2 && F::pattern.m == 4;
+    storage_scalar<typename F::element> && sizeof(typename F::element) == 2 && F::pattern.n == 2 &&
+    F::pattern.m == 4;
 inline constexpr std::size_t nm_batch = 8;
 
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
@@ -72,8 +72,8 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
 template <detail::device::device_channels V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::product_of<detail::device::plain_tile>(
-      exec, w, detail::device::section_list(s), x, y);
+  detail::device::product_of<detail::device::plain_tile>(exec, w, detail::device::section_list(s),
+                                                         x, y);
 }
 template <detail::device::device_nm V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
@@ -89,7 +89,8 @@ void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
 template <detail::device::device_bitmap V, pointwise_sparsifier S>
 void run_multiply(cuda::executor& exec, const V& w, const stacked<S>& s,
                   matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
-  detail::device::bitmap_product<typename V::element>(exec, w, detail::device::section_list(s), x, y);
+  detail::device::bitmap_product<typename V::element>(exec, w, detail::device::section_list(s), x,
+                                                      y);
 }
 
 // One sparsifier for all outputs: one section.

@@ -86,9 +86,9 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 // format's pattern or a kept weight is not finite as the storage type.
 template <packed_format F, class T>
 requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
-    [[nodiscard]] packed_matrix<F, device_space> pack_masked(cuda::executor& exec,
-                                                             matrix_view<T, device_space> weight,
-                                                             const cuda::device_mask& mask) {
+[[nodiscard]] packed_matrix<F, device_space> pack_masked(cuda::executor& exec,
+                                                         matrix_view<T, device_space> weight,
+                                                         const cuda::device_mask& mask) {
   using detail::device::first_wrong, detail::device::nothing_wrong, detail::device::prune_threads;
   using stored = std::remove_const_t<T>;
   const extents e{weight.rows(), weight.cols()};
@@ -130,8 +130,8 @@ requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
 // shape_error for zero sizes, value_error for weights that are not finite as the storage type.
 template <packed_format F, class T>
 requires(is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
-    [[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
-                                                      matrix_view<T, device_space> weight) {
+[[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
+                                                  matrix_view<T, device_space> weight) {
   return pack_masked<F>(exec, weight,
                         cuda::best_of_groups(exec, F::pattern, weight, cuda::scaled_magnitude{}));
 }

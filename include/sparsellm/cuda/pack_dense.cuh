@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// pack() of dense and quantised formats on the device: the bytes are what the host packs of the same
-// weight. Pruned formats: cuda/pack.cuh, which needs CUB.
+// pack() of dense and quantised formats on the device: the bytes are what the host packs of the
+// same weight. Pruned formats: cuda/pack.cuh, which needs CUB.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -40,19 +40,22 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <storage_scalar T, storage_scalar U>
 void pack_dense(cuda::executor& exec, const given_weight<U>& w, const row_weight<T>& to) {
-  pack_rows_kernel<T, U><<<pack_grid(w.shape.outputs * w.shape.inputs), pack_threads, 0,
-                           exec.stream()>>>(w, const_cast<T*>(to.data));
+  pack_rows_kernel<T, U>
+      <<<pack_grid(w.shape.outputs * w.shape.inputs), pack_threads, 0, exec.stream()>>>(
+          w, const_cast<T*>(to.data));
 }
 template <storage_scalar T, storage_scalar U>
 void pack_dense(cuda::executor& exec, const given_weight<U>& w, const brick_weight<T>& to) {
-  pack_bricks_kernel<T, U><<<pack_grid(to.strips() * brick_outputs * w.shape.inputs), pack_threads,
-                             0, exec.stream()>>>(w, to);
+  pack_bricks_kernel<T, U>
+      <<<pack_grid(to.strips() * brick_outputs * w.shape.inputs), pack_threads, 0, exec.stream()>>>(
+          w, to);
 }
 template <quantized_element Q, storage_scalar U>
 void pack_quantized(cuda::executor& exec, const given_weight<U>& w,
                     const quantized_weight<Q::bits, Q::affine>& to) {
-  pack_levels_kernel<Q, U><<<pack_grid(to.strips() * to.blocks() * strip_bytes), pack_threads, 0,
-                             exec.stream()>>>(w, to);
+  pack_levels_kernel<Q, U>
+      <<<pack_grid(to.strips() * to.blocks() * strip_bytes), pack_threads, 0, exec.stream()>>>(w,
+                                                                                               to);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
@@ -66,8 +69,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 // finite or too large for the element.
 template <packed_format F, class T>
 requires(!is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
-    [[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
-                                                      matrix_view<T, device_space> weight) {
+[[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
+                                                  matrix_view<T, device_space> weight) {
   using detail::device::first_wrong, detail::device::nothing_wrong, detail::device::pack_threads;
   using stored = std::remove_const_t<T>;
   const extents e{weight.rows(), weight.cols()};

@@ -99,10 +99,10 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 // channels.
 template <std::predicate<double> GoOn = detail::to_the_end>
 [[nodiscard]] channel_order block_shuffle(executor& exec, nm_pattern p,
-                                                 matrix_view<const float, device_space> scores,
-                                                 const channel_order& start,
-                                                 const block_shuffle_options& how = {},
-                                                 GoOn&& go_on = {}) {
+                                          matrix_view<const float, device_space> scores,
+                                          const channel_order& start,
+                                          const block_shuffle_options& how = {},
+                                          GoOn&& go_on = {}) {
   return detail::shuffle_blocks(
       p, scores.cols(), start, how, go_on, [&](vector_view<const std::uint32_t> channels) {
         return detail::device::device_swap_gains(exec, p, scores, channels);

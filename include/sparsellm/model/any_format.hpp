@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What any_weight knows of each format: functions whose types do not name it. In the compiled library
-// where there is one.
+// What any_weight knows of each format: functions whose types do not name it. In the compiled
+// library where there is one.
 #pragma once
 
 #include <cstddef>

@@ -92,10 +92,9 @@ inline void product(const executor_ref& exec, const any_view<host_space>& w, con
 // Throws value_error, naming the format, when it is not in the list.
 template <class = void>
 [[nodiscard]] const any_format& format_for(weight_format f) {
-  require<value_error>(!is_pruned(f.layout) || f.pattern == nm_pattern{2, 4} ||
-                           f.pattern == nm_pattern{4, 8},
-                       "any_weight: the patterns 2:4 and 4:8 are compiled, got ", f.pattern.n, ":",
-                       f.pattern.m);
+  require<value_error>(
+      !is_pruned(f.layout) || f.pattern == nm_pattern{2, 4} || f.pattern == nm_pattern{4, 8},
+      "any_weight: the patterns 2:4 and 4:8 are compiled, got ", f.pattern.n, ":", f.pattern.m);
   require<value_error>(f.layout != layout_kind::row_major || !is_quantized(f.element),
                        "any_weight: quantised weights are packed as panel or channel_major");
   const any_format* const found = find_format<>(f);
@@ -121,9 +120,10 @@ class basic_any_weight {
   basic_any_weight(weight_format format, extents shape, memory<std::byte, Space> storage)
       : format_(&detail::format_for<>(format)), shape_(shape), storage_(std::move(storage)) {
     check_shape(shape);
-    require<shape_error>(storage_.size() >= format_->bytes(shape), "any_weight: ",
-                         detail::describe(format), " of ", shape.outputs, "x", shape.inputs,
-                         " needs ", format_->bytes(shape), " bytes, got ", storage_.size());
+    require<shape_error>(storage_.size() >= format_->bytes(shape),
+                         "any_weight: ", detail::describe(format), " of ", shape.outputs, "x",
+                         shape.inputs, " needs ", format_->bytes(shape), " bytes, got ",
+                         storage_.size());
   }
 
   // fill(r, out [inputs]) makes row r, as pack() describes, and quantised elements round it to the
@@ -159,8 +159,8 @@ class basic_any_weight {
   }
 
   // An N:M weight of the patterns that are compiled: 2:4 and 4:8. layout: n_of_m or
-  // channel_bitmap; element: f32, f16, bf16 or i8. Throws as pack_masked() does, and value_error for
-  // other layouts, elements and patterns.
+  // channel_bitmap; element: f32, f16, bf16 or i8. Throws as pack_masked() does, and value_error
+  // for other layouts, elements and patterns.
   template <host_executor E, class Fill>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    const Fill& fill, const weight_mask& mask, nm_pattern pattern)
@@ -225,8 +225,8 @@ class basic_any_weight {
 // The host's.
 using any_weight = basic_any_weight<host_space>;
 
-// out [inputs]: of row r, of each number what was stored. Throws shape_error for another size or a row
-// that is not there.
+// out [inputs]: of row r, of each number what was stored. Throws shape_error for another size or a
+// row that is not there.
 inline void unpack_row(const any_weight& w, std::size_t r, vector_view<float> out) {
   require<shape_error>(r < w.shape().outputs && out.size() == w.shape().inputs, "unpack_row: W is ",
                        w.shape().outputs, "x", w.shape().inputs, ", row ", r, " and ", out.size(),

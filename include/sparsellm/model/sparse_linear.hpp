@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A linear layer as engines hold it: one weight, its format chosen at run time, and for each projection
-// stacked into it what to skip. q, k and v read the same x: stacked (in any sizes, whatever their
-// thresholds) they are one weight with longer rows and one product.
+// A linear layer as engines hold it: one weight, its format chosen at run time, and for each
+// projection stacked into it what to skip. q, k and v read the same x: stacked (in any sizes,
+// whatever their thresholds) they are one weight with longer rows and one product.
 #pragma once
 
 #include <cstddef>

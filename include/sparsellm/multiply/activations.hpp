@@ -43,7 +43,7 @@ using view_of_activations = decltype(as_view(std::declval<X&>()));
 template <class X>
 concept narrow_activations = requires(X& x) {
   requires std::same_as<typename view_of_activations<X>::value_type, half> ||
-      std::same_as<typename view_of_activations<X>::value_type, bfloat16>;
+               std::same_as<typename view_of_activations<X>::value_type, bfloat16>;
 };
 
 template <class T, class Space>

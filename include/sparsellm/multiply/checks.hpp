@@ -32,15 +32,14 @@ using output_matrix = matrix_view<float, typename E::space>;
 
 // "Does this pair run?" docs/support-matrix.md tabulates the answers.
 template <class E, class F>
-concept multiplies =
-    executor<E> && packed_format<F> &&
-    requires(E& exec, typename F::template view<typename E::space> w, input_vector<E> x,
-             output_vector<E> y, input_matrix<E> xs, output_matrix<E> ys,
-             active_view<typename E::space> active) {
-      run_multiply(exec, w, keep_all{}, x, y);
-      run_multiply(exec, w, active, y);
-      run_multiply(exec, w, keep_all{}, xs, ys);
-    };
+concept multiplies = executor<E> && packed_format<F> &&
+                     requires(E& exec, typename F::template view<typename E::space> w,
+                              input_vector<E> x, output_vector<E> y, input_matrix<E> xs,
+                              output_matrix<E> ys, active_view<typename E::space> active) {
+                       run_multiply(exec, w, keep_all{}, x, y);
+                       run_multiply(exec, w, active, y);
+                       run_multiply(exec, w, keep_all{}, xs, ys);
+                     };
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
 
@@ -71,8 +70,7 @@ void check_vectors(extents shape, vector_view<const float, Space> x, vector_view
 }
 
 template <class Space>
-void check_matrices(extents shape, matrix_view<const float, Space> x,
-                    matrix_view<float, Space> y) {
+void check_matrices(extents shape, matrix_view<const float, Space> x, matrix_view<float, Space> y) {
   require<shape_error>(x.rows() == y.rows(), "multiply: X has ", x.rows(), " rows and Y ",
                        y.rows());
   require<shape_error>(x.rows() != 0, "multiply: a batch needs at least 1 row, got 0");
@@ -127,8 +125,7 @@ inline constexpr bool is_stacked<stacked<S>> = true;
 // What a batch, sections and fused passes can ask for each channel by itself.
 template <class S>
 concept fused_sparsifier =
-    pointwise_sparsifier<S> ||
-    (is_stacked<S> && requires(const S& s) {
+    pointwise_sparsifier<S> || (is_stacked<S> && requires(const S& s) {
       requires pointwise_sparsifier<std::remove_cvref_t<decltype(s.sections->keep)>>;
     });
 
@@ -150,9 +147,10 @@ template <class E, class W>
 // Compile-time sentences; true when the call may go on.
 template <class E, class W>
 constexpr bool runs() {
-  static_assert(!std::is_const_v<E>,
-                "sparsellm: the executor is const; products use its threads and its memory, so pass "
-                "one that is not");
+  static_assert(
+      !std::is_const_v<E>,
+      "sparsellm: the executor is const; products use its threads and its memory, so pass "
+      "one that is not");
   if constexpr (!std::is_const_v<E>) {
     static_assert(has_kernel<E, W>(),
                   "sparsellm: no kernel multiplies this format on this executor; "
@@ -173,10 +171,11 @@ constexpr bool same_space() {
 
 template <class S>
 constexpr bool fuses() {
-  static_assert(fused_sparsifier<S>,
-                "sparsellm: a batch, stacked projections and fused passes take pointwise sparsifiers "
-                "(magnitude or column_scaled with above); top_k and others that see all scores go "
-                "token by token, with an active_set");
+  static_assert(
+      fused_sparsifier<S>,
+      "sparsellm: a batch, stacked projections and fused passes take pointwise sparsifiers "
+      "(magnitude or column_scaled with above); top_k and others that see all scores go "
+      "token by token, with an active_set");
   return fused_sparsifier<S>;
 }
 

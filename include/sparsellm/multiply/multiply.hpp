@@ -115,8 +115,7 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix
 // Activations in half or bfloat16, in or out or both, vectors or matrices: widened to float and
 // rounded once at the end, so the bits are those of the float product, rounded.
 template <executor E, detail::weight_view W, class S, class X, class Y>
-requires(!detail::is_active<S> &&
-         (detail::narrow_activations<X> || detail::narrow_activations<Y>))
+requires(!detail::is_active<S> && (detail::narrow_activations<X> || detail::narrow_activations<Y>))
 void multiply(E& exec, const W& w, const S& s, X&& x, Y&& y) {
   detail::in_floats(exec, detail::as_view(x), detail::as_view(y), w.shape.inputs,
                     [&](auto xs, auto ys) { multiply(exec, w, s, xs, ys); });

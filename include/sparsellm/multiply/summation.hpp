@@ -38,7 +38,10 @@ struct summation_parts {
 // or as many as a quantised block has.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr summation_parts summation_of(
     std::size_t inputs, std::size_t multiple = 16) noexcept {
-  const std::size_t count = inputs >= 2048 ? most_parts : inputs >= 1024 ? 4 : inputs >= 256 ? 2 : 1;
+  const std::size_t count = inputs >= 2048   ? most_parts
+                            : inputs >= 1024 ? 4
+                            : inputs >= 256  ? 2
+                                             : 1;
   const std::size_t length = ((inputs + count - 1) / count + multiple - 1) / multiple * multiple;
   return {inputs, count, length};
 }

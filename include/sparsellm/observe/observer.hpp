@@ -17,11 +17,11 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // also seen every row that b saw. Merging is associative and commutative up to the rounding of
 // floating-point sums, and exact for counts.
 template <class O>
-concept observer = std::movable<O> &&
-    requires(O& mine, const O& other, vector_view<const float> row) {
-  {mine.observe(row)};
-  {mine.merge(other)};
-};
+concept observer =
+    std::movable<O> && requires(O& mine, const O& other, vector_view<const float> row) {
+      { mine.observe(row) };
+      { mine.merge(other) };
+    };
 
 // Feeds every row of x [rows, channels] to each observer and returns them:
 //   auto [values, stats] = observe(x, histogram{}, channel_stats{channels});

@@ -31,7 +31,9 @@ struct brick_format {
     using space = Space;
   };
 
-  [[nodiscard]] SPARSELLM_HD static constexpr bool stores(float w) noexcept { return finite_as<T>(w); }
+  [[nodiscard]] SPARSELLM_HD static constexpr bool stores(float w) noexcept {
+    return finite_as<T>(w);
+  }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return brick_strips(e.outputs) * brick_outputs * e.inputs * sizeof(T);
   }
@@ -48,7 +50,8 @@ struct brick_format {
                         matrix_view<const float> rows) noexcept {
     const brick_weight<T> w = make_view(storage, e);
     for (std::size_t r0 = 0; r0 < rows.rows(); r0 += brick_outputs) {
-      T* const strip = reinterpret_cast<T*>(storage) + (first + r0) / brick_outputs * w.strip_stride;
+      T* const strip =
+          reinterpret_cast<T*>(storage) + (first + r0) / brick_outputs * w.strip_stride;
       for (std::size_t c = 0; c < e.inputs; ++c) {
         T* const brick = strip + c * w.channel_stride;
         for (std::size_t o = 0; o < brick_outputs; ++o)

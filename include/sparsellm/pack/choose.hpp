@@ -42,21 +42,26 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // panel or channel_major, whichever is faster for a weight of this shape and element. `sparsity`:
 // the share of channels expected to be skipped. Throws value_error for a sparsity outside [0, 1).
-[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element, double sparsity) {
+[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element,
+                                               double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
-  const std::size_t run = detail::brick_strips(shape.outputs) * detail::brick_outputs * bits_of(element) / 8;
-  return 1.0 - sparsity < channel_efficiency(run, is_quantized(element)) ? layout_kind::channel_major
-                                                                      : layout_kind::panel;
+  const std::size_t run =
+      detail::brick_strips(shape.outputs) * detail::brick_outputs * bits_of(element) / 8;
+  return 1.0 - sparsity < channel_efficiency(run, is_quantized(element))
+             ? layout_kind::channel_major
+             : layout_kind::panel;
 }
 
 // n_of_m or channel_bitmap for an N:M weight. Throws value_error as the other does.
-[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element, nm_pattern pattern,
-                                          double sparsity) {
+[[nodiscard]] inline layout_kind choose_layout(extents shape, element_kind element,
+                                               nm_pattern pattern, double sparsity) {
   require<value_error>(sparsity >= 0.0 && sparsity < 1.0,
                        "choose_layout: the sparsity must be in [0, 1), got ", sparsity);
-  const std::size_t run = shape.outputs * (bits_of(element) * pattern.n + pattern.m) / pattern.m / 8;
-  return 1.0 - sparsity < channel_efficiency(run, false) ? layout_kind::channel_bitmap : layout_kind::n_of_m;
+  const std::size_t run =
+      shape.outputs * (bits_of(element) * pattern.n + pattern.m) / pattern.m / 8;
+  return 1.0 - sparsity < channel_efficiency(run, false) ? layout_kind::channel_bitmap
+                                                         : layout_kind::n_of_m;
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

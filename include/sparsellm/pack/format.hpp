@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Stage 4, pack: a dense weight W [outputs, inputs] becomes bytes in the order a kernel wants to
-// read them. A format, a layout of elements such as channel_major<q4_1>, is a stateless description;
-// packed_matrix owns the bytes; a view is the pointer and the shape that kernels get.
+// read them. A format, a layout of elements such as channel_major<q4_1>, is a stateless
+// description; packed_matrix owns the bytes; a view is the pointer and the shape that kernels get.
 #pragma once
 
 #include <concepts>
@@ -25,15 +25,14 @@ inline constexpr std::size_t packed_alignment = 64;
 // pack_rows(storage, e, first, rows) writes the rows [first, first + rows.rows()) of the weight and
 // the padding that belongs to them; `first` is a multiple of rows_at_once, and rows_at_once rows
 // are given, or those up to the last. A rows_at_once beyond the outputs asks for all rows in one
-// call. After all rows are written every byte is. It may throw, as one does that needs memory of its
-// own. unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that the
-// element holds. stores(w) says whether a weight fits the format.
+// call. After all rows are written every byte is. It may throw, as one does that needs memory of
+// its own. unpack_row(view, r, out [inputs]) gives back what was stored: the nearest number that
+// the element holds. stores(w) says whether a weight fits the format.
 template <class F>
 concept packed_format =
     std::is_trivially_copyable_v<typename F::template view<host_space>> &&
-    requires(extents e, std::byte* storage, std::size_t row, float w,
-             matrix_view<const float> rows, vector_view<float> out,
-             typename F::template view<host_space> view) {
+    requires(extents e, std::byte* storage, std::size_t row, float w, matrix_view<const float> rows,
+             vector_view<float> out, typename F::template view<host_space> view) {
       typename F::element;
       { F::layout } -> std::convertible_to<layout_kind>;
       { F::name } -> std::convertible_to<std::string_view>;
@@ -41,8 +40,7 @@ concept packed_format =
       { F::slack_bytes } -> std::convertible_to<std::size_t>;
       { F::bytes(e) } noexcept -> std::same_as<std::size_t>;
       { F::stores(w) } noexcept -> std::same_as<bool>;
-      { F::make_view(storage, e) } noexcept
-          -> std::same_as<typename F::template view<host_space>>;
+      { F::make_view(storage, e) } noexcept -> std::same_as<typename F::template view<host_space>>;
       F::pack_rows(storage, e, row, rows);
       { F::unpack_row(view, row, out) } noexcept;
       requires std::same_as<typename decltype(view)::format, F>;

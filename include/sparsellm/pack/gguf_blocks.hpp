@@ -16,12 +16,13 @@
 
 namespace sparsellm::inline v0 {
 
-// channels and bytes of a block; read(from, level [channels], scale, minimum) takes it apart into the
-// levels that this library stores, unsigned.
+// channels and bytes of a block; read(from, level [channels], scale, minimum) takes it apart into
+// the levels that this library stores, unsigned.
 template <quantized_element Q>
 struct gguf_block {
-  static_assert(Q::block_channels == 32, "sparsellm: GGUF has blocks of 32 channels for q8_0, q4_0 "
-                                         "and q4_1");
+  static_assert(Q::block_channels == 32,
+                "sparsellm: GGUF has blocks of 32 channels for q8_0, q4_0 "
+                "and q4_1");
   static constexpr std::size_t channels = 32;
   static constexpr std::size_t bytes = 2 + (Q::affine ? 2 : 0) + channels * Q::bits / 8;
 

@@ -44,8 +44,7 @@ struct nm_weight {
   // [8]: bit l of a mask is lane l, channel cell · span + l.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const std::uint64_t* masks(
       std::size_t strip, std::size_t cell) const noexcept {
-    return reinterpret_cast<const std::uint64_t*>(data +
-                                                  (strip * cells() + cell) * cell_bytes());
+    return reinterpret_cast<const std::uint64_t*>(data + (strip * cells() + cell) * cell_bytes());
   }
   // [8][values_per_output]; kernels may read up to 64 bytes more.
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE const T* values(std::size_t strip,

@@ -24,8 +24,7 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // fill(r, out [inputs]) and check(r, row) for each row, then write(first, rows) for the strip.
 // Every task allocates a strip of floats. E has parallel_for() and concurrency().
 template <packed_format F, class E, class Fill, class Check, class Write>
-void fill_strips(E& exec, extents shape, const Fill& fill, const Check& check,
-                 const Write& write) {
+void fill_strips(E& exec, extents shape, const Fill& fill, const Check& check, const Write& write) {
   const std::size_t rows_at_once = std::min<std::size_t>(F::rows_at_once, shape.outputs);
   const std::size_t strips = (shape.outputs + rows_at_once - 1) / rows_at_once;
   const std::size_t tasks = std::min<std::size_t>(strips, exec.concurrency());

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights that are quantised already, kept bit for bit: rows of levels made on demand, or the blocks
-// of a GGUF file as they stand there.
+// Weights that are quantised already, kept bit for bit: rows of levels made on demand, or the
+// blocks of a GGUF file as they stand there.
 #pragma once
 
 #include <algorithm>
@@ -81,20 +81,20 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // shape_error for zero sizes, value_error for scales or minima that are not finite and levels that
 // do not fit. Returns when the weight is packed.
 template <packed_format F, host_executor E, class Fill>
-requires(quantized_element<typename F::element>&&
-             std::invocable<const Fill&, std::size_t, quantized_row&>)
+requires(quantized_element<typename F::element> &&
+         std::invocable<const Fill&, std::size_t, quantized_row&>)
 [[nodiscard]] packed_matrix<F> pack_levels(E& exec, extents shape, const Fill& fill) {
   packed_matrix<F> packed(shape);
   detail::levels_into<F>(exec, shape, packed.storage(), fill);
   return packed;
 }
 
-// Packs W [outputs, inputs] from GGUF's blocks of the same name, rows one after the other as the file
-// has them; blocks may be a mapped file:
+// Packs W [outputs, inputs] from GGUF's blocks of the same name, rows one after the other as the
+// file has them; blocks may be a mapped file:
 //   auto w = pack<channel_major<q4_1>>(exec, blocks, {outputs, inputs});
-// Throws shape_error when inputs are no whole blocks or there are not as many bytes as the shape has,
-// value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns when
-// the weight is packed.
+// Throws shape_error when inputs are no whole blocks or there are not as many bytes as the shape
+// has, value_error for scales or minima that are not finite. Allocates as pack_levels(). Returns
+// when the weight is packed.
 template <packed_format F, host_executor E>
 requires quantized_element<typename F::element>
 [[nodiscard]] packed_matrix<F> pack(E& exec, vector_view<const std::byte> blocks, extents shape) {

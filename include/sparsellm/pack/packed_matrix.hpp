@@ -29,8 +29,8 @@ template <packed_format F>
 }
 
 // A view of bytes that were packed as F and that the caller keeps, `Space` theirs. The bytes are
-// borrowed. Throws shape_error for zero sizes and for fewer than storage_bytes<F>(shape), value_error
-// for an address that is no multiple of packed_alignment.
+// borrowed. Throws shape_error for zero sizes and for fewer than storage_bytes<F>(shape),
+// value_error for an address that is no multiple of packed_alignment.
 template <packed_format F, class Space>
 [[nodiscard]] typename F::template view<Space> view_of(vector_view<const std::byte, Space> bytes,
                                                        extents shape) {

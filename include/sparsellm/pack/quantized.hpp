@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Integer weights of 8 or 4 bits as panel and channel_major: blocks of input channels share a scale
-// (and, when affine, a minimum) per output, stored along the outputs. q8_0, q4_0 and q4_1 are GGUF's,
-// kept without loss and put in an order in which skipped channels are not read.
+// (and, when affine, a minimum) per output, stored along the outputs. q8_0, q4_0 and q4_1 are
+// GGUF's, kept without loss and put in an order in which skipped channels are not read.
 #pragma once
 
 #include <algorithm>
@@ -59,8 +59,9 @@ SPARSELLM_HD void quantize_block(const float* w, std::size_t n, std::uint8_t* le
   for (std::size_t c = 0; c < n; ++c) {
     const float exact = step > 0.0f ? (w[c] - from) / step : 0.0f;
     const int nearest = static_cast<int>(std::nearbyint(exact)) + Q::zero;
-    level[c] = static_cast<std::uint8_t>(
-        nearest < 0 ? 0 : nearest > Q::top_level ? Q::top_level : nearest);
+    level[c] = static_cast<std::uint8_t>(nearest < 0              ? 0
+                                         : nearest > Q::top_level ? Q::top_level
+                                                                  : nearest);
   }
 }
 
@@ -99,7 +100,8 @@ struct quantized_format {
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     const std::size_t strip = strip_outputs<bits> * sizeof(half);
     if constexpr (Layout == layout_kind::panel) {
-      const std::size_t block = scale_bytes + block_channels * strip_bytes, next = blocks(e) * block;
+      const std::size_t block = scale_bytes + block_channels * strip_bytes,
+                        next = blocks(e) * block;
       return {{storage, e, block_channels, block, next, strip_bytes, next, strip, scale_bytes}};
     } else {
       const std::size_t scales = strips(e) * scale_bytes, channel = channel_stride(e);
@@ -127,15 +129,17 @@ struct quantized_format {
     const strip_writer to(storage, e, first);
     for (std::size_t r = 0; r < count; ++r)
       for (std::size_t b = 0; b < blocks(e); ++b)
-        to.write(r, b, rows[r].level.data() + b * block_channels, std::min(block_channels, e.inputs - b * block_channels),
-                 rows[r].scale[b], affine ? rows[r].minimum[b] : half{});
+        to.write(r, b, rows[r].level.data() + b * block_channels,
+                 std::min(block_channels, e.inputs - b * block_channels), rows[r].scale[b],
+                 affine ? rows[r].minimum[b] : half{});
   }
 
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
     const std::size_t s = r / strip_outputs<bits>, o = r % strip_outputs<bits>;
     for (std::size_t c = 0; c < v.shape.inputs; ++c) {
       const std::size_t b = c / block_channels;
-      const std::uint8_t byte = v.levels(s, b)[c % block_channels * v.channel_stride + byte_of_output(o % 64)];
+      const std::uint8_t byte =
+          v.levels(s, b)[c % block_channels * v.channel_stride + byte_of_output(o % 64)];
       const int level = bits == 8 ? byte : o < 64 ? byte & 15 : byte >> 4;
       out[c] = widen(v.scales(s, b)[o]) * static_cast<float>(level - zero);
       if constexpr (affine) out[c] += widen(v.minima(s, b)[o]);
@@ -205,8 +209,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 template <quantized_element Q>
 struct panel<Q> : detail::quantized_format<panel<Q>, Q, layout_kind::panel> {};
 template <quantized_element Q>
-struct channel_major<Q> : detail::quantized_format<channel_major<Q>, Q, layout_kind::channel_major> {
-};
+struct channel_major<Q>
+    : detail::quantized_format<channel_major<Q>, Q, layout_kind::channel_major> {};
 
 static_assert(packed_format<panel<q4_1>>);
 static_assert(packed_format<channel_major<q8_0>>);

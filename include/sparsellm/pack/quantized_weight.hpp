@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What kernels know of a quantised weight. Input channels are cut into blocks, outputs into strips
-// whose levels of one channel are 64 bytes: 64 outputs of 8 bits, 128 of 4. Each (strip, block) has a
-// scale, and when affine a minimum, per output:
+// whose levels of one channel are 64 bytes: 64 outputs of 8 bits, 128 of 4. Each (strip, block) has
+// a scale, and when affine a minimum, per output:
 //   w[o][c] = scale[o] · (level[o][c] − zero) + minimum[o]
 #pragma once
 
@@ -26,8 +26,8 @@ inline constexpr std::size_t strip_outputs = strip_bytes * 8 / Bits;
 template <int Bits, bool Affine>
 inline constexpr int zero_level = Affine ? 0 : 1 << (Bits - 1);
 
-// The byte of a strip's channel that holds output o in [0, 64); for 4 bits, outputs o and o + 64 are
-// its low and high nibble. In this order, interleaving the bytes of four channels (as unpack
+// The byte of a strip's channel that holds output o in [0, 64); for 4 bits, outputs o and o + 64
+// are its low and high nibble. In this order, interleaving the bytes of four channels (as unpack
 // instructions of 128-bit lanes do) leaves sums whose outputs are in order.
 [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr std::size_t byte_of_output(
     std::size_t o) noexcept {

@@ -49,7 +49,9 @@ struct row_major {
   };
 
   // As packed_format says.
-  [[nodiscard]] SPARSELLM_HD static constexpr bool stores(float w) noexcept { return detail::finite_as<T>(w); }
+  [[nodiscard]] SPARSELLM_HD static constexpr bool stores(float w) noexcept {
+    return detail::finite_as<T>(w);
+  }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return e.outputs * e.inputs * sizeof(T);
   }

@@ -25,7 +25,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // A 2:4 weight in that order. T: half, bfloat16, or std::int8_t for levels.
 template <sparse_element T>
-requires(!std::same_as<T, float>) struct semi_structured {
+requires(!std::same_as<T, float>)
+struct semi_structured {
   using metadata_element =
       std::conditional_t<std::same_as<T, std::int8_t>, std::uint32_t, std::uint16_t>;
   // Groups of four channels that a metadata element describes.

@@ -76,8 +76,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // From `start`, an order of scores [rows, channels]' columns, to one whose mask keeps at least as
 // much. go_on(share of the channels that are done, in [0, 1]) is asked before every exchange, and
 // with 1 at the end: where it says no the search ends with the best so far (a limit of time), where
-// it throws nothing is returned. Throws shape_error when the sizes differ, value_error for a pattern
-// that is none or a block shorter than a group.
+// it throws nothing is returned. Throws shape_error when the sizes differ, value_error for a
+// pattern that is none or a block shorter than a group.
 template <host_executor E, std::predicate<double> GoOn = detail::to_the_end>
 [[nodiscard]] channel_order block_shuffle(E& exec, nm_pattern p, matrix_view<const float> scores,
                                           const channel_order& start,

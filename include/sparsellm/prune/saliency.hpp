@@ -34,8 +34,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // matters more, NaN is refused. Asked from many threads, any number of times.
 template <class S>
 concept saliency = requires(const S& s, float w, std::size_t row, std::size_t channel) {
-  { s(w, row, channel) }
-  noexcept->std::same_as<float>;
+  { s(w, row, channel) } noexcept -> std::same_as<float>;
 };
 
 // |w| · scale[channel]; no scale is 1.

@@ -15,11 +15,10 @@ namespace sparsellm::inline v0 {
 
 // Semantics: (x, channel) -> a score; larger matters more. NaN in, NaN out.
 template <class S>
-concept activation_score = std::is_trivially_copyable_v<S> &&
-    requires(const S& score, float x, std::size_t channel) {
-  { score(x, channel) }
-  noexcept->std::convertible_to<float>;
-};
+concept activation_score =
+    std::is_trivially_copyable_v<S> && requires(const S& score, float x, std::size_t channel) {
+      { score(x, channel) } noexcept -> std::convertible_to<float>;
+    };
 
 // |x|: TEAL (arXiv 2408.14690, section 3).
 struct magnitude {

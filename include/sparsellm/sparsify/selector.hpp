@@ -34,16 +34,15 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: select(scores [n], keep [n]) sets keep[i] to 1 for scores that stay and 0 for others.
 template <class S>
-concept selector = requires(const S& s, vector_view<const float> scores,
-                            vector_view<std::uint8_t> keep) {
-  {select(s, scores, keep)};
-};
+concept selector =
+    requires(const S& s, vector_view<const float> scores, vector_view<std::uint8_t> keep) {
+      { select(s, scores, keep) };
+    };
 
 // Semantics: keeps(score) alone decides, and select() agrees with it.
 template <class S>
 concept pointwise_selector = requires(const S& s, float score) {
-  { s.keeps(score) }
-  noexcept->std::same_as<bool>;
+  { s.keeps(score) } noexcept -> std::same_as<bool>;
 };
 
 // As the selector decides: keep [n] from scores [n], the same n. Allocates nothing.

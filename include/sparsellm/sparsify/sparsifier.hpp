@@ -27,11 +27,12 @@ struct sparsifier {
   Selector select;
 
   // Whether x stays at this channel; where the selector is pointwise.
-  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(
-      float x, std::size_t channel) const noexcept requires requires(const Selector& s, float v) {
-    s.keeps(v);
+  [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE bool keeps(float x,
+                                                         std::size_t channel) const noexcept
+  requires requires(const Selector& s, float v) { s.keeps(v); }
+  {
+    return select.keeps(score(x, channel));
   }
-  { return select.keeps(score(x, channel)); }
 };
 template <class Score, class Selector>
 sparsifier(Score, Selector) -> sparsifier<Score, Selector>;
@@ -50,19 +51,16 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // Semantics: keeps(x, channel) alone decides; multiply() may ask it anywhere, any number of times.
 template <class S>
-concept pointwise_sparsifier = std::is_trivially_copyable_v<S> &&
-    requires(const S& s, float x, std::size_t channel) {
-  { s.keeps(x, channel) }
-  noexcept->std::same_as<bool>;
-};
+concept pointwise_sparsifier =
+    std::is_trivially_copyable_v<S> && requires(const S& s, float x, std::size_t channel) {
+      { s.keeps(x, channel) } noexcept -> std::same_as<bool>;
+    };
 
 // Semantics: list_active(s, x [inputs], out) fills `out` with the channels of x that s keeps,
 // ascending. A sparsifier of your own that has to see all of x supplies it; sparsify() calls it.
 template <class S>
 concept activation_sparsifier =
-    requires(const S& s, vector_view<const float> x, active_set<>& out) {
-      list_active(s, x, out);
-    };
+    requires(const S& s, vector_view<const float> x, active_set<>& out) { list_active(s, x, out); };
 
 // Lists the channels of x [inputs] that s keeps. `out` has room for x: sparsify() has checked.
 // Allocates nothing.

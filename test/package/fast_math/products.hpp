@@ -14,7 +14,7 @@ inline bool is_nan(float x) {
     using namespace sparsellm;                                                                    \
     constexpr std::size_t outputs = 64, inputs = 300;                                             \
     cpu::executor exec(2);                                                                        \
-    buffer<float> w(outputs*inputs, 0.5f), x(inputs, 2.0f), y(outputs);                           \
+    buffer<float> w(outputs * inputs, 0.5f), x(inputs, 2.0f), y(outputs);                         \
     x[7] = from_bits(0x7fc00000u);                                                                \
     const auto packed =                                                                           \
         pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), outputs, inputs)); \

@@ -1,4 +1,5 @@
-// Built for the oldest machines; must run there although wide.cpp, linked in, is built for the newest.
+// Built for the oldest machines; must run there although wide.cpp, linked in, is built for the
+// newest.
 #include "product.hpp"
 
 #include <cstdio>

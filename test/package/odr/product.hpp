@@ -10,7 +10,7 @@ inline constexpr std::size_t outputs = 64, inputs = 300;
   float name() {                                                                                  \
     using namespace sparsellm;                                                                    \
     cpu::executor exec(2);                                                                        \
-    buffer<float> w(outputs*inputs, 0.5f), x(inputs, 2.0f), y(outputs);                           \
+    buffer<float> w(outputs * inputs, 0.5f), x(inputs, 2.0f), y(outputs);                         \
     const auto packed =                                                                           \
         pack<channel_major<bfloat16>>(exec, matrix_view<const float>(w.data(), outputs, inputs)); \
     multiply(exec, packed, sparsifier{magnitude{}, above{1.0f}}, x, y);                           \

@@ -28,7 +28,8 @@ class executor : public executor_base {
  public:
   static constexpr std::size_t max_threads = 1024;
 
-  // As many threads as the machine runs at once. Starts them, and so throws what std::thread throws.
+  // As many threads as the machine runs at once. Starts them, and so throws what std::thread
+  // throws.
   executor() : executor(hardware_threads()) {}
 
   // `threads` in [1, 1024], the calling one included. More than the machine has are allowed, and

@@ -35,20 +35,21 @@ class executor_base {
 
   // The instruction set that products on this executor use.
   [[nodiscard]] isa instruction_set() const noexcept { return isa_; }
-  // Uses another instruction set from now on. Throws value_error for one this machine does not have.
+  // Uses another instruction set from now on. Throws value_error for one this machine does not
+  // have.
   void use(isa i) {
     require<value_error>(supported(i), "executor: this machine does not have '", name(i), "'");
     isa_ = i;
   }
 
-  // `bytes` bytes of scratch for one verb, aligned to 64; valid until the next call. Allocates when it
-  // has to grow, and throws as buffer does.
+  // `bytes` bytes of scratch for one verb, aligned to 64; valid until the next call. Allocates when
+  // it has to grow, and throws as buffer does.
   [[nodiscard]] std::byte* scratch(std::size_t bytes) {
     grow(scratch_, bytes);
     return scratch_.data();
   }
-  // [n] floats that a verb keeps while it multiplies, aligned to 64; valid until the next call. Allocates
-  // and throws as scratch().
+  // [n] floats that a verb keeps while it multiplies, aligned to 64; valid until the next call.
+  // Allocates and throws as scratch().
   [[nodiscard]] vector_view<float> activations(std::size_t n) {
     grow(activations_, n);
     return {activations_.data(), n};

@@ -34,7 +34,7 @@ class openmp_executor : public executor_base {
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     std::exception_ptr failure;
-#pragma omp parallel for schedule(static) num_threads(static_cast <int>(threads_))
+#pragma omp parallel for schedule(static) num_threads(static_cast<int>(threads_))
     for (std::size_t i = 0; i < count; ++i) {
 #if SPARSELLM_HAS_EXCEPTIONS
       try {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The calling thread alone, with memory of its own: one for each thread of an engine that divides the
-// work itself (multiply_slice()).
+// The calling thread alone, with memory of its own: one for each thread of an engine that divides
+// the work itself (multiply_slice()).
 #pragma once
 
 #include <cstddef>

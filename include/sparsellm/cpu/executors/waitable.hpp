@@ -62,7 +62,9 @@ class waitable {
     changed_.wait(lock, [&] { return value_.load(std::memory_order_seq_cst) != old; });
   }
   void wake() noexcept {
-    { const std::lock_guard lock(mutex_); }  // who has seen the old number sleeps by now
+    {
+      const std::lock_guard lock(mutex_);
+    }  // who has seen the old number sleeps by now
     changed_.notify_all();
   }
   std::mutex mutex_;

@@ -6,7 +6,8 @@
 #if defined(SPARSELLM_ISA_ROW)
 #if SPARSELLM_ARCH_X86
 SPARSELLM_ISA_ROW(avx2, avx2,
-                  detail::cpuid::saved(0x6) && detail::cpuid::bit(7, 0, 1, 5) && detail::cpuid::bit(1, 0, 2, 12) &&  // AVX2, FMA
+                  detail::cpuid::saved(0x6) && detail::cpuid::bit(7, 0, 1, 5) &&
+                      detail::cpuid::bit(1, 0, 2, 12) &&  // AVX2, FMA
                       detail::cpuid::bit(1, 0, 2, 29))
 #else
 SPARSELLM_ISA_ROW(avx2, scalar, false)

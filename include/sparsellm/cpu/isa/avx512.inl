@@ -6,8 +6,10 @@
 #if defined(SPARSELLM_ISA_ROW)
 #if SPARSELLM_ARCH_X86
 SPARSELLM_ISA_ROW(avx512, avx512,
-                  supported(isa::avx2) && detail::cpuid::saved(0xe6) && detail::cpuid::bit(7, 0, 1, 16) &&  // F
-                      detail::cpuid::bit(7, 0, 1, 17) && detail::cpuid::bit(7, 0, 1, 30) &&  // DQ, BW
+                  supported(isa::avx2) && detail::cpuid::saved(0xe6) &&
+                      detail::cpuid::bit(7, 0, 1, 16) &&  // F
+                      detail::cpuid::bit(7, 0, 1, 17) &&
+                      detail::cpuid::bit(7, 0, 1, 30) &&  // DQ, BW
                       detail::cpuid::bit(7, 0, 1, 31))
 #else
 SPARSELLM_ISA_ROW(avx512, scalar, false)

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The instruction sets kernels are compiled for (list.inl), and which of them this machine has. Asked
-// once per process. The environment variable SPARSELLM_ISA, set to a name, chooses a lesser one.
+// The instruction sets kernels are compiled for (list.inl), and which of them this machine has.
+// Asked once per process. The environment variable SPARSELLM_ISA, set to a name, chooses a lesser
+// one.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The vector vocabulary of every instruction set the compiler knows (simd/), each in a namespace and
-// a target region of its own. Kernels are written once on it.
+// The vector vocabulary of every instruction set the compiler knows (simd/), each in a namespace
+// and a target region of its own. Kernels are written once on it.
 #pragma once
 
 #include <cmath>

@@ -18,8 +18,8 @@ namespace sparsellm::inline v0::detail {
 // Bytes that a product of `channels` active channels over `outputs` needs besides its sums: rounded
 // activations, and integer sums.
 [[nodiscard]] constexpr std::size_t bitmap_scratch(std::size_t outputs) noexcept {
-  return bitmap_tuning::level_channels * sizeof(std::int32_t) + (outputs + bitmap_outputs) * sizeof(std::int32_t) +
-         64;
+  return bitmap_tuning::level_channels * sizeof(std::int32_t) +
+         (outputs + bitmap_outputs) * sizeof(std::int32_t) + 64;
 }
 
 template <class T>

@@ -12,14 +12,14 @@
 namespace sparsellm::inline v0::detail {
 
 struct brick_tuning {
-  // The largest batch of channel_major that skips: its sums stay in the caches, and a larger one has
-  // hardly a channel that is dead in all tokens.
+  // The largest batch of channel_major that skips: its sums stay in the caches, and a larger one
+  // has hardly a channel that is dead in all tokens.
   static constexpr std::size_t skipping_batch = 16;
-  // From this batch on, instruction sets with a bfloat16 dot product use it for bfloat16 weights, and
-  // activations are rounded to bfloat16. Smaller batches are memory-bound and gain nothing.
+  // From this batch on, instruction sets with a bfloat16 dot product use it for bfloat16 weights,
+  // and activations are rounded to bfloat16. Smaller batches are memory-bound and gain nothing.
   static constexpr std::size_t rounded_batch = skipping_batch + 1;
-  // Strips that a task reads of a channel at least, where there are more threads than parts: runs of
-  // 4 KiB of bfloat16 are still long.
+  // Strips that a task reads of a channel at least, where there are more threads than parts: runs
+  // of 4 KiB of bfloat16 are still long.
   static constexpr std::size_t run_strips = 64;
 };
 

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of channel bitmaps: N:M weights that skip channels. Sums are added in the order of a dense
-// weight's, so floats give the bits of one with zeros. Tokens of a small batch go one by one; larger
-// batches are expanded.
+// Products of channel bitmaps: N:M weights that skip channels. Sums are added in the order of a
+// dense weight's, so floats give the bits of one with zeros. Tokens of a small batch go one by one;
+// larger batches are expanded.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,8 @@
 
 namespace SPARSELLM_PRODUCTS {
 
-// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
+// alone.
 template <class T>
 void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const selection& s,
                     const token_inputs& x, std::size_t tokens, matrix_view<float> y);
@@ -103,10 +104,9 @@ void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const s
   const bitmap_channels<T> channels{bitmap_kernels<T>(exec.isa), w,
                                     bitmap_scratch(w.words() * bitmap_outputs)};
   for (std::size_t t = 0; t < tokens; ++t)
-    listed_product(exec, w.shape, (w.words() + run - 1) / run, sections, x[t], channels,
-                   [&](const part_sums& sums) {
-                     store_parts(exec, sections, sums, y.row(t).data());
-                   });
+    listed_product(
+        exec, w.shape, (w.words() + run - 1) / run, sections, x[t], channels,
+        [&](const part_sums& sums) { store_parts(exec, sections, sums, y.row(t).data()); });
 }
 
 }  // namespace SPARSELLM_PRODUCTS

@@ -17,8 +17,9 @@
 
 namespace SPARSELLM_PRODUCTS {
 
-// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
-// On one instruction set the whole product and a product of some of the outputs give the same bits.
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
+// alone. On one instruction set the whole product and a product of some of the outputs give the
+// same bits.
 template <storage_scalar T>
 void brick_product(const executor_ref& exec, const brick_weight<T>& w, layout_kind layout,
                    const selection& s, const token_inputs& x, std::size_t tokens,
@@ -56,8 +57,8 @@ struct brick_channels {
 };
 
 template <storage_scalar T, class Finish>
-void brick_listed_product(const executor_ref& exec, const brick_weight<T>& w,
-                          const cover& sections, const token_inputs& x, const Finish& finish) {
+void brick_listed_product(const executor_ref& exec, const brick_weight<T>& w, const cover& sections,
+                          const token_inputs& x, const Finish& finish) {
   constexpr std::size_t run = brick_tuning::run_strips;
   listed_product(exec, w.shape, (w.strips() + run - 1) / run, sections, x[0],
                  brick_channels<T>{brick_kernels<T>(exec.isa), w}, finish);

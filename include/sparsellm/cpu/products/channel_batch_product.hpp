@@ -88,8 +88,7 @@ void channel_batch_product(const executor_ref& exec, const brick_weight<T>& w,
       const index_range my_run = share(section.strip_count(), grid.run(task), grid.runs);
       if (my_run.first == my_run.last) continue;
       std::size_t counts[most_parts];
-      const std::size_t total =
-          list_batch(sections, s, x, tokens, parts, mine, batch, counts);
+      const std::size_t total = list_batch(sections, s, x, tokens, parts, mine, batch, counts);
       std::size_t done = 0;
       for (std::size_t p = mine.first; p < mine.last; ++p) {
         // kept is counted from the task's first channel.

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Large batches of N:M weights: 32 outputs at a time are expanded into bricks, which the tiled product
-// of a dense weight multiplies. Several strips are expanded at a time, because every call of it
-// reads all of X, and rounds it where it does.
+// Large batches of N:M weights: 32 outputs at a time are expanded into bricks, which the tiled
+// product of a dense weight multiplies. Several strips are expanded at a time, because every call
+// of it reads all of X, and rounds it where it does.
 #pragma once
 
 #include <algorithm>
@@ -25,8 +25,8 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Scratch of one task, in floats from its beginning: a tile of the dense product, bricks, where each
-// channel's values go on, and sums where sections keep them apart.
+// Scratch of one task, in floats from its beginning: a tile of the dense product, bricks, where
+// each channel's values go on, and sums where sections keep them apart.
 struct expanded_layout {
   std::size_t at_once;  // strips
   std::size_t bricks_at, next_at, sums_at, floats;
@@ -90,8 +90,7 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
                   float* const mine = scratch + task * memory.floats;
                   auto* const to = reinterpret_cast<brick*>(mine + memory.bricks_at);
                   const index_range my = share(strips, task, tasks);
-                  Source<T> source(w, my.first,
-                                   reinterpret_cast<const T**>(mine + memory.next_at));
+                  Source<T> source(w, my.first, reinterpret_cast<const T**>(mine + memory.next_at));
                   for (std::size_t s = my.first; s < my.last; s += at_once) {
                     const std::size_t n = std::min(at_once, my.last - s);
                     for (std::size_t i = 0; i < n; ++i)

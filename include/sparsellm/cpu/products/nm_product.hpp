@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of n_of_m weights. Threads split strips of 8 outputs; a weight is read as one stream. What
-// a sparsifier skips is multiplied as zero.
+// Products of n_of_m weights. Threads split strips of 8 outputs; a weight is read as one stream.
+// What a sparsifier skips is multiplied as zero.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@
 
 namespace SPARSELLM_PRODUCTS {
 
-// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
+// alone.
 template <class T>
 void nm_product(const executor_ref& exec, const nm_weight<T>& w, const selection& s,
                 const token_inputs& x, std::size_t tokens, matrix_view<float> y);
@@ -39,7 +40,8 @@ void nm_product(const executor_ref& exec, const nm_weight<T>& w, const selection
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// A batch that is not expanded: every token's input is arranged, and multiplied where weights stand.
+// A batch that is not expanded: every token's input is arranged, and multiplied where weights
+// stand.
 template <class T>
 void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const cover& sections,
                          const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
@@ -65,8 +67,8 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
         kernels.arrange(w, kept, arranged + t * x_bytes);
       }
       kernels.strips(w, {section.strips.first + mine.first, section.strips.first + mine.last},
-                     arranged, x_bytes, tokens,
-                     sums + section.at + mine.first * nm_strip_outputs, width);
+                     arranged, x_bytes, tokens, sums + section.at + mine.first * nm_strip_outputs,
+                     width);
     }
   });
   for (std::size_t t = 0; t < tokens; ++t)
@@ -79,7 +81,7 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
 // Levels without their scale.
 template <class T>
 inline void expand_bricks(const nm_weight<T>& w, std::size_t strip,
-                         typename expanded<T>::type* bricks) noexcept {
+                          typename expanded<T>::type* bricks) noexcept {
   using brick = typename expanded<T>::type;
   constexpr std::size_t strips = brick_outputs / nm_strip_outputs;
   for (std::size_t i = 0; i < w.shape.inputs * brick_outputs; ++i) bricks[i] = brick{};
@@ -92,7 +94,8 @@ inline void expand_bricks(const nm_weight<T>& w, std::size_t strip,
       // Lanes past the last channel are kept as zeros.
       const std::uint64_t there = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
       for (std::size_t r = 0; r < nm_strip_outputs; ++r, value += w.values_per_output) {
-        brick* const to = bricks + first * brick_outputs + slot_in_brick<brick>(s * nm_strip_outputs + r);
+        brick* const to =
+            bricks + first * brick_outputs + slot_in_brick<brick>(s * nm_strip_outputs + r);
         const T* v = value;
         for (std::uint64_t bits = masks[r] & there; bits != 0; bits &= bits - 1) {
           const auto lane = static_cast<std::size_t>(__builtin_ctzll(bits));

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sums of a product before its parts are added, and what follows: the outputs are stored, or gate
-// and up meet in silu.
+// The sums of a product before its parts are added, and what follows: the outputs are stored, or
+// gate and up meet in silu.
 #pragma once
 
 #include <algorithm>
@@ -62,11 +62,9 @@ inline void gate_parts(const executor_ref& exec, const cover& sections, const pa
     for (std::size_t o = mine.first; o < mine.last; o += some) {
       const std::size_t end = std::min(o + some, mine.last);
       const auto add = [&](std::size_t base, float* out) {
-        sections.runs(base + o, base + end,
-                      [&](std::size_t output, std::size_t n, std::size_t at) {
-                        kernels.add_parts(sums.data + at, sums.stride, sums.parts, n,
-                                          out + (output - base - o));
-                      });
+        sections.runs(base + o, base + end, [&](std::size_t output, std::size_t n, std::size_t at) {
+          kernels.add_parts(sums.data + at, sums.stride, sums.parts, n, out + (output - base - o));
+        });
       };
       add(0, gates);
       add(hidden, ups);

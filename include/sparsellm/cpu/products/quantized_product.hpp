@@ -18,7 +18,8 @@
 
 namespace SPARSELLM_PRODUCTS {
 
-// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
+// alone.
 template <int Bits, bool Affine>
 void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Affine>& w,
                        layout_kind layout, const selection& s, const token_inputs& x,
@@ -97,11 +98,11 @@ struct quantized_steps {
     exec.parallel_for(tasks, [&](std::size_t t) {
       for (std::size_t s = 0; s < sections.size(); ++s) {
         const weight strips = strips_of(s);
-        kernels.strips(strips, share(strips.strips(), t, tasks), parts, rounded[s],
-                       apart ? matrix_view<float>(sums + sections[s].at, tokens,
-                                                  strips.shape.outputs, width)
-                             : y,
-                       scratch + t * 2 * tokens * outputs);
+        kernels.strips(
+            strips, share(strips.strips(), t, tasks), parts, rounded[s],
+            apart ? matrix_view<float>(sums + sections[s].at, tokens, strips.shape.outputs, width)
+                  : y,
+            scratch + t * 2 * tokens * outputs);
       }
     });
   }
@@ -155,11 +156,9 @@ struct quantized_steps {
     exec.parallel_for(tasks, [&](std::size_t task) {
       const index_range mine = share(w.shape.outputs, task, tasks);
       for (std::size_t t = 0; t < tokens; ++t)
-        sections.runs(mine.first, mine.last,
-                      [&](std::size_t o, std::size_t n, std::size_t at) {
-                        vectors.add_parts(sums + t * width + at, tokens * width, count, n,
-                                          &y(t, o));
-                      });
+        sections.runs(mine.first, mine.last, [&](std::size_t o, std::size_t n, std::size_t at) {
+          vectors.add_parts(sums + t * width + at, tokens * width, count, n, &y(t, o));
+        });
     });
   }
 };
@@ -188,9 +187,16 @@ void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Af
       memory.reserve<float>(strip_tasks * 2 * tokens * strip_outputs<Bits>);
   std::byte* const scratch = exec.scratch(memory.bytes());
   rounded.use(scratch);
-  const quantized_steps<Bits, Affine> steps{
-      exec,   quantized_kernels<Bits, Affine>(exec.isa), w, sections, rounded, parts,
-      tokens, y,                                         at<float>(scratch, sums_at), width};
+  const quantized_steps<Bits, Affine> steps{exec,
+                                            quantized_kernels<Bits, Affine>(exec.isa),
+                                            w,
+                                            sections,
+                                            rounded,
+                                            parts,
+                                            tokens,
+                                            y,
+                                            at<float>(scratch, sums_at),
+                                            width};
 
   if (by_strips)
     steps.by_strips(strip_tasks, at<float>(scratch, strip_at));

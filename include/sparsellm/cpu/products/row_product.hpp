@@ -17,7 +17,8 @@
 
 namespace SPARSELLM_PRODUCTS {
 
-// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left alone.
+// Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
+// alone.
 template <storage_scalar T>
 void row_product(const executor_ref& exec, const row_weight<T>& w, const selection& s,
                  const token_inputs& x, std::size_t tokens, matrix_view<float> y);

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sparsifiers leave of an input, in the two forms that products take: a compacted list, or a copy
-// with zeros. Products see sparsifiers through `selection`, their types forgotten, and so are compiled
-// once for all of them.
+// What sparsifiers leave of an input, in the two forms that products take: a compacted list, or a
+// copy with zeros. Products see sparsifiers through `selection`, their types forgotten, and so are
+// compiled once for all of them.
 #pragma once
 
 #include <algorithm>
@@ -43,16 +43,16 @@ struct token_inputs {
   }
 };
 
-// Appends the channels of [first, last) that a sparsifier keeps; returns how many. out [last - first]
-// = x where it is kept, else 0.
+// Appends the channels of [first, last) that a sparsifier keeps; returns how many. out [last -
+// first] = x where it is kept, else 0.
 using list_function = std::size_t (*)(const void* keep, cpu::isa isa, const token_input& x,
                                       std::size_t first, std::size_t last, std::uint32_t* index,
                                       float* value);
 using zero_function = void (*)(const void* keep, const token_input& x, std::size_t first,
                                std::size_t last, float* out);
 
-// A sparsifier for each section of the outputs, borrowed. Sections ascend without gaps and cover the
-// outputs that are wanted: all of them, or a slice.
+// A sparsifier for each section of the outputs, borrowed. Sections ascend without gaps and cover
+// the outputs that are wanted: all of them, or a slice.
 struct selection {
   struct section {
     std::size_t first, last;
@@ -65,7 +65,8 @@ struct selection {
   zero_function zero;
 };
 
-static_assert(std::is_trivially_copyable_v<selection> && std::is_trivially_copyable_v<token_inputs>);
+static_assert(std::is_trivially_copyable_v<selection> &&
+              std::is_trivially_copyable_v<token_inputs>);
 
 }  // namespace sparsellm::inline v0::detail
 
@@ -126,8 +127,8 @@ std::size_t list_kept(const void* keep, cpu::isa isa, const token_input& x, std:
   } else {
     std::size_t n = 0;
     for (std::size_t c = first; c < last; ++c) {
-      const float v = x.dense.gain != nullptr ? x.dense.x[c] * x.dense.factor * x.dense.gain[c]
-                                              : x.dense.x[c];
+      const float v =
+          x.dense.gain != nullptr ? x.dense.x[c] * x.dense.factor * x.dense.gain[c] : x.dense.x[c];
       if (!s.keeps(v, c)) continue;
       index[n] = static_cast<std::uint32_t>(c);
       value[n++] = v;
@@ -159,8 +160,8 @@ void zero_others(const void* keep, const token_input& x, std::size_t first, std:
   if (in.gain == nullptr)
     zero_skipped(s, [in](std::size_t c) { return in.x[c]; }, first, last, out);
   else
-    zero_skipped(s, [in](std::size_t c) { return in.x[c] * in.factor * in.gain[c]; }, first, last,
-                 out);
+    zero_skipped(
+        s, [in](std::size_t c) { return in.x[c] * in.factor * in.gain[c]; }, first, last, out);
 }
 
 // Whether two sparsifiers are known to keep the same.

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of bricks that read every channel: panels, and batches too large to skip in. Threads split
-// outputs. What a sparsifier skips is multiplied as zero.
+// Products of bricks that read every channel: panels, and batches too large to skip in. Threads
+// split outputs. What a sparsifier skips is multiplied as zero.
 #pragma once
 
 #include <algorithm>
@@ -36,29 +36,28 @@ template <storage_scalar T>
 void panel_product(const executor_ref& exec, const brick_weight<T>& w, const cover& sections,
                    const token_inputs& x, float* y) {
   const brick_table<T>& kernels = brick_kernels<T>(exec.isa);
-  with_zeroed(exec, sections, x, 1, w.shape.inputs, sections.width(),
-              [&](const auto& kept, float* sums) {
-                if (sections.whole()) {
-                  const std::size_t tasks = std::min<std::size_t>(w.strips(), exec.concurrency());
-                  exec.parallel_for(tasks, [&](std::size_t t) {
-                    kernels.dense_gemv(w, share(w.strips(), t, tasks), kept(0).data(), y);
-                  });
-                  return;
-                }
-                const std::size_t tasks = exec.concurrency();
-                exec.parallel_for(tasks, [&](std::size_t t) {
-                  for (std::size_t s = 0; s < sections.size(); ++s) {
-                    const covered_section& section = sections[s];
-                    kernels.dense_gemv(
-                        from_strip(w, section.strips.first, section.strip_count() * brick_outputs),
-                        share(section.strip_count(), t, tasks), kept(s).data(), sums + section.at);
-                  }
-                });
-                sections.runs(0, w.shape.outputs,
-                              [&](std::size_t o, std::size_t n, std::size_t at) {
-                                std::copy_n(sums + at, n, y + o);
-                              });
-              });
+  with_zeroed(
+      exec, sections, x, 1, w.shape.inputs, sections.width(), [&](const auto& kept, float* sums) {
+        if (sections.whole()) {
+          const std::size_t tasks = std::min<std::size_t>(w.strips(), exec.concurrency());
+          exec.parallel_for(tasks, [&](std::size_t t) {
+            kernels.dense_gemv(w, share(w.strips(), t, tasks), kept(0).data(), y);
+          });
+          return;
+        }
+        const std::size_t tasks = exec.concurrency();
+        exec.parallel_for(tasks, [&](std::size_t t) {
+          for (std::size_t s = 0; s < sections.size(); ++s) {
+            const covered_section& section = sections[s];
+            kernels.dense_gemv(
+                from_strip(w, section.strips.first, section.strip_count() * brick_outputs),
+                share(section.strip_count(), t, tasks), kept(s).data(), sums + section.at);
+          }
+        });
+        sections.runs(0, w.shape.outputs, [&](std::size_t o, std::size_t n, std::size_t at) {
+          std::copy_n(sums + at, n, y + o);
+        });
+      });
 }
 
 // Batches. A section whose borders cut strips goes through a copy.
@@ -79,11 +78,11 @@ void tiled_product(const executor_ref& exec, const brick_weight<T>& w, const cov
             const covered_section& section = sections[s];
             const auto strips =
                 from_strip(w, section.strips.first, section.strip_count() * brick_outputs);
-            kernels.gemm(strips, share(section.strip_count(), t, tasks), kept(s),
-                         apart ? matrix_view<float>(sums + section.at, tokens, strips.shape.outputs,
-                                                    width)
-                               : y,
-                         scratch + t * per_task);
+            kernels.gemm(
+                strips, share(section.strip_count(), t, tasks), kept(s),
+                apart ? matrix_view<float>(sums + section.at, tokens, strips.shape.outputs, width)
+                      : y,
+                scratch + t * per_task);
           }
         });
         if (!apart) return;

@@ -15,8 +15,8 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// body(kept, extra): kept(s) is section s's input [tokens, inputs], extra is extra_floats of scratch.
-// X itself is used when every channel is kept and it stands there.
+// body(kept, extra): kept(s) is section s's input [tokens, inputs], extra is extra_floats of
+// scratch. X itself is used when every channel is kept and it stands there.
 template <class Body>
 void with_zeroed(const executor_ref& exec, const cover& sections, const token_inputs& x,
                  std::size_t tokens, std::size_t inputs, std::size_t extra_floats,

@@ -148,7 +148,7 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   }
 
   const slices<bitmap_tile> parts(partial, tickets, batch.tokens);
-  const auto store = [&](unsigned t, unsigned i, const float(&sum)[1]) {
+  const auto store = [&](unsigned t, unsigned i, const float (&sum)[1]) {
     const unsigned o = tile * bitmap_tile + i;
     if (o < which.first || o >= which.last) return;
     batch.y[t * batch.y_stride + o] = w.scales != nullptr ? sum[0] * w.scales[o] : sum[0];

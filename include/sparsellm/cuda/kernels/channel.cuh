@@ -64,7 +64,7 @@ __device__ void add_parts(const typename Lane::weight& w,
   const auto in_row = [](unsigned j, unsigned l) {
     return j * 32 + (Tile::width == 1 ? l : l ^ j % 2 * lanes);
   };
-  const auto store = [&](unsigned t, unsigned i, const float(&sum)[Tile::width]) {
+  const auto store = [&](unsigned t, unsigned i, const float (&sum)[Tile::width]) {
     const unsigned o = Lane::output(Tile::template place<Lane>(w, i % lanes), i / lanes);
     if (o < outputs) batch.y[t * batch.y_stride + o] = Tile::result(sum);
   };
@@ -159,7 +159,7 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
 #pragma unroll
         for (unsigned t = 0; t < Tokens; ++t) {
           const float activation = __shfl_sync(~0u, x[t], static_cast<int>(at[u]));
-          float(&sum)[Lane::outputs] = Lane::scaled ? chunk[Lane::scaled ? t : 0] : total[t];
+          float (&sum)[Lane::outputs] = Lane::scaled ? chunk[Lane::scaled ? t : 0] : total[t];
           if (!mixed) {
             const float a = (kept[t] >> at[u] & 1u) != 0 ? activation : 0.0f;
             activation_sum[t] += a;

@@ -65,7 +65,8 @@ static __global__ void pack_bricks_kernel(given_weight<U> w, brick_weight<T> to)
 // 64 threads a strip's block of channels, one a byte of its channels' levels: one output of 8 bits
 // or two of 4. The storage is zeroed before.
 template <quantized_element Q, storage_scalar U>
-static __global__ void pack_levels_kernel(given_weight<U> w, quantized_weight<Q::bits, Q::affine> to) {
+static __global__ void pack_levels_kernel(given_weight<U> w,
+                                          quantized_weight<Q::bits, Q::affine> to) {
   const std::size_t i = std::size_t{blockIdx.x} * pack_threads + threadIdx.x;
   const std::size_t at = i / strip_bytes, s = at / to.blocks(), b = at % to.blocks();
   if (s >= to.strips()) return;

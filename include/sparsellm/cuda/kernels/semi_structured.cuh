@@ -37,7 +37,7 @@ inline constexpr unsigned token_cell_bytes = 64 * 2;
 
 template <class Tile>
 inline constexpr unsigned stage_bytes =
-    Tile::rows / 8 * strip_cell_bytes + Tile::tokens* token_cell_bytes;
+    Tile::rows / 8 * strip_cell_bytes + Tile::tokens * token_cell_bytes;
 
 // Where four neighbouring channels, the p-th four of a cell of 64, are put: lane j of a quad holds
 // channels [16 j, 16 j + 16), and instruction s = 0, 1 takes its fours 2 s and 2 s + 1 as the fours

@@ -36,8 +36,9 @@ void launch_bitmap(cuda::executor& exec, const bitmap_weight<T>& w, const sectio
 }
 
 template <class T, class S>
-void bitmap_product(cuda::executor& exec, const bitmap_weight<T>& w, const section_list<S>& sections,
-                    matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+void bitmap_product(cuda::executor& exec, const bitmap_weight<T>& w,
+                    const section_list<S>& sections, matrix_view<const float, device_space> x,
+                    matrix_view<float, device_space> y) {
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     for (unsigned i = 0; i < sections.count; ++i)
       launch_bitmap<T, tokens()>(exec, w, sections.at[i], batch);

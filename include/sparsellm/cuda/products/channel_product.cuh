@@ -42,8 +42,9 @@ void launch_channels(cuda::executor& exec, const typename Lane::weight& w,
 // Wide lanes for one token, narrow ones for up to Most that share a reading of the weights: what
 // the registers of a lane hold the sums of. Tile::width outputs of the weight make one of y.
 template <class Wide, class Narrow, unsigned Most, class Tile, class S>
-void channel_product(cuda::executor& exec, const typename Wide::weight& w, const section_list<S>& sections,
-                     matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+void channel_product(cuda::executor& exec, const typename Wide::weight& w,
+                     const section_list<S>& sections, matrix_view<const float, device_space> x,
+                     matrix_view<float, device_space> y) {
   in_batches<Most>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     using lane = std::conditional_t<tokens() == 1, Wide, Narrow>;
     launch_channels<lane, tokens(), Tile>(exec, w, sections, batch);
@@ -57,8 +58,9 @@ void product_of(cuda::executor& exec, const brick_weight<T>& w, const section_li
   channel_product<brick_lane<T>, brick_lane<T>, 8, Tile>(exec, w, sections, x, y);
 }
 template <class Tile, int Bits, bool Affine, class S>
-void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w, const section_list<S>& sections,
-                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w,
+                const section_list<S>& sections, matrix_view<const float, device_space> x,
+                matrix_view<float, device_space> y) {
   // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
   channel_product<quantized_lane<Bits, Affine, 16>, quantized_lane<Bits, Affine, 4>,
                   Bits == 8 ? 8 : 4, Tile>(exec, w, sections, x, y);

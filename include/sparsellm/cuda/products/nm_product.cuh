@@ -31,8 +31,9 @@ void launch_nm(cuda::executor& exec, const nm_weight<typename F::element>& w,
 }
 
 template <class F, class S>
-void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w, const section_list<S>& sections,
-                matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
+void nm_product(cuda::executor& exec, const nm_weight<typename F::element>& w,
+                const section_list<S>& sections, matrix_view<const float, device_space> x,
+                matrix_view<float, device_space> y) {
   in_batches<8>(w.shape, x, y, [&](const token_batch& batch, auto tokens) {
     if (w.strips() >= shared_from)
       launch_nm<F, tokens(), shared_strips>(exec, w, sections, batch);

@@ -61,7 +61,8 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
 
 // Activations are rounded to T. Throws shape_error for more tokens than a grid has rows.
 template <storage_scalar T, class S>
-void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w, const section_list<S>& sections,
+void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w,
+                             const section_list<S>& sections,
                              matrix_view<const float, device_space> x,
                              matrix_view<float, device_space> y) {
   for (unsigned i = 0; i < sections.count; ++i) {

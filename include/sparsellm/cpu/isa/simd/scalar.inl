@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The vector vocabulary, one lane wide. Rounded once, so that results agree to the bit with the sets
-// that have a fused multiply-add; on machines without one it is slow, and right.
+// The vector vocabulary, one lane wide. Rounded once, so that results agree to the bit with the
+// sets that have a fused multiply-add; on machines without one it is slow, and right.
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels of channel bitmaps. Included once per instruction set, inside its namespace and target
-// region. A set that expands bytes by a mask says so with SPARSELLM_EXPANDS_BYTES.
+// The kernels of channel bitmaps. Included once per instruction set, inside its namespace and
+// target region. A set that expands bytes by a mask says so with SPARSELLM_EXPANDS_BYTES.
 
 #include "sparsellm/cpu/kernels/bitmap/walk.inl"
 #if defined(SPARSELLM_EXPANDS_BYTES)

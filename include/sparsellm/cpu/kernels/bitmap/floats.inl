@@ -74,20 +74,20 @@ inline void bitmap_floats(const bitmap_weight<T>& w, index_range words, active_v
     }
 }
 
-// Levels: integer sums of up to bitmap_tuning::level_channels channels, whose activations share a scale.
-// T is std::int8_t.
+// Levels: integer sums of up to bitmap_tuning::level_channels channels, whose activations share a
+// scale. T is std::int8_t.
 template <class T>
-inline void bitmap_levels(const bitmap_weight<T>& w, index_range words,
-                          active_view<> active, std::size_t ahead, std::byte* scratch,
-                          float* y) noexcept {
+inline void bitmap_levels(const bitmap_weight<T>& w, index_range words, active_view<> active,
+                          std::size_t ahead, std::byte* scratch, float* y) noexcept {
   const std::size_t n = (words.last - words.first) * bitmap_outputs;
   auto* const level = reinterpret_cast<std::int32_t*>(scratch);
-  auto* const sums =
-      reinterpret_cast<std::int32_t*>(scratch + bitmap_tuning::level_channels * sizeof(std::int32_t));
+  auto* const sums = reinterpret_cast<std::int32_t*>(scratch + bitmap_tuning::level_channels *
+                                                                   sizeof(std::int32_t));
   for (std::size_t o = 0; o < n; ++o) y[o] = 0.0f;
   for (std::size_t i = 0; i < active.count; i += bitmap_tuning::level_channels) {
     const std::size_t left = active.count - i;
-    const std::size_t count = left < bitmap_tuning::level_channels ? left : bitmap_tuning::level_channels;
+    const std::size_t count =
+        left < bitmap_tuning::level_channels ? left : bitmap_tuning::level_channels;
     const float scale = round_chunk(active.value + i, count, level);
     for (std::size_t o = 0; o < n; ++o) sums[o] = 0;
     std::int32_t bias = 0;

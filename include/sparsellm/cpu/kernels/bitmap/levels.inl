@@ -5,9 +5,9 @@
 // once per instruction set, before bitmap.inl.
 
 template <class T>
-inline void add_level_channels(const bitmap_weight<T>& w, index_range words,
-                               active_view<> active, std::size_t, const std::int32_t* level,
-                               std::int32_t* sums, std::int32_t&) noexcept {
+inline void add_level_channels(const bitmap_weight<T>& w, index_range words, active_view<> active,
+                               std::size_t, const std::int32_t* level, std::int32_t* sums,
+                               std::int32_t&) noexcept {
   for (std::size_t i = 0; i < active.count; ++i) {
     const std::uint64_t* const mask = w.mask(active.index[i]);
     const std::int8_t* v = w.values(active.index[i]);

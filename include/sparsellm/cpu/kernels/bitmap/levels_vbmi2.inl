@@ -30,9 +30,9 @@ inline void add_level_fours(level_four* four, index_range words, Next& next,
 }
 
 template <class T>
-inline void add_level_channels(const bitmap_weight<T>& w, index_range words,
-                               active_view<> active, std::size_t ahead, const std::int32_t* level,
-                               std::int32_t* sums, std::int32_t& bias) noexcept {
+inline void add_level_channels(const bitmap_weight<T>& w, index_range words, active_view<> active,
+                               std::size_t ahead, const std::int32_t* level, std::int32_t* sums,
+                               std::int32_t& bias) noexcept {
   std::int32_t total = 0;
   for (std::size_t i = 0; i < active.count; ++i) total += level[i];
   bias = static_cast<std::int32_t>(static_cast<std::uint32_t>(total) * 128u);
@@ -55,8 +55,7 @@ inline void add_level_channels(const bitmap_weight<T>& w, index_range words,
       four[f].low = _mm512_set1_epi32(static_cast<int>(low));
     }
     const std::size_t after = ahead - i > 8 ? ahead - i - 8 : 0;
-    next_channels<T> next(w, active.index + i + 8, after < 8 ? after : 8,
-                                    words.last - words.first);
+    next_channels<T> next(w, active.index + i + 8, after < 8 ? after : 8, words.last - words.first);
     if (left > 4)
       add_level_fours<2>(four, words, next, sums);
     else

@@ -9,8 +9,8 @@
 
 // tile [channels][32] from one strip's bricks
 template <class T>
-inline void widen_tile(const brick_weight<T>& w, std::size_t g, std::size_t first,
-                       std::size_t last, float* tile) noexcept {
+inline void widen_tile(const brick_weight<T>& w, std::size_t g, std::size_t first, std::size_t last,
+                       float* tile) noexcept {
   for (std::size_t c = first; c < last; ++c, tile += brick_outputs)
     for (std::size_t s = 0; s < 16; s += lanes) {
       vfloat low, high;

@@ -69,8 +69,8 @@ inline void multiply_pairs_rest(std::size_t tokens, const std::uint32_t* pairs, 
 }
 
 template <class T>
-inline void gemm_bf16(const brick_weight<T>& w, index_range strips,
-                      matrix_view<const float> x, matrix_view<float> y, float* scratch) noexcept {
+inline void gemm_bf16(const brick_weight<T>& w, index_range strips, matrix_view<const float> x,
+                      matrix_view<float> y, float* scratch) noexcept {
   if (x.rows() < brick_tuning::rounded_batch) return gemm<T>(w, strips, x, y, scratch);
   const summation_parts parts = summation_of(w.shape.inputs);
   const std::size_t words = parts.length / 2;

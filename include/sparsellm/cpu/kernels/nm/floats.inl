@@ -64,9 +64,8 @@ inline void nm_outputs(const nm_weight<T>& w, std::size_t strip, std::size_t fir
   const std::byte* cell = reinterpret_cast<const std::byte*>(w.masks(strip, 0));
   for (std::size_t b = 0; b < w.cells(); ++b, cell += cell_bytes) {
     const auto* masks = reinterpret_cast<const std::uint64_t*>(cell) + first;
-    const T* values =
-        reinterpret_cast<const T*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) +
-        first * values_per_output;
+    const T* values = reinterpret_cast<const T*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) +
+                      first * values_per_output;
     next.prefetch(cell);
     unrolled<2>([&](auto h) {
       vfloat xs[Tokens * steps];
@@ -98,7 +97,7 @@ inline void nm_outputs(const nm_weight<T>& w, std::size_t strip, std::size_t fir
 
 template <std::size_t Outputs, std::size_t Tokens, class T>
 inline void nm_strip(const nm_weight<T>& w, std::size_t strip, const std::byte* x,
-                         std::size_t x_stride, float* sums, std::size_t stride) noexcept {
+                     std::size_t x_stride, float* sums, std::size_t stride) noexcept {
   for (std::size_t o = 0; o < nm_strip_outputs; o += Outputs)
     if (w.eight_values == 4)  // 2:4 and 4:8
       nm_outputs<Outputs, Tokens, 4>(w, strip, o, x, x_stride, sums, stride);
@@ -108,8 +107,8 @@ inline void nm_strip(const nm_weight<T>& w, std::size_t strip, const std::byte* 
 
 template <class T>
 inline void nm_strips(const nm_weight<T>& w, index_range strips, const std::byte* x,
-                          std::size_t x_stride, std::size_t tokens, float* sums,
-                          std::size_t stride) noexcept {
+                      std::size_t x_stride, std::size_t tokens, float* sums,
+                      std::size_t stride) noexcept {
   for (std::size_t s = strips.first; s < strips.last; ++s, sums += nm_strip_outputs) {
     std::size_t t = 0;
     for (; t + 4 <= tokens; t += 4)

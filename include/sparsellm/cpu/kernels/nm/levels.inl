@@ -12,7 +12,8 @@ inline void arrange_levels(const nm_weight<std::int8_t>& w, const float* x,
   for (std::size_t b = 0; b < w.cells(); b += nm_tuning::chunk_cells) {
     float lane[nm_tuning::chunk_cells * cell_lanes];
     std::int32_t level[nm_tuning::chunk_cells * cell_lanes];
-    const std::size_t count = w.cells() - b < nm_tuning::chunk_cells ? w.cells() - b : nm_tuning::chunk_cells;
+    const std::size_t count =
+        w.cells() - b < nm_tuning::chunk_cells ? w.cells() - b : nm_tuning::chunk_cells;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t first = (b + i) * w.span, left = w.shape.inputs - first;
       const std::size_t n = left < w.span ? left : w.span;
@@ -41,7 +42,8 @@ inline void level_outputs(const nm_weight<std::int8_t>& w, std::size_t strip, st
     unrolled<Outputs>([&](auto o) { sum[o] = no_levels(); });
     level_bias bias = no_bias();
     const std::size_t left = w.cells() - b;
-    for (std::size_t i = 0; i < (left < nm_tuning::chunk_cells ? left : nm_tuning::chunk_cells); ++i) {
+    for (std::size_t i = 0; i < (left < nm_tuning::chunk_cells ? left : nm_tuning::chunk_cells);
+         ++i) {
       const auto* masks = reinterpret_cast<const std::uint64_t*>(cell) + first;
       const auto* values =
           reinterpret_cast<const std::int8_t*>(cell + nm_strip_outputs * sizeof(std::uint64_t)) +
@@ -73,8 +75,8 @@ inline void level_outputs(const nm_weight<std::int8_t>& w, std::size_t strip, st
 
 // T is std::int8_t: a template, so that nothing is compiled before it is used.
 template <class T>
-inline void level_strips(const nm_weight<T>& w, index_range strips,
-                         const std::byte* x, std::size_t x_stride, std::size_t tokens, float* sums,
+inline void level_strips(const nm_weight<T>& w, index_range strips, const std::byte* x,
+                         std::size_t x_stride, std::size_t tokens, float* sums,
                          std::size_t stride) noexcept {
   for (std::size_t s = strips.first; s < strips.last; ++s, sums += nm_strip_outputs)
     for (std::size_t t = 0; t < tokens; ++t)

@@ -50,7 +50,8 @@ SPARSELLM_INLINE void add_block(const quantized_weight<Bits, Affine>& w, std::si
       const std::uint8_t* const c = channel + 4 * f;
       if (at == 0) ahead.prefetch(f);
       interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
-                       levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at, four);
+                       levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at,
+                       four);
       const vlevels x = load_levels(word + 2 * f);
       for (std::size_t k = 0; k < vectors; ++k) sums[k] = dot_add(four[k], x, sums[k]);
     }
@@ -104,9 +105,12 @@ inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range
     float* const y = sums + part * stride + s * outputs;
     for (std::size_t o = 0; o < outputs; ++o) y[o] = 0.0f;
     const std::size_t last = (parts.end(part) + w.block_channels - 1) / w.block_channels;
-    for (std::size_t b = (parts.begin(part) + w.block_channels - 1) / w.block_channels; b < last; ++b)
+    for (std::size_t b = (parts.begin(part) + w.block_channels - 1) / w.block_channels; b < last;
+         ++b)
       add_block(w, s, b, a,
-                stream_ahead{reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance, step},
+                stream_ahead{reinterpret_cast<const char*>(w.scales(s, b)) +
+                                 quantized_tuning::stream_distance,
+                             step},
                 y);
   }
 }
@@ -126,7 +130,8 @@ inline void quantized_strips(const quantized_weight<Bits, Affine>& w, index_rang
       const std::size_t last = (parts.end(part) + w.block_channels - 1) / w.block_channels;
       for (std::size_t b = first; b < last; ++b) {
         if (w.channel_stride == strip_bytes) {  // a panel: one stream, as for one token
-          const auto* const block = reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
+          const auto* const block =
+              reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
           for (std::size_t at = 0; at < w.block_stride; at += 64) prefetch_l2(block + at);
         }
         if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, outputs);

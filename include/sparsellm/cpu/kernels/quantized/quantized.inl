@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels of quantised weights. Included once per instruction set, inside its namespace and target
-// region.
+// The kernels of quantised weights. Included once per instruction set, inside its namespace and
+// target region.
 
 #include "sparsellm/cpu/kernels/quantized/round.inl"
 #include "sparsellm/cpu/kernels/quantized/blocks.inl"

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Activations rounded to 16 bits, a scale for each block and token. Included once per instruction set,
-// before blocks.inl.
+// Activations rounded to 16 bits, a scale for each block and token. Included once per instruction
+// set, before blocks.inl.
 
 // Rounds 32 activations: level = x · inverse to the nearest, ties to even. Adding 1.5 · 2^23 leaves
 // the integer in the low bits; one fused operation, so that no instruction set rounds twice.
@@ -26,8 +26,8 @@ SPARSELLM_INLINE std::uint32_t largest_bits(const float* x) noexcept {
 }
 
 // The levels, scale and sum of one token's block; loops of 32, a number that vectorises.
-inline void round_block(const float* x, std::size_t block_channels, std::int32_t* level, float& scale,
-                        std::int32_t& sum) noexcept {
+inline void round_block(const float* x, std::size_t block_channels, std::int32_t* level,
+                        float& scale, std::int32_t& sum) noexcept {
   std::uint32_t most = 0;
   for (std::size_t i = 0; i < block_channels; i += 32) {
     const std::uint32_t bits = largest_bits(x + i);
@@ -78,8 +78,9 @@ SPARSELLM_INLINE void list_levels(const std::int32_t* level, const std::uint8_t*
   }
 }
 
-inline void round_activations(matrix_view<const float> x, std::size_t block_channels, index_range blocks,
-                              bool every_channel, const quantized_activations& a) noexcept {
+inline void round_activations(matrix_view<const float> x, std::size_t block_channels,
+                              index_range blocks, bool every_channel,
+                              const quantized_activations& a) noexcept {
   constexpr std::size_t tokens_at_once = quantized_tuning::tokens_at_once;
   alignas(64) std::int32_t level[tokens_at_once][128];
   for (std::size_t b = blocks.first; b < blocks.last; ++b) {
@@ -91,7 +92,8 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
       std::int32_t* const mine = level[t % tokens_at_once];
       round_some(&x(t, c0), n, block_channels, mine, a.scale[a.at(t, b)], a.sum[a.at(t, b)]);
       if (every_channel) {
-        list_levels(mine, channel, block_channels, true, block_channels / 4, a.word + a.at(t, b) * a.slots * 2);
+        list_levels(mine, channel, block_channels, true, block_channels / 4,
+                    a.word + a.at(t, b) * a.slots * 2);
       } else {
         for (std::size_t i = 0; i < block_channels; ++i)
           active[i] = static_cast<std::uint8_t>(active[i] | (mine[i] != 0 ? 1 : 0));

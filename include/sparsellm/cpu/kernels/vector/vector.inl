@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels of vectors. Included once per instruction set, inside its namespace and target region.
+// The kernels of vectors. Included once per instruction set, inside its namespace and target
+// region.
 
 #include "sparsellm/cpu/kernels/vector/add_parts.inl"
 #include "sparsellm/cpu/kernels/vector/silu.inl"
