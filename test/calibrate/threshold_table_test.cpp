@@ -65,7 +65,7 @@ TEST_CASE("threshold_table: is refused for another model, weight, shape or site"
   const threshold_table t = example();
   CHECK_NOTHROW(t.check({"a \"model\"", 0x0123456789abcdefu}));
   CHECK_SAYS(t.check({"another", 0x0123456789abcdefu}), format_error, "this is 'another'");
-  CHECK_SAYS(t.check({"a \"model\"", 1}), format_error, "hash 123456789abcdef");
+  CHECK_SAYS(t.check({"a \"model\"", 1}), format_error, "hash 0123456789abcdef");
   CHECK_SAYS(t.at({0, "q"}, {576, 575}), format_error, "576x576 there and 576x575");
   CHECK_SAYS(t.at({0, "up"}, {576, 576}), format_error, "no threshold for layer 0 up");
 }
