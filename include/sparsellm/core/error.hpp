@@ -55,7 +55,8 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // stream, which would take every file that includes the library a third of a second to read.
 inline void append(std::string& to, std::string_view part) { to += part; }
 inline void append(std::string& to, char part) { to += part; }
-inline void append(std::string& to, double part) {
+template <std::floating_point T>
+void append(std::string& to, T part) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, part, std::chars_format::general, 6).ptr;
   to.append(text, static_cast<std::size_t>(end - text));
