@@ -22,9 +22,9 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-inline constexpr unsigned channel_warps = 8;     // of a block, a part of the channels each
-inline constexpr unsigned channels_a_part = 64;  // two ballots
-inline constexpr unsigned channels_in_flight = 8;    // 8 · 512 bytes a warp cover the latency
+inline constexpr unsigned channel_warps = 8;       // of a block, a part of the channels each
+inline constexpr unsigned channels_a_part = 64;    // two ballots
+inline constexpr unsigned channels_in_flight = 8;  // 8 · 512 bytes a warp cover the latency
 
 // Which of a weight's lanes a lane of a tile is, and what becomes of its outputs.
 struct plain_tile {
@@ -172,8 +172,7 @@ __device__ void add_channels(const Lane& mine, unsigned place, const section_lis
           const float a = (votes.kept[t] >> at[u] & 1u) != 0 ? activation : 0.0f;
           activation_sum[t] += a;
 #pragma unroll
-          for (unsigned j = 0; j < Lane::outputs; ++j)
-            sums[t][j] = fmaf(weight[j], a, sums[t][j]);
+          for (unsigned j = 0; j < Lane::outputs; ++j) sums[t][j] = fmaf(weight[j], a, sums[t][j]);
         } else {
 #pragma unroll
           for (unsigned j = 0; j < Lane::outputs; ++j) {
@@ -233,7 +232,7 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
   const unsigned place = Tile::template place<Lane>(w, lane);
   const Lane mine(w, place);
   const lane_sections where = sections_of<Lane>(sections, place);
-  std::uint32_t(*const masks)[Tokens] = section_masks[warp];
+  std::uint32_t (*const masks)[Tokens] = section_masks[warp];
 
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
   const unsigned begin = (blockIdx.y * channel_warps + warp) * channels_a_part;
