@@ -106,7 +106,7 @@ fi
 
 for weights in f16 bf16 q8_0 q4_0 q4_1 gguf; do
   "$program" generate --model "$folder/tiny.gguf" --weights "$weights" --prompt "the cat" \
-    --tokens 4 --sparsity 0.5 > /dev/null
+    --tokens 4 --sparsity 0.5 --calibration-tokens 256 > /dev/null
 done
 run generate --prompt "the cat" --tokens 4 --score nonzero > /dev/null
 run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --batch 1,3 --calibration-text "$folder/text" \
@@ -137,7 +137,7 @@ grep -q "linear layers    0.5312 of dense" "$folder/inspected" ||
   { echo "FAILED: inspect says $(tail -2 "$folder/inspected")"; failures=$((failures + 1)); }
 for weights in bf16 i8; do
   "$program" generate --model "$folder/pruned" --weights $weights --prompt "the cat" --tokens 4 \
-    --sparsity 0.5 > /dev/null
+    --sparsity 0.5 --calibration-tokens 256 > /dev/null
 done
 "$program" perplexity --model "$folder/pruned" --text "$folder/text" --window 64 --windows 2 > /dev/null
 prune --pattern 3:5 --shuffle global --deal zigzag --sequential --dense v,down --dense-layers 0 \
