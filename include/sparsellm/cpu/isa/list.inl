@@ -4,9 +4,8 @@
 // The instruction sets, weakest first, one line for each. A new one is a file like these and a line
 // here. Every file answers three questions, asked by a macro that the includer defines:
 //   SPARSELLM_ISA_ROW(name, home, here)  expanded once: its name, the namespace of its kernels
-//   (scalar
-//                                        where it is another architecture's), and whether this
-//                                        machine has it
+//                                        (scalar where it is another architecture's), and whether
+//                                        this machine has it
 //   SPARSELLM_KERNELS                    includes that file in its namespace and target region, or
 //                                        takes over the kernels of a lesser set
 //   neither                              defines its vector vocabulary (simd/)
