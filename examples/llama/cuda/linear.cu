@@ -43,10 +43,10 @@ class cuda_linear::one_weight {
   [[nodiscard]] bool lists_channels() const noexcept { return top_k_.has_value(); }
 
   void dense(executor& exec, const_device_rows x, device_rows y) const {
-    run(exec, every_channel(), x, y);
+    sparsellm::multiply(exec, weight_, x, y);
   }
   void nonzero(executor& exec, const_device_rows x, device_rows y) const {
-    run(exec, {{nullptr}, {0.0f}}, x, y);
+    sparsellm::multiply(exec, weight_, sparsellm::teal{sparsellm::magnitude{}, {0.0f}}, x, y);
   }
   void sparse(executor& exec, const_device_rows x, device_rows y) const {
     if (!top_k_.has_value()) return sparsellm::multiply(exec, weight_, sections(), x, y);
@@ -57,8 +57,7 @@ class cuda_linear::one_weight {
   }
   // h = silu(gate · x) ∘ (up · x) of a weight that stacks them; not for listed channels.
   void dense_gated(executor& exec, const_device_rows x, device_rows h) const {
-    const section<keep> all{0, outputs(), every_channel()};
-    sparsellm::multiply_gated(exec, weight_, stacked<keep>{&all, 1}, x, h);
+    sparsellm::multiply_gated(exec, weight_, sparsellm::keep_all{}, x, h);
   }
   void sparse_gated(executor& exec, const_device_rows x, device_rows h) const {
     sparsellm::multiply_gated(exec, weight_, sections(), x, h);
@@ -72,16 +71,9 @@ class cuda_linear::one_weight {
   }
 
  private:
-  // Always as stacked<keep>, so that every format is compiled once.
-  void run(executor& exec, const keep& s, const_device_rows x, device_rows y) const {
-    const section<keep> all{0, outputs(), s};
-    sparsellm::multiply(exec, weight_, stacked<keep>{&all, 1}, x, y);
-  }
   [[nodiscard]] stacked<keep> sections() const noexcept {
     return {sections_.data(), sections_.size()};
   }
-  // No score is below 0.
-  [[nodiscard]] static keep every_channel() noexcept { return {{nullptr}, {-1.0f}}; }
 
   sparsellm::basic_any_weight<device_space> weight_;
   std::optional<std::size_t> top_k_;  // instead of thresholds
