@@ -90,14 +90,14 @@ void multiply_gated(cuda::executor& exec, const V& w, const S& s,
   multiply_gated(exec, w, s, matrix_view<const float, device_space>(x.data(), 1, x.size()),
                  matrix_view<float, device_space>(h.data(), 1, h.size()));
 }
-// And `live` receives what `next` keeps of h, ready for the down projection.
+// And `active` receives what `next` keeps of h, ready for the down projection.
 template <detail::device::multiplied V, class S, pointwise_sparsifier Next>
 void multiply_gated(cuda::executor& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float, device_space>> x,
                     std::type_identity_t<vector_view<float, device_space>> h, const Next& next,
-                    active_set<device_space>& live) {
+                    active_set<device_space>& active) {
   multiply_gated(exec, w, s, x, h);
-  sparsify(exec, next, h, live);
+  sparsify(exec, next, h, active);
 }
 
 // All of the above for a weight that owns its bytes.

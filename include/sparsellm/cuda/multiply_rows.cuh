@@ -52,23 +52,23 @@ void multiply_rows(cuda::executor& exec, const V& w,
                 matrix_view<float, device_space>(y.data(), 1, y.size()));
 }
 
-// The rows listed in `live`, whose values are not looked at: y [outputs], 0 elsewhere; x [inputs].
-// Throws shape_error when sizes do not fit.
+// The rows listed in `active`, whose values are not looked at: y [outputs], 0 elsewhere; x
+// [inputs]. Throws shape_error when sizes do not fit.
 template <detail::device::device_rows V>
-void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> live,
+void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> active,
                    std::type_identity_t<vector_view<const float, device_space>> x,
                    std::type_identity_t<vector_view<float, device_space>> y) {
   detail::check_vectors(w.shape, x, y);
   const vector_view<float, device_space> marks = exec.activations(w.shape.outputs);
-  detail::device::scatter(exec, {live.index, nullptr, live.count}, marks);
+  detail::device::scatter(exec, {active.index, nullptr, active.count}, marks);
   multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{},
                 x, y);
 }
 template <detail::device::device_rows V>
-void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& live,
+void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& active,
                    std::type_identity_t<vector_view<const float, device_space>> x,
                    std::type_identity_t<vector_view<float, device_space>> y) {
-  multiply_rows(exec, w, live.view(), x, y);
+  multiply_rows(exec, w, active.view(), x, y);
 }
 
 // All of the above for a weight that owns its bytes.

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// y = W · s(x) for N:M weights of which skipped channels are never read: of a live channel a bit an
-// output and the values kept, N/M of them. A warp has 256 outputs, 8 a lane. Where its values begin
-// is the number of bits before, which it counts; the warps of a block read the same channel, so its
-// mask comes from memory once. Values go by way of shared memory: read in whole chunks, taken one
-// by one.
+// y = W · s(x) for N:M weights of which skipped channels are never read: of an active channel a bit
+// an output and the values kept, N/M of them. A warp has 256 outputs, 8 a lane. Where its values
+// begin is the number of bits before, which it counts; the warps of a block read the same channel,
+// so its mask comes from memory once. Values go by way of shared memory: read in whole chunks,
+// taken one by one.
 #pragma once
 
 #include <concepts>
@@ -28,7 +28,7 @@ inline constexpr unsigned bitmap_warps = 8;
 inline constexpr unsigned bitmap_warp_outputs = 256,
                           bitmap_tile = bitmap_warps * bitmap_warp_outputs;
 inline constexpr unsigned bitmap_part = 64;   // channels of a block
-inline constexpr unsigned bitmap_flight = 4;  // live channels whose values are read at once
+inline constexpr unsigned bitmap_flight = 4;  // active channels whose values are read at once
 
 // The values of a warp's outputs in one channel.
 template <class T>
@@ -69,23 +69,23 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   for (unsigned c0 = begin; c0 < end; c0 += 32) {
     const unsigned c = c0 + lane;
     float x[Tokens];
-    std::uint32_t live = 0;
+    std::uint32_t active = 0;
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t) {
       const float v = t < batch.tokens && c < end ? batch.x[t * batch.x_stride + c] : 0.0f;
       const bool keeps = t < batch.tokens && c < end && which.keep.keeps(v, c);
       x[t] = keeps ? v : 0.0f;
-      live |= __ballot_sync(~0u, keeps);
+      active |= __ballot_sync(~0u, keeps);
     }
-    while (live != 0) {
+    while (active != 0) {
       constexpr unsigned reads = bitmap_values<T>::chunks / 32 + 1;  // of a lane, a channel
       unsigned at[bitmap_flight], offset[bitmap_flight], chunks[bitmap_flight];
       std::uint32_t bits[bitmap_flight];
       uint4 read[bitmap_flight][reads];
 #pragma unroll
       for (unsigned u = 0; u < bitmap_flight; ++u) {
-        at[u] = live != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(live))) - 1 : 32;
-        live &= live - 1;
+        at[u] = active != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(active))) - 1 : 32;
+        active &= active - 1;
         bits[u] = 0;
         offset[u] = chunks[u] = 0;
         if (at[u] == 32) continue;
