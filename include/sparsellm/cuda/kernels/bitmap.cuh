@@ -16,7 +16,7 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
-#include "sparsellm/cuda/kernels/slices.cuh"
+#include "sparsellm/cuda/kernels/split_sums.cuh"
 #include "sparsellm/cuda/kernels/words.cuh"
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -48,7 +48,7 @@ __device__ float value_of(T v) {
     return widen(v);
 }
 
-// Grid: [tiles from that of `which.first` on, slices]. Outputs [which.first, which.last) are
+// Grid: [tiles from that of `which.first` on, splits]. Outputs [which.first, which.last) are
 // stored.
 template <class T, int Tokens, class S>
 static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
@@ -147,7 +147,7 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
     }
   }
 
-  const slices<bitmap_tile> parts(partial, tickets, batch.tokens);
+  const split_sums<bitmap_tile> splits(partial, tickets, batch.tokens);
   const auto store = [&](unsigned t, unsigned i, const float (&sum)[1]) {
     const unsigned o = tile * bitmap_tile + i;
     if (o < which.first || o >= which.last) return;
@@ -158,9 +158,9 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
     if (t >= batch.tokens) break;
 #pragma unroll
     for (unsigned j = 0; j < 8; ++j)
-      parts.keep(t, warp * bitmap_warp_outputs + lane * 8 + j, {total[t][j]}, store);
+      splits.keep(t, warp * bitmap_warp_outputs + lane * 8 + j, {total[t][j]}, store);
   }
-  parts.add(store);
+  splits.add(store);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -16,14 +16,14 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/gate.cuh"
-#include "sparsellm/cuda/kernels/slices.cuh"
+#include "sparsellm/cuda/kernels/split_sums.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned channel_warps = 8;       // of a block, a part of the channels each
-inline constexpr unsigned channels_a_part = 64;    // two ballots
+inline constexpr unsigned channels_per_part = 64;  // two ballots
 inline constexpr unsigned channels_in_flight = 8;  // 8 · 512 bytes a warp cover the latency
 
 // Which of a weight's lanes a lane of a tile is, and what becomes of its outputs.
@@ -58,7 +58,7 @@ __device__ void add_parts(const typename Lane::weight& w,
   __shared__ float sums[channel_warps][tile];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned outputs = static_cast<unsigned>(w.shape.outputs) / Tile::width;
-  const slices<tile, Tile::width> parts(partial, tickets, batch.tokens);
+  const split_sums<tile, Tile::width> splits(partial, tickets, batch.tokens);
   // Output j of a lane. Half a warp reads one j and half the next: every other one is turned by
   // half a warp, so that the two are in different banks.
   const auto in_row = [](unsigned j, unsigned l) {
@@ -83,11 +83,11 @@ __device__ void add_parts(const typename Lane::weight& w,
 #pragma unroll
         for (unsigned p = 1; p < channel_warps; ++p) sum[k] += sums[p][at];
       }
-      parts.keep(t, i, sum, store);
+      splits.keep(t, i, sum, store);
     }
     __syncthreads();
   }
-  parts.add(store);
+  splits.add(store);
 }
 
 // Which sections outputs are in, a bit each. A border may lie anywhere, inside a lane too: such a
@@ -221,7 +221,7 @@ __device__ void add_scaled(const Lane& mine, unsigned place, const section_list<
   }
 }
 
-// Grid: [tiles of 32 lanes, slices of channel_warps parts].
+// Grid: [tiles of 32 lanes, splits of channel_warps parts].
 template <class Lane, int Tokens, class S, class Tile>
 static __global__ void __launch_bounds__(channel_warps * 32, 1)
     channel_kernel(const __grid_constant__ typename Lane::weight w,
@@ -235,8 +235,8 @@ static __global__ void __launch_bounds__(channel_warps * 32, 1)
   std::uint32_t (*const masks)[Tokens] = section_masks[warp];
 
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  const unsigned begin = (blockIdx.y * channel_warps + warp) * channels_a_part;
-  const unsigned end = min(begin + channels_a_part, inputs);
+  const unsigned begin = (blockIdx.y * channel_warps + warp) * channels_per_part;
+  const unsigned end = min(begin + channels_per_part, inputs);
   float total[Tokens][Lane::outputs] = {};
   for (unsigned c0 = begin; c0 < end; c0 += 32) {
     const unsigned c = c0 + lane;

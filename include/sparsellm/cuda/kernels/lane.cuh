@@ -38,24 +38,25 @@ struct brick_lane {
   using weight = brick_weight<T>;
   using words = lane_words<16>;
   static constexpr unsigned outputs = 16 / sizeof(T);
-  static constexpr unsigned lanes_a_strip = brick_outputs / outputs;
+  static constexpr unsigned lanes_per_strip = brick_outputs / outputs;
   static constexpr bool scaled = false;
 
   const T* first;  // of channel 0; null behind the last output
   std::size_t stride;
 
   __device__ brick_lane(const weight& w, unsigned lane)
-      : first(lane < lanes(w) ? w.brick(lane / lanes_a_strip, 0) + lane % lanes_a_strip * outputs
-                              : nullptr),
+      : first(lane < lanes(w)
+                  ? w.brick(lane / lanes_per_strip, 0) + lane % lanes_per_strip * outputs
+                  : nullptr),
         stride(w.channel_stride) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
-    return static_cast<unsigned>(w.strips()) * lanes_a_strip;
+    return static_cast<unsigned>(w.strips()) * lanes_per_strip;
   }
   __device__ static unsigned output(unsigned lane, unsigned j) {
-    const unsigned slot = lane % lanes_a_strip * outputs + j;
+    const unsigned slot = lane % lanes_per_strip * outputs + j;
     const unsigned in_strip = std::same_as<T, bfloat16> ? slot / 2 + slot % 2 * 16 : slot;
-    return lane / lanes_a_strip * static_cast<unsigned>(brick_outputs) + in_strip;
+    return lane / lanes_per_strip * static_cast<unsigned>(brick_outputs) + in_strip;
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {
     return words::load(first + c * stride);
@@ -83,7 +84,7 @@ struct quantized_lane {
   using weight = quantized_weight<Bits, Affine>;
   using words = lane_words<Bytes>;
   static constexpr unsigned outputs = Bytes * 8 / Bits;
-  static constexpr unsigned lanes_a_strip = strip_bytes / Bytes;
+  static constexpr unsigned lanes_per_strip = strip_bytes / Bytes;
   static constexpr bool scaled = true, affine = Affine;
 
   const weight& w;
@@ -92,17 +93,17 @@ struct quantized_lane {
 
   __device__ quantized_lane(const weight& weight_, unsigned lane)
       : w(weight_),
-        strip(lane / lanes_a_strip),
-        byte(lane % lanes_a_strip * Bytes),
+        strip(lane / lanes_per_strip),
+        byte(lane % lanes_per_strip * Bytes),
         first(lane < lanes(weight_) ? weight_.levels(strip, 0) + byte : nullptr) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
-    return static_cast<unsigned>(w.strips()) * lanes_a_strip;
+    return static_cast<unsigned>(w.strips()) * lanes_per_strip;
   }
   // byte_of_output() is its own inverse.
   __device__ static unsigned output(unsigned lane, unsigned j) {
-    const unsigned in_byte = lane % lanes_a_strip * Bytes + j % Bytes;
-    return lane / lanes_a_strip * static_cast<unsigned>(strip_outputs<Bits>) +
+    const unsigned in_byte = lane % lanes_per_strip * Bytes + j % Bytes;
+    return lane / lanes_per_strip * static_cast<unsigned>(strip_outputs<Bits>) +
            static_cast<unsigned>(byte_of_output(in_byte)) + (j < Bytes ? 0 : 64);
   }
   [[nodiscard]] __device__ words load(std::size_t c) const {

@@ -114,7 +114,7 @@ template <storage_scalar T, class Tile>
 static __global__ void __launch_bounds__(mma_threads)
     semi_structured_kernel(const __grid_constant__ nm_weight<T> w,
                            const __grid_constant__ mma_operands to) {
-  constexpr unsigned strips_a_tile = Tile::rows / 8, chunks = strip_cell_bytes / 16;
+  constexpr unsigned strips_per_tile = Tile::rows / 8, chunks = strip_cell_bytes / 16;
   constexpr unsigned warp_rows = Tile::rows / Tile::warps_m,
                      warp_tokens = Tile::tokens / Tile::warps_n;
   constexpr unsigned tiles_m = warp_rows / 16, tiles_n = warp_tokens / 8;
@@ -124,13 +124,13 @@ static __global__ void __launch_bounds__(mma_threads)
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned quad = lane % 4, group = lane / 4;
   const auto cells = static_cast<unsigned>(w.cells()), strips = static_cast<unsigned>(w.strips());
-  const unsigned strip0 = to.first / 8 + blockIdx.x * strips_a_tile;
+  const unsigned strip0 = to.first / 8 + blockIdx.x * strips_per_tile;
   const unsigned token0 = blockIdx.y * Tile::tokens;
 
   // What a thread copies of every cell of channels, in units of 16 bytes. Tokens' rows are 128
   // bytes: chunks change places within a row, so that eight rows' same chunk lies in different
   // banks.
-  constexpr unsigned weight_chunks = strips_a_tile * chunks, token_chunks = Tile::tokens * 8;
+  constexpr unsigned weight_chunks = strips_per_tile * chunks, token_chunks = Tile::tokens * 8;
   constexpr unsigned weight_copies = (weight_chunks + mma_threads - 1) / mma_threads;
   unsigned weight_at[weight_copies];
 #pragma unroll
@@ -186,7 +186,7 @@ static __global__ void __launch_bounds__(mma_threads)
       }
       metadata[m] = indices_of(nibbles[0] | nibbles[1] << 16);
     }
-    const std::uint32_t rows = shared_address(stage + strips_a_tile * strip_cell_bytes) +
+    const std::uint32_t rows = shared_address(stage + strips_per_tile * strip_cell_bytes) +
                                (my_token + lane % 8) * token_cell_bytes;
 #pragma unroll
     for (unsigned step = 0; step < 2; ++step)

@@ -29,7 +29,7 @@ void launch_channels(cuda::executor& exec, const typename Lane::weight& w,
                      const section_list<S>& sections, const token_batch& batch) {
   const unsigned tiles = (Lane::lanes(w) + 31) / 32;
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  const unsigned parts = (inputs + channels_a_part - 1) / channels_a_part;
+  const unsigned parts = (inputs + channels_per_part - 1) / channels_per_part;
   const dim3 grid(tiles, (parts + channel_warps - 1) / channel_warps);
   const std::size_t sums =
       grid.y == 1 ? 0 : std::size_t{grid.x} * grid.y * batch.tokens * 32 * Lane::outputs;

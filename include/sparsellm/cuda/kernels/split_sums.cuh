@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blocks that share a tile of outputs and have a slice of the channels each: everybody leaves its
-// sums, the last to be done adds them in the order of the slices. Blocks are counted by integer
-// atomics; no float is added atomically, so scheduling does not show.
+// Thread blocks that share a tile of outputs and have a split of the channels each (split-K): every
+// one leaves its sums, the last to be done adds them in the order of the splits. Blocks are counted
+// by integer atomics; no float is added atomically, so scheduling does not show.
 #pragma once
 
 #include <cstddef>
@@ -14,16 +14,16 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// Grid: [tiles, slices]. partial [slices][tiles][tokens][Tile], tickets [tiles] zero, and left
+// Grid: [tiles, splits]. partial [splits][tiles][tokens][Tile], tickets [tiles] zero, and left
 // zero. Width sums are stored together: 1, or 2 for a gate and what it gates.
 template <unsigned Tile, unsigned Width = 1>
-class slices {
+class split_sums {
  public:
-  __device__ slices(float* partial, unsigned* tickets, unsigned tokens)
+  __device__ split_sums(float* partial, unsigned* tickets, unsigned tokens)
       : partial_(partial), tickets_(tickets), tokens_(tokens) {}
 
   // This block's sums of place i of the tile, i < Tile / Width. store(token, i, sums) is called
-  // when there is one slice.
+  // when there is one split.
   template <class Store>
   __device__ void keep(unsigned token, unsigned i, const float (&sum)[Width],
                        const Store& store) const {
@@ -59,9 +59,9 @@ class slices {
   }
 
  private:
-  [[nodiscard]] __device__ float* slot(unsigned slice, unsigned token, unsigned i,
+  [[nodiscard]] __device__ float* slot(unsigned split, unsigned token, unsigned i,
                                        unsigned k) const {
-    return partial_ + ((std::size_t{slice} * gridDim.x + blockIdx.x) * tokens_ + token) * Tile +
+    return partial_ + ((std::size_t{split} * gridDim.x + blockIdx.x) * tokens_ + token) * Tile +
            k * (Tile / Width) + i;
   }
   float* partial_;
