@@ -65,7 +65,7 @@ void run(const work& how) {
              matrix_view<float, device_space>(y.data(), how.tokens, how.shape.outputs));
   }
   exec.wait();
-  std::printf("{\"weight_bytes\": %zu, \"live\": %zu}\n", weight.bytes(), sorted.size() - dead);
+  std::printf("{\"weight_bytes\": %zu, \"active\": %zu}\n", weight.bytes(), sorted.size() - dead);
 }
 
 }  // namespace
