@@ -113,6 +113,11 @@ run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --batch 1,3 --calibration-text 
   --json "$folder/batch.json" > /dev/null
 python3 -c "import json,sys; r=json.load(open(sys.argv[1]))['results']; sys.exit(sorted(r[1]['batch_tokens_per_second']) != ['1', '3'])" \
   "$folder/batch.json"
+run bench --sparsity 0 --thresholds "$folder/table.json" --tokens 4 --rounds 1 \
+  --calibration-text "$folder/text" --json "$folder/with-table.json" > /dev/null
+python3 -c "import json,sys; r=json.load(open(sys.argv[1]))['results']; sys.exit(not ([x['sparsity'] for x in r] == [0, 0.4] and 0.2 < r[1]['achieved_sparsity'] < 0.6))" \
+  "$folder/with-table.json"
+refuses "nowhere.json" run bench --sparsity 0 --thresholds "$folder/nowhere.json"
 run perplexity --text "$folder/text" --window 64 --windows 2 --sparsity 0.5 --dense-fraction 0.5 \
   --json "$folder/fraction.json" > /dev/null
 python3 -c "import json,sys; sys.exit(json.load(open(sys.argv[1]))['dense_prefix'] != 32)" \

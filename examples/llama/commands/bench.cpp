@@ -1,15 +1,17 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// bench: the same prompt and the same number of steps at each sparsity, taken in turn so that a
-// machine that changes speed changes it for all of them; medians.
+// bench: the same prompt and the same number of steps at each sparsity and with each table, taken
+// in turn so that a machine that changes speed changes it for all of them; medians.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands/commands.hpp"
@@ -31,7 +33,7 @@ constexpr std::size_t prompt_tokens = 64, longest_prefill = 512;
 struct candidate {
   double sparsity = 0;
   std::size_t model = 0;  // which packing
-  sparsellm::threshold_table table;
+  std::optional<sparsellm::threshold_table> table;
   double achieved = 0;
   std::vector<double> decode, prefill;                 // tokens per second, one per round
   std::map<std::size_t, std::vector<double>> batched;  // by batch: of all sequences together
@@ -83,19 +85,36 @@ struct comparison {
   std::vector<std::int32_t> text, prompt;  // what prefill reads, and its beginning
 };
 
+// What is compared: every sparsity asked for, then every table, each with the options to load it
+// by.
+std::vector<std::pair<double, options>> asked(const options& o) {
+  std::vector<std::pair<double, options>> all;
+  for (const double sparsity : o.sparsities) all.emplace_back(sparsity, o);
+  for (const std::string& path : o.tables) {
+    all.emplace_back(0.0, o);
+    all.back().second.thresholds = path;
+  }
+  return all;
+}
+
 comparison prepare(const options& o) {
   comparison all;
   std::map<std::string, std::size_t> packings;
   std::vector<window> windows;
-  for (const double sparsity : o.sparsities) {
-    auto fresh = std::make_unique<setup>(o, sparsity);
-    const auto [at, is_new] = packings.emplace(layouts_of(fresh->model), all.setups.size());
-    if (is_new) all.setups.push_back(std::move(fresh));
-    setup& s = *all.setups[at->second];
-    if (windows.empty()) windows = calibration_windows(s, o);
+  for (const auto& [sparsity, loading] : asked(o)) {
+    auto fresh = std::make_unique<setup>(loading, sparsity);
     candidate c;
     c.sparsity = sparsity;
+    c.table = std::exchange(fresh->table, std::nullopt);
+    if (c.table) {
+      c.sparsity = c.table->target_sparsity;
+      fresh->model.use(fresh->exec, *c.table, fresh->model.identity());  // refuses another model's
+    }
+    const auto [at, is_new] = packings.emplace(layouts_of(fresh->model), all.setups.size());
+    if (is_new) all.setups.push_back(std::move(fresh));
     c.model = at->second;
+    setup& s = *all.setups[c.model];
+    if (windows.empty()) windows = calibration_windows(s, o);
     if (sparsity != 0.0) c.table = calibrate(s, o, sparsity, windows);
     all.candidates.push_back(std::move(c));
   }
@@ -118,8 +137,8 @@ void run_once(comparison& all, candidate& c, const options& o, bool first) {
   setup& s = *all.setups[c.model];
   decoder& run = *all.sessions[c.model];
   const std::vector<std::int32_t>& prompt = all.prompt;
-  const bool sparse = c.sparsity != 0.0;
-  if (sparse) s.model.use(s.exec, c.table, c.table.model);
+  const bool sparse = c.table.has_value();
+  if (sparse) s.model.use(s.exec, *c.table, c.table->model);
   run.thresholds_changed();
   sparsity_meter meter(s.model);
   sampler greedy(0.0, 0);
@@ -167,7 +186,8 @@ ordered_json print_results(const std::vector<candidate>& candidates) {
 }  // namespace
 
 void run_bench(const options& o, ordered_json& result) {
-  require<value_error>(!o.sparsities.empty(), "--sparsity: at least one number expected");
+  require<value_error>(!o.sparsities.empty() || !o.tables.empty(),
+                       "--sparsity: at least one number expected");
   require<value_error>(o.rounds >= 1 && o.tokens >= 1,
                        "--rounds and --tokens: at least 1 expected");
   for (const double s : o.sparsities) check_sparsity(s);

@@ -59,6 +59,7 @@ struct options {
   std::vector<std::size_t> dense_layers;
   // bench
   std::vector<double> sparsities;
+  std::vector<std::string> tables;  // of thresholds
   std::size_t rounds = 5;
   std::vector<std::size_t> batches;
 };

@@ -107,6 +107,9 @@ struct program {
     sub->add_option("--sparsity", options.sparsities, "One or more shares, comma between")
         ->delimiter(',')
         ->default_val(std::vector<double>{0, 0.25, 0.4, 0.5, 0.65});
+    sub->add_option("--thresholds", options.tables,
+                    "Also with these tables that calibrate wrote, comma between")
+        ->delimiter(',');
     sub->add_option("--tokens", bench_tokens, "Decode steps a round");
     sub->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
     sub->add_option("--batch", options.batches,
