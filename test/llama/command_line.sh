@@ -118,6 +118,20 @@ run bench --sparsity 0 --thresholds "$folder/table.json" --tokens 4 --rounds 1 \
 python3 -c "import json,sys; r=json.load(open(sys.argv[1]))['results']; sys.exit(not ([x['sparsity'] for x in r] == [0, 0.4] and 0.2 < r[1]['achieved_sparsity'] < 0.6))" \
   "$folder/with-table.json"
 refuses "nowhere.json" run bench --sparsity 0 --thresholds "$folder/nowhere.json"
+for weights in f32 q4_1; do
+  "$program" bench --shape 2,64,96,4,2 --weights $weights --sparsity 0,0.5 --tokens 4 --prefill 8 \
+    --rounds 1 --json "$folder/random.json" > /dev/null
+  python3 -c "import json,sys; j=json.load(open(sys.argv[1])); sys.exit(not (j['prefill_tokens'] == 8 and 0.3 < j['results'][1]['achieved_sparsity'] < 0.7))" \
+    "$folder/random.json"
+done
+refuses "LAYERS,WIDTH,HIDDEN,HEADS,KV expected, got '9b'" "$program" bench --shape 9b
+refuses "got '1,2,x,4,5'" "$program" bench --shape 1,2,x,4,5
+refuses "multiples of 32 expected" "$program" bench --shape 2,100,64,2,2
+refuses "got 3 heads for 64 channels" "$program" bench --shape 2,64,64,3,1
+refuses "2 heads cannot share 0" "$program" bench --shape 2,64,64,2,0
+refuses "1 to 1024 layers" "$program" bench --shape 0,64,64,2,2
+refuses "got 'i8'" "$program" bench --shape 1b --weights i8
+refuses "excludes" run bench --shape 1b
 run perplexity --text "$folder/text" --window 64 --windows 2 --sparsity 0.5 --dense-fraction 0.5 \
   --json "$folder/fraction.json" > /dev/null
 python3 -c "import json,sys; sys.exit(json.load(open(sys.argv[1]))['dense_prefix'] != 32)" \

@@ -28,7 +28,7 @@ using sparsellm::value_error;
 
 namespace {
 
-constexpr std::size_t prompt_tokens = 64, longest_prefill = 512;
+constexpr std::size_t prompt_tokens = 64;
 
 struct candidate {
   double sparsity = 0;
@@ -122,13 +122,13 @@ comparison prepare(const options& o) {
   for (const window& w : windows) text.insert(text.end(), w.begin(), w.end());
   all.prompt.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(
                                                      std::min(prompt_tokens, text.size())));
-  const std::size_t prefill_tokens =
-      std::min(longest_prefill, all.setups.front()->model.shape().context);
+  const std::size_t prefill_tokens = std::min(o.prefill, all.setups.front()->model.shape().context);
   for (std::size_t i = 0; text.size() < prefill_tokens; ++i) text.push_back(text[i]);
   text.resize(prefill_tokens);
+  const std::size_t at_once = std::max(prefill_tokens, all.prompt.size());
   for (const auto& s : all.setups)
-    all.sessions.push_back(make_decoder(*s, o, prefill_tokens,
-                                        std::max(prefill_tokens, all.prompt.size() + o.tokens)));
+    all.sessions.push_back(
+        make_decoder(*s, o, at_once, std::max(at_once, all.prompt.size() + o.tokens)));
   return all;
 }
 
@@ -188,8 +188,8 @@ ordered_json print_results(const std::vector<candidate>& candidates) {
 void run_bench(const options& o, ordered_json& result) {
   require<value_error>(!o.sparsities.empty() || !o.tables.empty(),
                        "--sparsity: at least one number expected");
-  require<value_error>(o.rounds >= 1 && o.tokens >= 1,
-                       "--rounds and --tokens: at least 1 expected");
+  require<value_error>(o.rounds >= 1 && o.tokens >= 1 && o.prefill >= 1,
+                       "--rounds, --tokens and --prefill: at least 1 expected");
   for (const double s : o.sparsities) check_sparsity(s);
   for (const std::size_t b : o.batches)
     require<value_error>(b >= 1 && b <= 64, "--batch: 1 to 64 sequences expected, got ", b);
@@ -205,6 +205,7 @@ void run_bench(const options& o, ordered_json& result) {
   result["decode_tokens"] = o.tokens;
   result["prefill_tokens"] = all.text.size();
   result["rounds"] = o.rounds;
+  if (!o.shape.empty()) std::printf("random weights: speed alone, what they write means nothing\n");
   result["results"] = print_results(all.candidates);
 }
 

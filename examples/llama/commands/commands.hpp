@@ -62,6 +62,8 @@ struct options {
   std::vector<std::string> tables;  // of thresholds
   std::size_t rounds = 5;
   std::vector<std::size_t> batches;
+  std::size_t prefill = 512;
+  std::string shape;  // random weights instead of a model
 };
 
 void run_inspect(const options& o, nlohmann::ordered_json& result);

@@ -112,11 +112,17 @@ struct program {
         ->delimiter(',');
     sub->add_option("--tokens", bench_tokens, "Decode steps a round");
     sub->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
+    sub->add_option("--prefill", options.prefill, "Tokens that prefill reads at once");
+    CLI::Option* shape =
+        sub->add_option("--shape", options.shape,
+                        "Random weights of this shape instead of a model: 1b, 3b, 7b, 8b, or "
+                        "LAYERS,WIDTH,HIDDEN,HEADS,KV");
     sub->add_option("--batch", options.batches,
                     "Also time so many sequences at once, comma between")
         ->delimiter(',');
     add_device(sub);
     add_calibration(sub);
+    shape->excludes(sub->get_option("--model"))->excludes(sub->get_option("--calibration-text"));
   }
   CLI::App* add(const char* name, const char* what, command run) {
     CLI::App* sub = app.add_subcommand(name, what);

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <utility>
 
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/levels.hpp"
+#include "files/random_model.hpp"
 #include "methods/search.hpp"
 #include "model/generation.hpp"
 #include "model/session.hpp"
@@ -29,14 +31,36 @@ namespace {
 
 // A few seconds of writing; a text of --calibration-text's size would take a minute and more.
 constexpr std::size_t own_windows = 4, own_tokens = 256;
+constexpr std::size_t random_windows = 2, random_tokens = 64;  // of random weights
+
+// What weights of --shape are made as; throws value_error for what they cannot be.
+tensor_type random_type(const std::string& weights) {
+  using sparsellm::element_kind;
+  for (const auto& [kind, type] : {std::pair{element_kind::f32, tensor_type::f32},
+                                   {element_kind::f16, tensor_type::f16},
+                                   {element_kind::bf16, tensor_type::bf16},
+                                   {element_kind::q8_0, tensor_type::q8_0},
+                                   {element_kind::q4_0, tensor_type::q4_0},
+                                   {element_kind::q4_1, tensor_type::q4_1}})
+    if (weights == sparsellm::name(kind)) return type;
+  sparsellm::raise<value_error>(sparsellm::concat(
+      "--shape: takes --weights f32, bf16, f16, q8_0, q4_0 or q4_1, got '", weights, "'"));
+}
+
+model_source source_of(const options& o) {
+  if (o.shape.empty()) return model_source(o.model);
+  return model_source(
+      std::make_unique<random_model>(o.shape, parse_shape(o.shape), random_type(o.weights)));
+}
 
 load_options loading(const options& o, double sparsity,
                      const std::optional<sparsellm::threshold_table>& table) {
   check_sparsity(sparsity);
   require<value_error>(o.device == "cpu" || o.device == "cuda",
                        "--device: cpu or cuda expected, got '", o.device, "'");
-  return {parse_weights(o.weights), sparsity, table.has_value() ? &*table : nullptr,
-          parse_score(o.score)};
+  // Random weights are made as they are wanted.
+  return {o.shape.empty() ? parse_weights(o.weights) : std::nullopt, sparsity,
+          table.has_value() ? &*table : nullptr, parse_score(o.score)};
 }
 
 search_options parse_search(const options& o) {
@@ -57,7 +81,7 @@ std::optional<sparsellm::threshold_table> read_table(const options& o) {
 setup::setup(const options& o, double sparsity)
     : exec(checked_threads(o.threads)),
       table(read_table(o)),
-      model(exec, o.model, loading(o, sparsity, table), show_progress("packing weights")),
+      model(exec, source_of(o), loading(o, sparsity, table), show_progress("packing weights")),
       tokenizer(model.file()) {
   require<sparsellm::format_error>(tokenizer.size() == model.shape().vocabulary,
                                    "model: ", tokenizer.size(), " tokens and ",
@@ -105,6 +129,14 @@ std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path) 
 std::vector<window> calibration_windows(setup& s, const options& o) {
   if (!o.calibration_text.empty())
     return cut_windows(read_ids(s.tokenizer, o.calibration_text), o.window, o.calibration_tokens);
+  if (!o.shape.empty()) {
+    std::mt19937 random(static_cast<std::uint32_t>(o.seed));
+    std::vector<window> windows(random_windows, window(random_tokens));
+    for (window& w : windows)
+      for (std::int32_t& id : w)
+        id = static_cast<std::int32_t>(random() % s.model.shape().vocabulary);
+    return windows;
+  }
   const std::unique_ptr<decoder> writer =
       make_decoder(s, o, own_tokens, std::min(own_tokens, s.model.shape().context));
   const progress report = show_progress("the model writes its calibration text");

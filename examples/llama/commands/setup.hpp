@@ -44,7 +44,8 @@ void check_sparsity(double sparsity);
 // A file's text as ids. Throws file_error, and value_error when it holds no tokens.
 [[nodiscard]] std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path);
 
-// Windows to calibrate on: from o.calibration_text, or written by the model itself.
+// Windows to calibrate on: from o.calibration_text, random for random weights, or written by the
+// model itself.
 [[nodiscard]] std::vector<window> calibration_windows(setup& s, const options& o);
 
 // Positions of a prompt or window of this length that o leaves dense.

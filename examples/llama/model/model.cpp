@@ -150,9 +150,9 @@ block model::load_block(weight_packer& packer, const load_options& options,
           load(mlp_hidden)};
 }
 
-model::model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
+model::model(sparsellm::cpu::executor& exec, model_source source, const load_options& options,
              const progress& report)
-    : source_(path),
+    : source_(std::move(source)),
       config_(read_config(file())),
       orders_(options.orders != nullptr ? *options.orders : file().orders()),
       frequencies_(make_frequencies(file(), config_)) {

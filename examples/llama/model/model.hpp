@@ -69,6 +69,9 @@ class model {
   // Throws file_error and format_error as model_source and read_config do, and when a tensor is
   // missing or has the wrong shape, or an order is none of this model's.
   model(sparsellm::cpu::executor& exec, const std::string& path, const load_options& options,
+        const progress& report)
+      : model(exec, model_source(path), options, report) {}
+  model(sparsellm::cpu::executor& exec, model_source source, const load_options& options,
         const progress& report);
 
   [[nodiscard]] const config& shape() const noexcept { return config_; }
