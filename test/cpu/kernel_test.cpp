@@ -20,10 +20,12 @@
 
 using namespace sparsellm;
 
-// Whether large batches run through the bfloat16 dot product.
+// Whether an instruction set rounds the activations of large batches to bfloat16, for its dot
+// product or its tiles.
 template <class F>
-constexpr bool rounds_batches() {
+constexpr bool rounds_batches(cpu::isa i) {
   using T = typename F::element;
+  if (i != cpu::isa::avx512_bf16 && i != cpu::isa::amx_bf16) return false;
   if constexpr (is_pruned(F::layout)) return !std::is_same_v<T, float> && !std::is_same_v<T, half>;
   return std::is_same_v<T, bfloat16> && F::layout != layout_kind::row_major;
 }
@@ -43,10 +45,9 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
     if (!cpu::supported(i)) continue;
     cpu::executor exec(2);
     exec.use(i);
-    // Only the bfloat16 dot product rounds activations, and only in larger batches.
-    const bool rounds = i == cpu::isa::avx512_bf16 && rounds_batches<TestType>();
     INFO(cpu::name(i));
-    multiply_laws<TestType>(exec, rounds ? detail::brick_tuning::rounded_batch : 0);
+    multiply_laws<TestType>(exec,
+                            rounds_batches<TestType>(i) ? detail::brick_tuning::rounded_batch : 0);
   }
 }
 
@@ -97,14 +98,14 @@ TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "
   for (float& v : w) v = normal(random);
   for (float& v : xs) v = normal(random);
   for (const cpu::isa i : cpu::all_isas) {
-    // Its bfloat16 product of large batches rounds activations.
-    if (!cpu::supported(i) || i == cpu::isa::avx512_bf16) continue;
+    if (!cpu::supported(i)) continue;
     cpu::executor exec(3);
     exec.use(i);
     const auto packed =
         pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
     const sparsifier s{magnitude{}, above{0.6745f}};
     for (const std::size_t tokens : {2, 3, 8, 12, 13, 16, 17, 24, 25, 40}) {
+      if (rounds_batches<TestType>(i) && tokens >= detail::brick_tuning::rounded_batch) continue;
       multiply(exec, packed, s, matrix_view<const float>(xs.data(), tokens, e.inputs),
                matrix_view<float>(ys.data(), tokens, e.outputs));
       std::size_t wrong = 0;

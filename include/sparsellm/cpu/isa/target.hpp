@@ -15,6 +15,14 @@
 #define SPARSELLM_ARCH_X86 0
 #endif
 
+// Whether a process can ask for the registers of AMX: where it cannot, nothing says that using them
+// is safe.
+#if SPARSELLM_ARCH_X86 && defined(__linux__)
+#define SPARSELLM_HAS_TILE_PERMISSION 1
+#else
+#define SPARSELLM_HAS_TILE_PERMISSION 0
+#endif
+
 #if defined(__aarch64__) || defined(_M_ARM64)
 #define SPARSELLM_ARCH_ARM64 1
 #else

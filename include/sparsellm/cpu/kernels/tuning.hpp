@@ -23,6 +23,14 @@ struct brick_tuning {
   static constexpr std::size_t run_strips = 64;
 };
 
+struct tile_tuning {
+  // Channels whose weights are a block in L1, beside the tokens' that pass by.
+  static constexpr std::size_t block_channels = 256;
+  // Tokens and strips whose sums, and those tokens' block of channels, stay in L2.
+  static constexpr std::size_t block_tokens = 512;
+  static constexpr std::size_t strips_at_once = 8;
+};
+
 struct quantized_tuning {
   // As brick_tuning's.
   static constexpr std::size_t skipping_batch = 16;

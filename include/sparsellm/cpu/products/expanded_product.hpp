@@ -17,10 +17,10 @@
 #include "sparsellm/cpu/kernels/brick.hpp"
 #include "sparsellm/cpu/kernels/nm_table.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"
+#include "sparsellm/cpu/products/batch_input.hpp"
 #include "sparsellm/cpu/products/cover.hpp"
 #include "sparsellm/cpu/products/selection.hpp"
 #include "sparsellm/cpu/products/tasks.hpp"
-#include "sparsellm/cpu/products/zeroed_input.hpp"
 #include "sparsellm/pack/brick_weight.hpp"
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
@@ -34,13 +34,14 @@ struct expanded_layout {
 
 template <class T>
 [[nodiscard]] expanded_layout lay_out_expanded(std::size_t inputs, std::size_t tokens,
+                                               std::size_t kernel_floats,
                                                std::size_t strips_per_task, bool apart) noexcept {
   const auto lines = [](std::size_t bytes) { return (bytes + 63) / 64 * 16; };
   const std::size_t strip_bytes = inputs * brick_outputs * sizeof(typename expanded<T>::type);
   expanded_layout out{};
   out.at_once =
       std::clamp<std::size_t>(nm_tuning::expanded_bytes / strip_bytes, 1, strips_per_task);
-  out.bricks_at = lines(gemm_scratch(inputs, tokens) * sizeof(float));
+  out.bricks_at = lines(kernel_floats * sizeof(float));
   out.next_at = out.bricks_at + lines(out.at_once * strip_bytes);
   out.sums_at = out.next_at + lines(inputs * sizeof(const T*));
   out.floats = out.sums_at + (apart ? tokens * out.at_once * brick_outputs : 0);
@@ -57,12 +58,13 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
   const std::size_t inputs = w.shape.inputs, strips = brick_strips(w.shape.outputs);
   const std::size_t tasks = std::min<std::size_t>(strips, exec.concurrency());
   const bool apart = !sections.whole();
-  const expanded_layout memory =
-      lay_out_expanded<T>(inputs, tokens, (strips + tasks - 1) / tasks, apart);
+  const expanded_layout memory = lay_out_expanded<T>(
+      inputs, tokens, batch_scratch(kernels, inputs, tokens), (strips + tasks - 1) / tasks, apart);
   const std::size_t at_once = memory.at_once;
 
   // Strips [s, s + n), expanded: for each section its outputs.
-  const auto multiply_some = [&](float* mine, std::size_t s, std::size_t n, const auto& kept) {
+  const auto multiply_some = [&](float* mine, std::size_t s, std::size_t n,
+                                 const batch_input<brick>& input) {
     const std::size_t first = s * brick_outputs;
     const std::size_t count = std::min(n * brick_outputs, w.shape.outputs - first);
     const brick_weight<brick> some{reinterpret_cast<const brick*>(mine + memory.bricks_at),
@@ -76,7 +78,7 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
       const matrix_view<float> out =
           apart ? matrix_view<float>(mine + memory.sums_at, tokens, count, at_once * brick_outputs)
                 : matrix_view<float>(&y(0, first), tokens, count, y.stride());
-      kernels.gemm(some, {0, n}, kept(i), out, mine);
+      input.multiply(some, {0, n}, i, out, mine);
       if (!apart && w.scales == nullptr) continue;
       for (std::size_t t = 0; t < tokens; ++t)
         for (std::size_t o = from; o < end; ++o)
@@ -84,21 +86,21 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
     }
   };
 
-  with_zeroed(exec, sections, x, tokens, inputs, tasks * memory.floats,
-              [&](const auto& kept, float* scratch) {
-                exec.parallel_for(tasks, [&](std::size_t task) {
-                  float* const mine = scratch + task * memory.floats;
-                  auto* const to = reinterpret_cast<brick*>(mine + memory.bricks_at);
-                  const index_range my = share(strips, task, tasks);
-                  Source<T> source(w, my.first, reinterpret_cast<const T**>(mine + memory.next_at));
-                  for (std::size_t s = my.first; s < my.last; s += at_once) {
-                    const std::size_t n = std::min(at_once, my.last - s);
-                    for (std::size_t i = 0; i < n; ++i)
-                      source.expand(to + i * inputs * brick_outputs);
-                    multiply_some(mine, s, n, kept);
-                  }
-                });
-              });
+  with_batch(exec, kernels, sections, x, tokens, inputs, tasks * memory.floats,
+             [&](const batch_input<brick>& input, float* scratch) {
+               exec.parallel_for(tasks, [&](std::size_t task) {
+                 float* const mine = scratch + task * memory.floats;
+                 auto* const to = reinterpret_cast<brick*>(mine + memory.bricks_at);
+                 const index_range my = share(strips, task, tasks);
+                 Source<T> source(w, my.first, reinterpret_cast<const T**>(mine + memory.next_at));
+                 for (std::size_t s = my.first; s < my.last; s += at_once) {
+                   const std::size_t n = std::min(at_once, my.last - s);
+                   for (std::size_t i = 0; i < n; ++i)
+                     source.expand(to + i * inputs * brick_outputs);
+                   multiply_some(mine, s, n, input);
+                 }
+               });
+             });
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -13,6 +13,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/executor_ref.hpp"
 #include "sparsellm/cpu/kernels/brick.hpp"
+#include "sparsellm/cpu/products/batch_input.hpp"
 #include "sparsellm/cpu/products/cover.hpp"
 #include "sparsellm/cpu/products/selection.hpp"
 #include "sparsellm/cpu/products/tasks.hpp"
@@ -66,20 +67,20 @@ void tiled_product(const executor_ref& exec, const brick_weight<T>& w, const cov
                    const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
   const brick_table<T>& kernels = brick_kernels<T>(exec.isa);
   const std::size_t tasks = std::min<std::size_t>(w.strips(), exec.concurrency());
-  const std::size_t per_task = (gemm_scratch(w.shape.inputs, tokens) + 15) / 16 * 16;
+  const std::size_t per_task = (batch_scratch(kernels, w.shape.inputs, tokens) + 15) / 16 * 16;
   const bool apart = !sections.whole();
   const std::size_t sums_at = tasks * per_task, width = sections.width();
-  with_zeroed(
-      exec, sections, x, tokens, w.shape.inputs, sums_at + (apart ? tokens * width : 0),
-      [&](const auto& kept, float* scratch) {
+  with_batch(
+      exec, kernels, sections, x, tokens, w.shape.inputs, sums_at + (apart ? tokens * width : 0),
+      [&](const batch_input<T>& input, float* scratch) {
         float* const sums = scratch + sums_at;
         exec.parallel_for(tasks, [&](std::size_t t) {
           for (std::size_t s = 0; s < sections.size(); ++s) {
             const covered_section& section = sections[s];
             const auto strips =
                 from_strip(w, section.strips.first, section.strip_count() * brick_outputs);
-            kernels.gemm(
-                strips, share(section.strip_count(), t, tasks), kept(s),
+            input.multiply(
+                strips, share(section.strip_count(), t, tasks), s,
                 apart ? matrix_view<float>(sums + section.at, tokens, strips.shape.outputs, width)
                       : y,
                 scratch + t * per_task);

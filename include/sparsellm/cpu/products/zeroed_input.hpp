@@ -15,15 +15,18 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
+// Whether X itself can be used: every channel is kept and it stands there.
+[[nodiscard]] inline bool x_stands(const cover& sections, const token_inputs& x) noexcept {
+  return sections.keeps_all() && x.first.listed.index == nullptr && x.first.dense.gain == nullptr;
+}
+
 // body(kept, extra): kept(s) is section s's input [tokens, inputs], extra is extra_floats of
-// scratch. X itself is used when every channel is kept and it stands there.
+// scratch. X itself is used where it can be.
 template <class Body>
 void with_zeroed(const executor_ref& exec, const cover& sections, const token_inputs& x,
                  std::size_t tokens, std::size_t inputs, std::size_t extra_floats,
                  const Body& body) {
-  const activation_input& in = x.first.dense;
-  const bool as_it_is =
-      sections.keeps_all() && x.first.listed.index == nullptr && in.gain == nullptr;
+  const bool as_it_is = x_stands(sections, x);
   scratch_layout layout;
   const std::size_t extra_at = layout.reserve<float>(extra_floats);
   const std::size_t kept_at =
@@ -38,7 +41,7 @@ void with_zeroed(const executor_ref& exec, const cover& sections, const token_in
   const std::size_t stride = tokens == 1 ? inputs : x.stride;
   body(
       [&](std::size_t s) {
-        return as_it_is ? matrix_view<const float>(in.x, tokens, inputs, stride)
+        return as_it_is ? matrix_view<const float>(x.first.dense.x, tokens, inputs, stride)
                         : matrix_view<const float>(kept + s * tokens * inputs, tokens, inputs);
       },
       at<float>(scratch, extra_at));

@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What AMX's tiles of bfloat16 add, in which order: in plain C++ on any machine, and the same bits
+// from the instruction where the machine has it.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "shared_data.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cpu/isa/fused_multiply_add.hpp"
+#include "sparsellm/cpu/multiply.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/pack.hpp"
+#include "sparsellm/sparsify/stacked.hpp"
+
+using namespace sparsellm;
+
+namespace {
+
+// tdpbf16ps takes subnormal numbers for zero and makes none.
+float flushed(float x) {
+  return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x;
+}
+
+// One output of one token: tiles of 32 channels, in each the even and the odd ones as two chains.
+float sum_of_tiles(const float* w, const float* x, std::size_t inputs) {
+  float sum = 0;
+  for (std::size_t first = 0; first < inputs; first += 32) {
+    float chain[2] = {0, 0};
+    for (std::size_t c = first; c < first + 32 && c < inputs; ++c) {
+      float& to = chain[c % 2];
+      to = flushed(detail::fused_multiply_add(flushed(widen(narrow<bfloat16>(flushed(x[c])))),
+                                              flushed(w[c]), to));
+    }
+    sum = flushed(sum + flushed(chain[0] + chain[1]));
+  }
+  return sum;
+}
+
+struct problem {
+  extents shape;
+  std::size_t tokens;
+  std::vector<float> w, x;  // the weights are bfloat16's
+
+  problem(extents e, std::size_t n, unsigned seed) : shape(e), tokens(n) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    w.resize(e.outputs * e.inputs);
+    x.resize(n * e.inputs);
+    for (float& v : w) v = widen(narrow<bfloat16>(normal(random)));
+    for (float& v : x) v = normal(random);
+  }
+  matrix_view<const float> weights() const { return {w.data(), shape.outputs, shape.inputs}; }
+  matrix_view<const float> inputs() const { return {x.data(), tokens, shape.inputs}; }
+  std::vector<float> expected() const {
+    std::vector<float> y(tokens * shape.outputs);
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (std::size_t o = 0; o < shape.outputs; ++o)
+        y[t * shape.outputs + o] =
+            sum_of_tiles(&w[o * shape.inputs], &x[t * shape.inputs], shape.inputs);
+    return y;
+  }
+};
+
+// NaN is NaN, whatever its sign and payload; everything else to the bit.
+std::size_t different(const std::vector<float>& a, const std::vector<float>& b) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    count += !(std::isnan(a[i]) && std::isnan(b[i])) && std::memcmp(&a[i], &b[i], 4) != 0;
+  return count;
+}
+
+template <class F>
+std::vector<float> product(cpu::executor& exec, const problem& p) {
+  std::vector<float> y(p.tokens * p.shape.outputs, -1.0f);
+  multiply(exec, pack<F>(exec, p.weights()), p.inputs(),
+           matrix_view<float>(y.data(), p.tokens, p.shape.outputs));
+  return y;
+}
+
+// Around tiles, strips of 32 outputs, and the blocks that caches hold.
+const std::vector<std::pair<extents, std::size_t>> shapes{
+    {{1, 1}, 17},     {{31, 33}, 18},   {{64, 64}, 32},   {{70, 127}, 33},
+    {{300, 289}, 47}, {{33, 1100}, 64}, {{40, 530}, 530}, {{290, 600}, 20}};
+
+}  // namespace
+
+TEST_CASE("tiles: the order that they add in keeps the bound of docs/numerics.md") {
+  for (const auto& [shape, tokens] : shapes) {
+    const problem p(shape, tokens, 3);
+    const std::vector<float> y = p.expected();
+    std::size_t wrong = 0;
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (std::size_t o = 0; o < shape.outputs; ++o) {
+        double sum = 0, magnitude = 0;
+        for (std::size_t c = 0; c < shape.inputs; ++c) {
+          const double term = static_cast<double>(p.w[o * shape.inputs + c]) *
+                              static_cast<double>(p.x[t * shape.inputs + c]);
+          sum += term;
+          magnitude += std::fabs(term);
+        }
+        const double n = static_cast<double>((shape.inputs + 31) / 32 + 17), u = 0x1p-24;
+        wrong += !(std::fabs(static_cast<double>(y[t * shape.outputs + o]) - sum) <=
+                   (n * u / (1 - n * u) + 0x1p-8 + 0x1p-16) * magnitude);
+      }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("tiles: amx_bf16 gives the bits of plain C++ for every layout and number of threads") {
+  if (!cpu::supported(cpu::isa::amx_bf16)) SKIP_BY_NAME("this machine has no amx_bf16");
+  for (const auto& [shape, tokens] : shapes) {
+    const problem p(shape, tokens, 5);
+    const std::vector<float> expected = p.expected();
+    for (const std::size_t threads : {1, 2, 3, 16}) {
+      cpu::executor exec(threads);
+      exec.use(cpu::isa::amx_bf16);
+      INFO(shape.outputs << "x" << shape.inputs << ", " << tokens << " tokens, " << threads);
+      CHECK(different(product<panel<bfloat16>>(exec, p), expected) == 0);
+      CHECK(different(product<channel_major<bfloat16>>(exec, p), expected) == 0);
+    }
+  }
+}
+
+TEST_CASE("tiles: subnormal numbers, infinity and NaN are the instruction's") {
+  if (!cpu::supported(cpu::isa::amx_bf16)) SKIP_BY_NAME("this machine has no amx_bf16");
+  cpu::executor exec(2);
+  exec.use(cpu::isa::amx_bf16);
+  problem p({50, 100}, 40, 7);
+  const auto bits = [](std::uint32_t b) { return __builtin_bit_cast(float, b); };
+  for (std::size_t i = 0; i < p.w.size(); i += 3) p.w[i] = bits(0x00010000u * (1 + i % 127));
+  for (std::size_t i = 0; i < p.w.size(); i += 5) p.w[i] *= 0x1p-60f;
+  for (std::size_t i = 0; i < p.w.size(); i += 7) p.w[i] = i % 2 == 0 ? 0.0f : -0.0f;
+  for (std::size_t i = 0; i < p.x.size(); i += 3) p.x[i] *= 0x1p-70f;
+  for (std::size_t i = 0; i < p.x.size(); i += 11)
+    p.x[i] = bits(0x00000001u + 7919u * i % 0x7fffffu);
+  for (float& v : p.w) v = widen(narrow<bfloat16>(v));
+  CHECK(different(product<panel<bfloat16>>(exec, p), p.expected()) == 0);
+
+  p.x[3 * 100 + 99] = std::numeric_limits<float>::infinity();
+  p.x[17 * 100 + 1] = -std::numeric_limits<float>::infinity();
+  p.x[39 * 100] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> y = product<panel<bfloat16>>(exec, p), expected = p.expected();
+  CHECK(different(y, expected) == 0);
+  for (const std::size_t t : {3, 17, 39}) CHECK(!std::isfinite(y[t * 50]));
+  // Other tokens of the same tiles are not touched.
+  for (const std::size_t t : {2, 4, 16, 18, 38}) CHECK(std::isfinite(y[t * 50]));
+}
+
+TEST_CASE("tiles: sections, masks and N:M weights give the bits of plain C++") {
+  if (!cpu::supported(cpu::isa::amx_bf16)) SKIP_BY_NAME("this machine has no amx_bf16");
+  const problem p({150, 330}, 50, 11);
+  for (const std::size_t threads : {1, 3}) {
+    cpu::executor exec(threads);
+    exec.use(cpu::isa::amx_bf16);
+    const section<teal> sections[] = {{0, 70, {magnitude{}, above{0.3f}}},
+                                      {70, 150, {magnitude{}, above{0.9f}}}};
+    std::vector<float> y(50 * 150, -1.0f), expected(50 * 150);
+    multiply(exec, pack<channel_major<bfloat16>>(exec, p.weights()), stacked<teal>{sections, 2},
+             p.inputs(), matrix_view<float>(y.data(), 50, 150));
+    for (const section<teal>& s : sections) {
+      problem masked = p;
+      for (float& v : masked.x)
+        if (!s.keep.keeps(v, 0)) v = 0;
+      const std::vector<float> all = masked.expected();
+      for (std::size_t t = 0; t < 50; ++t)
+        for (std::size_t o = s.first; o < s.last; ++o) expected[t * 150 + o] = all[t * 150 + o];
+    }
+    CHECK(different(y, expected) == 0);
+
+    const auto pruned = [&]<class F>(const F&) {
+      const auto w = pack<F>(exec, p.weights());
+      problem zeros = p;
+      unpack(w, matrix_view<float>(zeros.w.data(), 150, 330));
+      multiply(exec, w, p.inputs(), matrix_view<float>(y.data(), 50, 150));
+      CHECK(different(y, zeros.expected()) == 0);
+    };
+    pruned(n_of_m<bfloat16, 2, 4>{});
+    pruned(n_of_m<bfloat16, 3, 7>{});
+    pruned(n_of_m<bfloat16, 1, 8>{});
+    pruned(channel_bitmap<bfloat16, 2, 4>{});
+  }
+}
