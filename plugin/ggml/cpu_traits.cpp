@@ -27,8 +27,10 @@ namespace {
 
 class product_traits final : public ggml::cpu::tensor_traits {
  public:
-  // Products need none of ggml's work memory.
-  bool work_size(int, const ggml_tensor*, std::size_t& size) override {
+  // Asked for each node when a graph is planned: the place to say that ggml is to run it, whose own
+  // kernels then say how much memory they need. Our products need none of it.
+  bool work_size(int, const ggml_tensor* node, std::size_t& size) override {
+    if (hand_to_ggml(*const_cast<ggml_tensor*>(node))) return false;
     size = 0;
     return true;
   }
@@ -86,7 +88,6 @@ bool join_cpu_backend() {
   static placement place;
   ggml_backend_buffer_type& ours = weight_buffer_type();
   ours.context = static_cast<ggml::cpu::extra_buffer_type*>(&place);
-  if (ours.device == nullptr) ours.device = cpu;
   if (std::find(types->begin(), types->end(), &ours) == types->end())
     types->insert(types->begin(), &ours);
   return true;

@@ -115,10 +115,19 @@ packed_weight::packed_weight(const ggml_tensor& tensor, const void* data, plan s
       observes_(skips.seen != nullptr),
       seen_(std::move(skips.seen)) {
   if (sparse_) linear_.set_thresholds({skips.threshold});
+  if (the_settings().prompts_to_ggml) copy_ = std::make_unique<ggml_copy>(tensor, data);
 }
 
 packed_weight::~packed_weight() {
   if (seen_ != nullptr && !the_settings().calibrate.empty()) keep_for_table(std::move(seen_));
+}
+
+ggml_tensor* packed_weight::instead_for(std::size_t tokens) const noexcept {
+  constexpr std::size_t prompt = 32;  // a batch this large reads weights once for many tokens
+  const bool theirs = copy_ != nullptr && tokens >= prompt &&
+                      tokens > the_settings().sparse_batch &&
+                      !observes_.load(std::memory_order_relaxed);
+  return theirs ? copy_->tensor() : nullptr;
 }
 
 void packed_weight::multiply(cpu::gang_executor& gang, ggml_tensor& product) {

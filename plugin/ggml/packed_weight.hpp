@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "ggml.h"
+#include "ggml_copy.hpp"
 #include "observation.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/gang_executor.hpp"
@@ -30,6 +31,9 @@ class packed_weight {
   // each token its own. Called by member 0 of the gang. Throws shape_error when shapes do not fit.
   void multiply(sparsellm::cpu::gang_executor& gang, ggml_tensor& product);
 
+  // The weight that ggml is to multiply instead for so many tokens; null when this one is.
+  [[nodiscard]] ggml_tensor* instead_for(std::size_t tokens) const noexcept;
+
  private:
   struct plan;
   [[nodiscard]] static plan plan_for(const ggml_tensor& tensor, const void* data);
@@ -43,6 +47,7 @@ class packed_weight {
   std::atomic<bool> sparse_{false};
   std::atomic<bool> observes_{false};
   std::unique_ptr<observation> seen_;
+  std::unique_ptr<ggml_copy> copy_;
 };
 
 }  // namespace sparsellm_ggml

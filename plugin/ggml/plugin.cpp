@@ -6,9 +6,9 @@
 #include <cstring>
 #include <exception>
 
-#include "cpu_traits.hpp"
 #include "ggml-backend-impl.h"
-#include "log.hpp"
+#include "registration.hpp"
+#include "settings.hpp"
 #include "sparsellm/core/error.hpp"
 #include "thresholds.hpp"
 
@@ -26,18 +26,12 @@ void check_version() {
 }
 
 ggml_backend_reg_t registration() {
-  static ggml_backend_reg reg = [] {
-    ggml_backend_reg r{};
-    r.api_version = GGML_BACKEND_API_VERSION;
-    r.iface.get_name = [](ggml_backend_reg_t) { return "SPARSELLM"; };
-    r.iface.get_device_count = [](ggml_backend_reg_t) { return std::size_t{0}; };
-    r.iface.get_device = [](ggml_backend_reg_t, std::size_t) -> ggml_backend_dev_t {
-      return nullptr;
-    };
-    r.iface.get_proc_address = [](ggml_backend_reg_t, const char*) -> void* { return nullptr; };
-    return r;
-  }();
-  return &reg;
+  switch (the_settings().as) {
+    case form::accelerator: return register_accelerators();
+    case form::device: return register_device();
+    case form::injected: break;
+  }
+  return register_injected();
 }
 
 }  // namespace
@@ -50,7 +44,7 @@ extern "C" __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backen
   try {
     check_version();
     load_thresholds();
-    return join_cpu_backend() ? registration() : nullptr;
+    return registration();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "sparsellm: %s\n", e.what());
     return nullptr;

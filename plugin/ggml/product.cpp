@@ -31,6 +31,16 @@ bool is_product(const ggml_tensor& node) {
   return has_rows(*node.src[1]) && has_rows(node);
 }
 
+bool hand_to_ggml(ggml_tensor& node) {
+  const packed_weight* const weight = packed_in(*node.src[0]);
+  ggml_tensor* const copy =
+      weight == nullptr ? nullptr
+                        : weight->instead_for(static_cast<std::size_t>(ggml_nrows(node.src[1])));
+  if (copy == nullptr) return false;
+  node.src[0] = copy;
+  return true;
+}
+
 void run_product(const void* pool, int member, int members, ggml_tensor& node) {
   packed_weight* const weight = packed_in(*node.src[0]);
   if (weight == nullptr)

@@ -64,11 +64,19 @@ void check(const settings& s) {
                        "for, above 0");
   require<value_error>(s.divided == allocation::uniform || !s.calibrate.empty(),
                        "SPARSELLM_ALLOCATION goes with SPARSELLM_CALIBRATE");
+  require<value_error>(
+      !s.prompts_to_ggml || s.as != form::accelerator,
+      "SPARSELLM_PROMPT=ggml goes with the forms injected and device, whose graphs "
+      "ggml runs");
   require<value_error>(s.warm_up >= 1, "SPARSELLM_WARM_UP: at least 1 token expected, got 0");
 }
 
 settings read() {
   settings s;
+  constexpr word forms[] = {{"injected", static_cast<int>(form::injected)},
+                            {"accelerator", static_cast<int>(form::accelerator)},
+                            {"device", static_cast<int>(form::device)}};
+  s.as = static_cast<form>(word_of("SPARSELLM_FORM", forms));
   constexpr word levels[] = {{"summary", static_cast<int>(log_level::summary)},
                              {"quiet", static_cast<int>(log_level::quiet)},
                              {"tensors", static_cast<int>(log_level::tensors)}};
@@ -82,6 +90,8 @@ settings read() {
   constexpr word allocations[] = {{"uniform", static_cast<int>(allocation::uniform)},
                                   {"profile", static_cast<int>(allocation::profile)}};
   s.divided = static_cast<allocation>(word_of("SPARSELLM_ALLOCATION", allocations));
+  constexpr word prompts[] = {{"sparsellm", 0}, {"ggml", 1}};
+  s.prompts_to_ggml = word_of("SPARSELLM_PROMPT", prompts) == 1;
   s.thresholds = text_of("SPARSELLM_THRESHOLDS");
   s.calibrate = text_of("SPARSELLM_CALIBRATE");
   s.sparsity = number_of("SPARSELLM_SPARSITY", s.sparsity);

@@ -13,6 +13,9 @@
 
 namespace sparsellm_ggml {
 
+// What the plugin is to ggml: registration.hpp.
+enum class form { injected, accelerator, device };
+
 // How much is said on stderr.
 enum class log_level { quiet, summary, tensors };
 
@@ -20,6 +23,7 @@ enum class log_level { quiet, summary, tensors };
 enum class allocation { uniform, profile };
 
 struct settings {
+  form as = form::injected;                      // SPARSELLM_FORM
   log_level log = log_level::summary;            // SPARSELLM_LOG
   std::optional<sparsellm::layout_kind> layout;  // SPARSELLM_LAYOUT; else by what is skipped
   std::string thresholds;                        // SPARSELLM_THRESHOLDS: a table's file
@@ -28,6 +32,8 @@ struct settings {
   allocation divided = allocation::uniform;      // SPARSELLM_ALLOCATION
   std::size_t warm_up = 64;                      // SPARSELLM_WARM_UP, in tokens
   std::size_t sparse_batch = 16;                 // SPARSELLM_SPARSE_BATCH, in tokens
+
+  bool prompts_to_ggml = false;  // SPARSELLM_PROMPT=ggml
 
   // Nothing is skipped before so many tokens have been seen, and thresholds are made from those.
   [[nodiscard]] bool on_the_fly() const noexcept { return calibrate.empty() && sparsity > 0; }

@@ -4,6 +4,7 @@
 // Products as llama.cpp has them: a weight in a buffer of its own, a graph, ggml's CPU backend.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>

@@ -4,9 +4,11 @@
 // What the plugin skips: by a table, on the fly, and the table it writes. It reads its variables
 // once, so each case is a process of its own, as ctest runs them.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch2_any.hpp"
@@ -107,6 +109,25 @@ TEST_CASE("sparsity: a table is written when the weights are freed") {
   CHECK(site.weight_hash != 0);
   CHECK_THAT(site.threshold, WithinRel(quantile(x, 0.3), 0.01f));
   std::filesystem::remove(out);
+}
+
+TEST_CASE("sparsity: prompts go to ggml's kernels where that is asked for, decode does not") {
+  const ggml_backend_buffer_type_t ours = with({{"SPARSELLM_PROMPT", "ggml"}});
+  const backend cpu = cpu_backend(2);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_BF16, GGML_TYPE_Q4_0, GGML_TYPE_Q8_0}) {
+    CAPTURE(ggml_type_name(type));
+    const weight w(ours, name, type, outputs, inputs);
+    const weight plain(extra_buffer_type("CPU_REPACK") != nullptr && type == GGML_TYPE_Q4_0
+                           ? extra_buffer_type("CPU_REPACK")
+                           : ggml_backend_cpu_buffer_type(),
+                       name, type, outputs, inputs);
+    const std::vector<float> x = random_floats(inputs * 40, 6);
+    CHECK(multiply(cpu.get(), w, x, 40) == multiply(cpu.get(), plain, x, 40));
+    const std::vector<float> one(x.begin(), x.begin() + inputs);
+    const std::vector<float> y = multiply(cpu.get(), w, one, 1);
+    CHECK(distance(y, reference(w, one)) < 0.02);
+    CHECK(y != multiply(cpu.get(), plain, one, 1));  // other sums, other bits
+  }
 }
 
 TEST_CASE("sparsity: variables that contradict each other or mean nothing are refused") {
