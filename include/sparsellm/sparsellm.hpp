@@ -20,6 +20,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/borrowed_executor.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/cpu/executors/gang_executor.hpp"
 #include "sparsellm/cpu/executors/serial_executor.hpp"
 #include "sparsellm/cpu/gate.hpp"
 #include "sparsellm/cpu/multiply.hpp"

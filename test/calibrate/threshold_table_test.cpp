@@ -24,7 +24,7 @@ threshold_table example() {
   t.add({{0, "q"}, {576, 576}, 0.4, 0.1f});
   t.score = table_score::column_scaled;
   t.selection = table_selection::top_k;
-  t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f});
+  t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f, 0xfedcba9876543210u});
   return t;
 }
 
@@ -45,6 +45,8 @@ TEST_CASE("threshold_table: JSON round trips every field exactly") {
   CHECK(t.target_sparsity == 0.4);
   REQUIRE(t.sites.size() == 2);
   CHECK(t.at({1, "down"}, {576, 1536}).threshold == 3.14159274f);
+  CHECK(t.at({0, "q"}).weight_hash == 0);
+  CHECK(t.at({1, "down"}).weight_hash == 0xfedcba9876543210u);
   CHECK(t.score == table_score::column_scaled);
   CHECK(t.selection == table_selection::top_k);
   CHECK(to_json(t) == to_json(example()));
@@ -67,6 +69,10 @@ TEST_CASE("threshold_table: is refused for another model, weight, shape or site"
   CHECK_SAYS(t.check({"another", 0x0123456789abcdefu}), format_error, "this is 'another'");
   CHECK_SAYS(t.check({"a \"model\"", 1}), format_error, "hash 0123456789abcdef");
   CHECK_SAYS(t.at({0, "q"}, {576, 575}), format_error, "576x576 there and 576x575");
+  CHECK_NOTHROW(t.at({1, "down"}, {576, 1536}, 0xfedcba9876543210u));
+  CHECK_NOTHROW(t.at({0, "q"}, {576, 576}, 7));  // which has none
+  CHECK_SAYS(t.at({1, "down"}, {576, 1536}, 1), format_error,
+             "hash fedcba9876543210 there and 0000000000000001 in the model");
   CHECK_SAYS(t.at({0, "up"}, {576, 576}), format_error, "no threshold for layer 0 up");
 }
 

@@ -94,11 +94,14 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
       ",\n  \"sites\": [");
   for (std::size_t i = 0; i < table.sites.size(); ++i) {
     const site_threshold& s = table.sites[i];
-    out +=
-        concat(i == 0 ? "\n" : ",\n", "    {\"layer\": ", s.where.layer,
-               ", \"projection\": ", quote(s.where.projection), ", \"outputs\": ", s.shape.outputs,
-               ", \"inputs\": ", s.shape.inputs, ", \"sparsity\": ", number(s.sparsity),
-               ", \"threshold\": ", number(s.threshold), "}");
+    out += concat(i == 0 ? "\n" : ",\n", "    {\"layer\": ", s.where.layer,
+                  ", \"projection\": ", quote(s.where.projection),
+                  ", \"outputs\": ", s.shape.outputs, ", \"inputs\": ", s.shape.inputs,
+                  ", \"sparsity\": ", number(s.sparsity), ", \"threshold\": ", number(s.threshold),
+                  s.weight_hash == 0
+                      ? std::string()
+                      : concat(", \"weight_hash\": \"", detail::hexadecimal(s.weight_hash), "\""),
+                  "}");
   }
   return out + "\n  ]\n}\n";
 }
@@ -130,7 +133,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
     table.add({{t::whole(s, "layer"), t::text(s, "projection")},
                {t::whole(s, "outputs"), t::whole(s, "inputs")},
                t::real(s, "sparsity"),
-               static_cast<float>(t::real(s, "threshold"))});
+               static_cast<float>(t::real(s, "threshold")),
+               s.find("weight_hash") == nullptr ? 0 : t::hash(s, "weight_hash")});
   }
   return table;
 }

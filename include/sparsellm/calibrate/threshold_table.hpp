@@ -34,6 +34,7 @@ struct site_threshold {
   extents shape;        // of the weight
   double sparsity = 0;  // the share of activations the threshold was asked to skip, in [0, 1)
   float threshold = 0;  // channels with a score <= threshold are skipped; 0 keeps all but zeros
+  std::uint64_t weight_hash = 0;  // of this weight's bytes in its file; 0 where it is not known
 };
 
 // What thresholds are compared with.
@@ -103,6 +104,18 @@ struct threshold_table {
                           where.layer, " ", where.projection, " is ", entry.shape.outputs, "x",
                           entry.shape.inputs, " there and ", shape.outputs, "x", shape.inputs,
                           " in the model");
+    return entry;
+  }
+  // The same, and throws format_error when the table knows the weight by another hash than `hash`,
+  // weight_hash of its bytes.
+  [[nodiscard]] const site_threshold& at(const site& where, extents shape,
+                                         std::uint64_t hash) const {
+    const site_threshold& entry = at(where, shape);
+    require<format_error>(entry.weight_hash == 0 || entry.weight_hash == hash,
+                          "threshold table for '", model.name, "': layer ", where.layer, " ",
+                          where.projection, " is a weight with hash ",
+                          detail::hexadecimal(entry.weight_hash), " there and ",
+                          detail::hexadecimal(hash), " in the model");
     return entry;
   }
 

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inputs of a weight, counted while llama.cpp reads a text.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/observe/histogram.hpp"
+
+namespace sparsellm_ggml {
+
+class observation {
+ public:
+  observation(sparsellm::site where, sparsellm::extents shape, std::uint64_t weight_hash);
+
+  // Counts rows of inputs, and gives the number of all rows so far. Several contexts may call at
+  // once.
+  std::size_t add(sparsellm::matrix_view<const float> rows);
+
+  // The t for which a share q of all |x| is at most t. Nothing is counted any more, and the memory
+  // for it is freed. Throws as histogram::quantile().
+  [[nodiscard]] float end_with_quantile(double q);
+
+ private:
+  friend void keep_for_table(std::unique_ptr<observation> seen);
+  friend void write_table();
+
+  sparsellm::site where_;
+  sparsellm::extents shape_;
+  std::uint64_t weight_hash_;
+  std::mutex mutex_;
+  std::optional<sparsellm::histogram> values_;  // until the end
+  std::size_t tokens_ = 0;
+};
+
+// An observation whose weight goes: it belongs to the table that is written.
+void keep_for_table(std::unique_ptr<observation> seen);
+
+// Writes the table of SPARSELLM_CALIBRATE from everything that was kept. Errors are said, not
+// thrown: this is when models are freed, and nobody is there to catch.
+void write_table();
+
+}  // namespace sparsellm_ggml

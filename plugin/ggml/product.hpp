@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which nodes of a graph are products that this plugin runs, and running one.
+#pragma once
+
+#include "ggml.h"
+
+namespace sparsellm_ggml {
+
+// Whether the node multiplies a weight in our buffer in a way that we run. llama.cpp asks before
+// the weight is there, with an empty buffer of our type; a weight that is refused then is logged.
+[[nodiscard]] bool is_product(const ggml_tensor& node);
+
+// Has ggml multiply a copy of the weight instead, where it is to: the node then reads that, and is
+// ggml's. Called when a graph is planned, by one thread.
+[[nodiscard]] bool hand_to_ggml(ggml_tensor& node);
+
+// Runs such a node. Called by all of ggml's threads, thread `member` of `members`; `pool` tells
+// their team from others. Returns when this thread's share is done: ggml's barrier behind the node
+// is where all meet.
+void run_product(const void* pool, int member, int members, ggml_tensor& node);
+
+}  // namespace sparsellm_ggml

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "projection.hpp"
+
+#include <charconv>
+#include <cstddef>
+
+#include "sparsellm/core/error.hpp"
+
+namespace sparsellm_ggml {
+
+using sparsellm::concat;
+using sparsellm::element_kind;
+
+namespace {
+
+// GGUF's names of the projections that are one matrix each and nothing but multiplied, and the
+// names that threshold tables have for them.
+struct known_projection {
+  std::string_view tensor, site;
+};
+constexpr known_projection known[] = {
+    {"attn_q", "q"},      {"attn_k", "k"},  {"attn_v", "v"},      {"attn_output", "o"},
+    {"ffn_gate", "gate"}, {"ffn_up", "up"}, {"ffn_down", "down"}, {"attn_qkv", "attn_qkv"}};
+
+// A tensor's layer and what tables call its projection; empty for tensors that are none.
+struct place {
+  std::size_t layer = 0;
+  std::string_view projection;
+};
+place place_of(std::string_view tensor) noexcept {
+  constexpr std::string_view block = "blk.", weight = ".weight";
+  if (!tensor.starts_with(block) || !tensor.ends_with(weight)) return {};
+  tensor.remove_prefix(block.size());
+  tensor.remove_suffix(weight.size());
+  std::size_t layer = 0;
+  const auto [end, error] = std::from_chars(tensor.data(), tensor.data() + tensor.size(), layer);
+  const auto digits = static_cast<std::size_t>(end - tensor.data());
+  if (error != std::errc{} || digits == tensor.size() || tensor[digits] != '.') return {};
+  tensor.remove_prefix(digits + 1);
+  for (const known_projection& k : known)
+    if (tensor == k.tensor) return {layer, k.site};
+  return {};
+}
+
+bool is_head(std::string_view tensor) noexcept {
+  // A model without a head of its own multiplies with the embeddings: llama.cpp then asks for a
+  // second tensor of that name, to multiply with.
+  return tensor == "output.weight" || tensor == "token_embd.weight";
+}
+
+}  // namespace
+
+std::optional<sparsellm::site> site_of(std::string_view tensor) {
+  const place p = place_of(tensor);
+  if (p.projection.empty()) return std::nullopt;
+  return sparsellm::site{p.layer, std::string(p.projection)};
+}
+
+std::optional<element_kind> element_of(ggml_type type) noexcept {
+  switch (type) {
+    case GGML_TYPE_F32: return element_kind::f32;
+    case GGML_TYPE_F16: return element_kind::f16;
+    case GGML_TYPE_BF16: return element_kind::bf16;
+    case GGML_TYPE_Q8_0: return element_kind::q8_0;
+    case GGML_TYPE_Q4_0: return element_kind::q4_0;
+    case GGML_TYPE_Q4_1: return element_kind::q4_1;
+    default: return std::nullopt;
+  }
+}
+
+bool is_taken(const ggml_tensor& weight) noexcept {
+  return weight.view_src == nullptr && element_of(weight.type).has_value() && weight.ne[2] == 1 &&
+         weight.ne[3] == 1 && (!place_of(weight.name).projection.empty() || is_head(weight.name));
+}
+
+std::string why_left(const ggml_tensor& weight) {
+  if (place_of(weight.name).projection.empty() && !is_head(weight.name))
+    return "not a projection that is known by its name";
+  if (weight.ne[2] != 1 || weight.ne[3] != 1) return "more than one matrix";
+  if (weight.view_src != nullptr) return "a view of another tensor";
+  return concat("the type ", ggml_type_name(weight.type), " is not one that is kept without loss");
+}
+
+}  // namespace sparsellm_ggml

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "weight_buffer.hpp"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "projection.hpp"
+
+namespace sparsellm_ggml {
+
+namespace {
+
+// The range of addresses of a buffer. Pages that nobody touches cost nothing: those of packed
+// weights, but for the one with the address.
+class storage {
+ public:
+  explicit storage(std::size_t size)
+      : size_(size),
+        base_(::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+  storage(const storage&) = delete;
+  storage& operator=(const storage&) = delete;
+  ~storage() {
+    weights_.clear();
+    write_table();
+    if (there()) ::munmap(base_, size_);
+  }
+  [[nodiscard]] bool there() const noexcept { return base_ != MAP_FAILED; }
+  [[nodiscard]] void* base() const noexcept { return base_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  void keep(const ggml_tensor& tensor, std::unique_ptr<packed_weight> weight) {
+    packed_weight* const address = weight.get();
+    const std::lock_guard lock(mutex_);
+    weights_.push_back(std::move(weight));
+    std::memcpy(tensor.data, &address, sizeof address);
+  }
+  // Everything that was packed is dropped and the range reads as `value`.
+  void clear(int value) {
+    const std::lock_guard lock(mutex_);
+    weights_.clear();
+    // Zeros come with fresh pages, without touching any.
+    if (value == 0)
+      ::madvise(base_, size_, MADV_DONTNEED);
+    else
+      std::memset(base_, value, size_);
+  }
+
+ private:
+  std::size_t size_;
+  void* base_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<packed_weight>> weights_;
+};
+
+storage& storage_of(ggml_backend_buffer_t buffer) {
+  return *static_cast<storage*>(buffer->context);
+}
+
+void set_tensor(ggml_backend_buffer_t buffer, ggml_tensor* tensor, const void* data,
+                std::size_t offset, std::size_t size) {
+  if (!is_taken(*tensor)) {
+    std::memcpy(static_cast<char*>(tensor->data) + offset, data, size);
+    return;
+  }
+  if (offset != 0 || size != ggml_nbytes(tensor))
+    GGML_ABORT("sparsellm: %s: %zu bytes expected at once, got %zu at %zu", tensor->name,
+               ggml_nbytes(tensor), size, offset);
+  try {
+    storage_of(buffer).keep(*tensor, std::make_unique<packed_weight>(*tensor, data));
+  } catch (const std::exception& e) {
+    GGML_ABORT("sparsellm: %s: %s", tensor->name, e.what());
+  }
+}
+
+void get_tensor(ggml_backend_buffer_t, const ggml_tensor* tensor, void* data, std::size_t offset,
+                std::size_t size) {
+  if (is_taken(*tensor))
+    GGML_ABORT("sparsellm: %s: a packed weight is not read back", tensor->name);
+  std::memcpy(data, static_cast<const char*>(tensor->data) + offset, size);
+}
+
+const ggml_backend_buffer_i buffer_functions = [] {
+  ggml_backend_buffer_i f{};
+  f.free_buffer = [](ggml_backend_buffer_t buffer) { delete &storage_of(buffer); };
+  f.get_base = [](ggml_backend_buffer_t buffer) { return storage_of(buffer).base(); };
+  f.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor* tensor, std::uint8_t value,
+                       std::size_t offset, std::size_t size) {
+    std::memset(static_cast<char*>(tensor->data) + offset, value, size);
+  };
+  f.set_tensor = set_tensor;
+  f.get_tensor = get_tensor;
+  f.clear = [](ggml_backend_buffer_t buffer, std::uint8_t value) {
+    storage_of(buffer).clear(value);
+  };
+  return f;
+}();
+
+ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t type, std::size_t size) {
+  auto context = std::make_unique<storage>(size);
+  if (!context->there()) return nullptr;  // ggml's way to say that there is no memory
+  return ggml_backend_buffer_init(type, buffer_functions, context.release(), size);
+}
+
+}  // namespace
+
+ggml_backend_buffer_type& weight_buffer_type() {
+  static ggml_backend_buffer_type type = [] {
+    ggml_backend_buffer_type t{};
+    t.iface.get_name = [](ggml_backend_buffer_type_t) { return "SPARSELLM"; };
+    t.iface.alloc_buffer = allocate;
+    t.iface.get_alignment = [](ggml_backend_buffer_type_t) { return std::size_t{64}; };
+    return t;
+  }();
+  return type;
+}
+
+bool in_weight_buffer(const ggml_tensor& tensor) {
+  const ggml_backend_buffer_t buffer =
+      tensor.view_src != nullptr ? tensor.view_src->buffer : tensor.buffer;
+  return buffer != nullptr && buffer->buft == &weight_buffer_type();
+}
+
+bool holds_packed(const ggml_tensor& tensor) {
+  return in_weight_buffer(tensor) && is_taken(tensor);
+}
+
+packed_weight* packed_in(const ggml_tensor& tensor) {
+  if (!holds_packed(tensor)) return nullptr;
+  packed_weight* weight = nullptr;
+  std::memcpy(&weight, tensor.data, sizeof weight);
+  return weight;
+}
+
+}  // namespace sparsellm_ggml

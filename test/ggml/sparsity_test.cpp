@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the plugin skips: by a table, on the fly, and the table it writes. It reads its variables
+// once, so each case is a process of its own, as ctest runs them.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "ggml/graph.hpp"
+#include "sparsellm/calibrate/table_json.hpp"
+
+using namespace ggml_test;
+
+namespace {
+
+constexpr const char* name = "blk.3.ffn_down.weight";
+constexpr std::int64_t outputs = 192, inputs = 512;
+
+ggml_backend_buffer_type_t with(std::vector<std::pair<const char*, std::string>> variables) {
+  for (const auto& [variable, value] : variables) ::setenv(variable, value.c_str(), 1);
+  REQUIRE(load_plugin() != nullptr);
+  return extra_buffer_type("SPARSELLM");
+}
+
+std::string file(const char* of) {
+  return (std::filesystem::temp_directory_path() / (std::string("sparsellm_ggml_") + of)).string();
+}
+
+std::vector<float> without(std::vector<float> x, float tau) {
+  for (float& v : x)
+    if (std::fabs(v) <= tau) v = 0;
+  return x;
+}
+
+// The share q of |x| that is smallest ends here.
+float quantile(std::vector<float> x, double q) {
+  for (float& v : x) v = std::fabs(v);
+  std::sort(x.begin(), x.end());
+  return x[static_cast<std::size_t>(q * static_cast<double>(x.size()))];
+}
+
+}  // namespace
+
+TEST_CASE("sparsity: a table's thresholds hold for each token of small batches") {
+  sparsellm::threshold_table table;
+  table.method = "uniform";
+  table.target_sparsity = 0.5;
+  table.add({{3, "down"}, {outputs, inputs}, 0.5, 0.7f});
+  save(table, file("table.json"));
+  const ggml_backend_buffer_type_t ours = with({{"SPARSELLM_THRESHOLDS", file("table.json")}});
+  const backend cpu = cpu_backend(2);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_1}) {
+    CAPTURE(ggml_type_name(type));
+    const weight w(ours, name, type, outputs, inputs);
+    for (const std::int64_t tokens : {1, 3, 16, 17}) {
+      CAPTURE(tokens);
+      const std::vector<float> x =
+          random_floats(static_cast<std::size_t>(inputs * tokens), static_cast<unsigned>(tokens));
+      const std::vector<float> y = multiply(cpu.get(), w, x, tokens);
+      const double to_dense = distance(y, reference(w, x));
+      const double to_sparse = distance(y, reference(w, without(x, 0.7f)));
+      CHECK((tokens > 16 ? to_dense : to_sparse) < 0.02);
+      CHECK((tokens > 16 ? to_sparse : to_dense) > 0.1);
+    }
+  }
+  std::filesystem::remove(file("table.json"));
+}
+
+TEST_CASE("sparsity: on the fly, thresholds are made of the first tokens") {
+  const ggml_backend_buffer_type_t ours =
+      with({{"SPARSELLM_SPARSITY", "0.4"}, {"SPARSELLM_WARM_UP", "20"}});
+  const backend cpu = cpu_backend(2);
+  const weight w(ours, name, GGML_TYPE_F32, outputs, inputs);
+  const std::vector<float> first = random_floats(inputs * 12, 1),
+                           second = random_floats(inputs * 12, 2);
+  CHECK(distance(multiply(cpu.get(), w, first, 12), reference(w, first)) < 1e-5);
+  (void)multiply(cpu.get(), w, second, 12);
+  std::vector<float> seen = first;
+  seen.insert(seen.end(), second.begin(), second.end());
+  const std::vector<float> x = random_floats(inputs, 3);
+  CHECK(distance(multiply(cpu.get(), w, x, 1), reference(w, without(x, quantile(seen, 0.4)))) <
+        1e-2);
+}
+
+TEST_CASE("sparsity: a table is written when the weights are freed") {
+  const std::string out = file("written.json");
+  std::filesystem::remove(out);
+  const ggml_backend_buffer_type_t ours =
+      with({{"SPARSELLM_CALIBRATE", out}, {"SPARSELLM_SPARSITY", "0.3"}});
+  const std::vector<float> x = random_floats(inputs * 40, 4);
+  {
+    const backend cpu = cpu_backend(2);
+    const weight down(ours, name, GGML_TYPE_Q8_0, outputs, inputs);
+    const std::vector<float> y = multiply(cpu.get(), down, x, 40);
+    CHECK(distance(y, reference(down, x)) < 0.02);  // dense meanwhile
+    CHECK_FALSE(std::filesystem::exists(out));
+  }
+  const sparsellm::threshold_table table = sparsellm::load_threshold_table(out);
+  REQUIRE(table.sites.size() == 1);
+  CHECK(table.tokens == 40);
+  CHECK(table.method == "uniform");
+  const sparsellm::site_threshold& site = table.at({3, "down"}, {outputs, inputs});
+  CHECK(site.weight_hash != 0);
+  CHECK_THAT(site.threshold, WithinRel(quantile(x, 0.3), 0.01f));
+  std::filesystem::remove(out);
+}
+
+TEST_CASE("sparsity: prompts go to ggml's kernels where that is asked for, decode does not") {
+  const ggml_backend_buffer_type_t ours = with({{"SPARSELLM_PROMPT", "ggml"}});
+  const backend cpu = cpu_backend(2);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_BF16, GGML_TYPE_Q4_0, GGML_TYPE_Q8_0}) {
+    CAPTURE(ggml_type_name(type));
+    const weight w(ours, name, type, outputs, inputs);
+    const weight plain(extra_buffer_type("CPU_REPACK") != nullptr && type == GGML_TYPE_Q4_0
+                           ? extra_buffer_type("CPU_REPACK")
+                           : ggml_backend_cpu_buffer_type(),
+                       name, type, outputs, inputs);
+    const std::vector<float> x = random_floats(inputs * 40, 6);
+    CHECK(multiply(cpu.get(), w, x, 40) == multiply(cpu.get(), plain, x, 40));
+    const std::vector<float> one(x.begin(), x.begin() + inputs);
+    const std::vector<float> y = multiply(cpu.get(), w, one, 1);
+    CHECK(distance(y, reference(w, one)) < 0.02);
+    CHECK(y != multiply(cpu.get(), plain, one, 1));  // other sums, other bits
+  }
+}
+
+TEST_CASE("sparsity: variables that contradict each other or mean nothing are refused") {
+  ::setenv("SPARSELLM_SPARSITY", "0.5", 1);
+  ::setenv("SPARSELLM_LAYOUT", "sideways", 1);
+  CHECK(load_plugin() == nullptr);
+  ::setenv("SPARSELLM_LAYOUT", "panel", 1);
+  ::setenv("SPARSELLM_THRESHOLDS", "somewhere.json", 1);
+  CHECK(load_plugin() == nullptr);
+  ::unsetenv("SPARSELLM_THRESHOLDS");
+  ::setenv("SPARSELLM_SPARSITY", "50", 1);
+  CHECK(load_plugin() == nullptr);
+  ::setenv("SPARSELLM_SPARSITY", "0.5x", 1);
+  CHECK(load_plugin() == nullptr);
+  ::setenv("SPARSELLM_SPARSITY", "0.5", 1);
+  CHECK(load_plugin() != nullptr);
+}
