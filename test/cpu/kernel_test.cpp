@@ -25,7 +25,7 @@ using namespace sparsellm;
 template <class F>
 constexpr bool rounds_batches(cpu::isa i) {
   using T = typename F::element;
-  if (i != cpu::isa::avx512_bf16 && i != cpu::isa::amx_bf16) return false;
+  if (i < cpu::isa::avx512_bf16) return false;  // those behind it are better ones
   if constexpr (is_pruned(F::layout)) return !std::is_same_v<T, float> && !std::is_same_v<T, half>;
   return std::is_same_v<T, bfloat16> && F::layout != layout_kind::row_major;
 }

@@ -187,3 +187,28 @@ TEST_CASE("tiles: sections, masks and N:M weights give the bits of plain C++") {
     pruned(channel_bitmap<bfloat16, 2, 4>{});
   }
 }
+
+TEMPLATE_TEST_CASE("tiles: amx_int8 gives quantised weights the bits of VNNI", "", panel<q8_0>,
+                   channel_major<q8_0>, channel_major<q4_0>, panel<q4_1>, (panel<quantized<4, 64>>),
+                   (channel_major<quantized<4, 96>>),
+                   (panel<quantized<8, 128, quantization::affine>>)) {
+  if (!cpu::supported(cpu::isa::amx_int8)) SKIP_BY_NAME("this machine has no amx_int8");
+  for (const auto& [shape, tokens] : shapes) {
+    problem p(shape, tokens, 13);
+    // Channels that no token has, a token of zeros, and infinity in one block of another.
+    for (std::size_t i = 0; i < p.x.size(); ++i)
+      if (i % shape.inputs % 7 == 3 || i / shape.inputs == 1) p.x[i] = 0;
+    p.x[2 * shape.inputs] = std::numeric_limits<float>::infinity();
+    std::vector<float> expected;
+    for (const std::size_t threads : {1, 3}) {
+      cpu::executor exec(threads);
+      if (expected.empty()) {
+        exec.use(cpu::isa::avx512_vnni);
+        expected = product<TestType>(exec, p);
+      }
+      exec.use(cpu::isa::amx_int8);
+      INFO(shape.outputs << "x" << shape.inputs << ", " << tokens << " tokens, " << threads);
+      CHECK(different(product<TestType>(exec, p), expected) == 0);
+    }
+  }
+}

@@ -19,7 +19,8 @@
 namespace sparsellm::inline v0::cpu {
 
 // Weakest first: scalar, neon (Armv8-A), avx2 (with FMA and F16C), avx512 (F, BW, DQ, VL),
-// avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, each with those before it of its architecture.
+// avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, amx_int8, each with those before it of its
+// architecture.
 enum class isa {
 #define SPARSELLM_ISA_ROW(name, home, here) name,
 #include "sparsellm/cpu/isa/list.inl"

@@ -18,3 +18,4 @@
 #include "sparsellm/cpu/isa/avx512_vbmi2.inl"
 #include "sparsellm/cpu/isa/avx512_bf16.inl"
 #include "sparsellm/cpu/isa/amx_bf16.inl"
+#include "sparsellm/cpu/isa/amx_int8.inl"

@@ -17,6 +17,7 @@
 #include "sparsellm/cpu/isa/fused_multiply_add.hpp"
 #include "sparsellm/cpu/isa/intrinsics.hpp"
 #include "sparsellm/cpu/isa/target.hpp"
+#include "sparsellm/cpu/isa/tile_shapes.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/pack/brick_weight.hpp"

@@ -12,6 +12,7 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
+#include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/nm_weight.hpp"
 
 namespace sparsellm::inline v0::detail {
@@ -24,6 +25,16 @@ namespace sparsellm::inline v0::detail {
   return cells * 256 + (cells + chunk - 1) / chunk * 64;
 }
 
+// Which brick type weights are expanded to for large batches: levels are exact in bfloat16.
+template <class T>
+struct expanded {
+  using type = T;
+};
+template <>
+struct expanded<std::int8_t> {
+  using type = bfloat16;
+};
+
 template <class T>
 struct nm_table {
   // out [arranged_bytes(w.cells())] = x [inputs] as `strips` takes it.
@@ -34,16 +45,11 @@ struct nm_table {
   void (*strips)(const nm_weight<T>& w, index_range strips, const std::byte* x,
                  std::size_t x_stride, std::size_t tokens, float* sums,
                  std::size_t stride) noexcept;
-};
 
-// Which brick type weights are expanded to for large batches: levels are exact in bfloat16.
-template <class T>
-struct expanded {
-  using type = T;
-};
-template <>
-struct expanded<std::int8_t> {
-  using type = bfloat16;
+  // bricks [inputs][32] = four strips of w, the `strip`-th four, as a strip of bricks:
+  // pack/brick_weight.hpp's order. Levels without their scale.
+  void (*expand)(const nm_weight<T>& w, std::size_t strip,
+                 typename expanded<T>::type* bricks) noexcept;
 };
 
 }  // namespace sparsellm::inline v0::detail

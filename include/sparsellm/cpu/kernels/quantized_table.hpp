@@ -11,6 +11,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/multiply/summation.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
@@ -36,6 +37,19 @@ struct quantized_activations {
   }
 };
 
+// Bytes of a strip's levels as tiles take them: every four channels of a block two rows of 16
+// outputs, and a row more for the block.
+template <int Bits>
+inline constexpr std::size_t tile_rows_bytes =
+    (quantized_tuning::tile_channels / 2 + quantized_tuning::tile_channels / 32) * 64 *
+    (strip_outputs<Bits> / 16);
+
+// Floats of scratch for quantized_table::strips: sums of a part and of all, and levels.
+template <int Bits>
+[[nodiscard]] constexpr std::size_t strips_scratch(std::size_t tokens) noexcept {
+  return 2 * tokens * strip_outputs<Bits> + tile_rows_bytes<Bits> / sizeof(float);
+}
+
 template <int Bits, bool Affine>
 struct quantized_table {
   using weight = quantized_weight<Bits, Affine>;
@@ -50,8 +64,8 @@ struct quantized_table {
   void (*panel)(const weight& w, index_range strip_parts, summation_parts parts,
                 const quantized_activations& a, float* sums, std::size_t stride) noexcept;
 
-  // Y [tokens, outputs] of the strips = W · x, all blocks, parts as `parts` says; scratch holds
-  // 2 · tokens · strip_outputs floats.
+  // Y [tokens, outputs] of the strips = W · x, all blocks, parts as `parts` says; scratch as
+  // strips_scratch() says.
   void (*strips)(const weight& w, index_range strips, summation_parts parts,
                  const quantized_activations& a, matrix_view<float> y, float* scratch) noexcept;
 

@@ -59,7 +59,8 @@ template <class T>
 class bitmap_bricks {
  public:
   // next: room for [inputs]. Stands before strip `first`.
-  bitmap_bricks(const bitmap_weight<T>& w, std::size_t first, const T** next) noexcept
+  bitmap_bricks(const executor_ref&, const bitmap_weight<T>& w, std::size_t first,
+                const T** next) noexcept
       : w_(w), strip_(first), next_(next) {
     for (std::size_t c = 0; c < w.shape.inputs; ++c) {
       next_[c] = w.values(c);

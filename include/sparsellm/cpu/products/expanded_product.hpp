@@ -48,7 +48,7 @@ template <class T>
   return out;
 }
 
-// Source<T>(w, first strip, next).expand(bricks): the next strip's bricks.
+// Source<T>(exec, w, first strip, next).expand(bricks): the next strip's bricks.
 template <template <class> class Source, class W>
 void expanded_product(const executor_ref& exec, const W& w, const cover& sections,
                       const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
@@ -92,7 +92,8 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
                  float* const mine = scratch + task * memory.floats;
                  auto* const to = reinterpret_cast<brick*>(mine + memory.bricks_at);
                  const index_range my = share(strips, task, tasks);
-                 Source<T> source(w, my.first, reinterpret_cast<const T**>(mine + memory.next_at));
+                 Source<T> source(exec, w, my.first,
+                                  reinterpret_cast<const T**>(mine + memory.next_at));
                  for (std::size_t s = my.first; s < my.last; s += at_once) {
                    const std::size_t n = std::min(at_once, my.last - s);
                    for (std::size_t i = 0; i < n; ++i)

@@ -91,7 +91,7 @@ struct quantized_steps {
   }
 
   // Every task multiplies some strips of all blocks, straight to Y where there is one section;
-  // `scratch` holds 2 · tokens · outputs floats per task.
+  // `scratch` holds strips_scratch() floats per task.
   void by_strips(std::size_t tasks, float* scratch) const {
     round_all();
     const bool apart = !sections.whole();
@@ -102,7 +102,7 @@ struct quantized_steps {
             strips, share(strips.strips(), t, tasks), parts, rounded[s],
             apart ? matrix_view<float>(sums + sections[s].at, tokens, strips.shape.outputs, width)
                   : y,
-            scratch + t * 2 * tokens * outputs);
+            scratch + t * strips_scratch<Bits>(tokens));
       }
     });
   }
@@ -183,8 +183,7 @@ void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Af
   scratch_layout memory;
   rounded_input rounded(memory, sections, x, tokens, w.shape.inputs, w.block_channels, panel);
   const std::size_t sums_at = memory.reserve<float>(stored ? 0 : count * tokens * width);
-  const std::size_t strip_at =
-      memory.reserve<float>(strip_tasks * 2 * tokens * strip_outputs<Bits>);
+  const std::size_t strip_at = memory.reserve<float>(strip_tasks * strips_scratch<Bits>(tokens));
   std::byte* const scratch = exec.scratch(memory.bytes());
   rounded.use(scratch);
   const quantized_steps<Bits, Affine> steps{exec,

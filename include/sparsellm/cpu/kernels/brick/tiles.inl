@@ -12,14 +12,6 @@
 // The compiler does not know that a tile is loaded from memory (g++ 12): a fence for the compiler
 // stands between what is stored and what is loaded as a tile.
 
-struct tile_shapes {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(tile_shapes) == 64);
-alignas(64) inline constexpr tile_shapes full_tiles{};
-
 inline void arrange_tiles(matrix_view<const float> x, std::byte* tiles) noexcept {
   const auto lanes_below = [](std::size_t n) {
     return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1);
@@ -127,7 +119,7 @@ inline void multiply_tiles(const brick_weight<T>& w, index_range strips, const s
                     stride = (inputs + tile_channels - 1) / tile_channels * tile_bytes;
   auto* const pairs = reinterpret_cast<std::uint32_t*>(scratch);
   float* const sums = scratch + block / 2 * brick_outputs;
-  _tile_loadconfig(&full_tiles);
+  _tile_loadconfig(&shapes_for.tokens[tile_tokens]);
   for (std::size_t g0 = strips.first; g0 < strips.last; g0 += at_once) {
     const std::size_t g_end = g0 + at_once < strips.last ? g0 + at_once : strips.last;
     for (std::size_t t0 = 0; t0 < y.rows(); t0 += tile_tuning::block_tokens) {

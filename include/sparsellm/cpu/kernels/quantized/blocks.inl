@@ -115,27 +115,37 @@ inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range
   }
 }
 
+// Some blocks of one strip, all tokens, in ascending order. sums [tokens][strip_outputs]; rows are
+// scratch that this does not need.
 template <int Bits, bool Affine>
+inline void add_blocks(const quantized_weight<Bits, Affine>& w, std::size_t s, index_range blocks,
+                       const quantized_activations& a, float* sums, std::byte*) noexcept {
+  for (std::size_t b = blocks.first; b < blocks.last; ++b) {
+    if (w.channel_stride == strip_bytes) {  // a panel: one stream, as for one token
+      const auto* const block =
+          reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
+      for (std::size_t at = 0; at < w.block_stride; at += 64) prefetch_l2(block + at);
+    }
+    if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, strip_outputs<Bits>);
+  }
+}
+
+// Add: add_blocks(), or what does the same.
+template <int Bits, bool Affine, auto Add>
 inline void quantized_strips(const quantized_weight<Bits, Affine>& w, index_range strips,
                              summation_parts parts, const quantized_activations& a,
                              matrix_view<float> y, float* scratch) noexcept {
   constexpr std::size_t outputs = strip_outputs<Bits>;
   float* const part_sums = scratch;
   float* const total = scratch + a.tokens * outputs;
+  auto* const rows = reinterpret_cast<std::byte*>(total + a.tokens * outputs);
   for (std::size_t s = strips.first; s < strips.last; ++s) {
     for (std::size_t part = 0; part < parts.count; ++part) {
       float* const sums = part == 0 ? total : part_sums;
       for (std::size_t o = 0; o < a.tokens * outputs; ++o) sums[o] = 0.0f;
       const std::size_t first = (parts.begin(part) + w.block_channels - 1) / w.block_channels;
       const std::size_t last = (parts.end(part) + w.block_channels - 1) / w.block_channels;
-      for (std::size_t b = first; b < last; ++b) {
-        if (w.channel_stride == strip_bytes) {  // a panel: one stream, as for one token
-          const auto* const block =
-              reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
-          for (std::size_t at = 0; at < w.block_stride; at += 64) prefetch_l2(block + at);
-        }
-        if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, outputs);
-      }
+      Add(w, s, {first, last}, a, sums, rows);
       if (part == 0) continue;
       for (std::size_t o = 0; o < a.tokens * outputs; o += lanes)
         store(total + o, add(load(total + o), load(sums + o)));

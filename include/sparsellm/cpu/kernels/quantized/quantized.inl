@@ -9,6 +9,7 @@
 
 template <int Bits, bool Affine>
 constexpr quantized_table<Bits, Affine> quantized_kernels_of() noexcept {
-  return {&round_activations, &quantized_panel<Bits, Affine>, &quantized_strips<Bits, Affine>,
+  return {&round_activations, &quantized_panel<Bits, Affine>,
+          &quantized_strips<Bits, Affine, &add_blocks<Bits, Affine>>,
           &quantized_blocks<Bits, Affine>};
 }

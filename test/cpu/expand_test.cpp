@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+
+// N:M weights as the bricks that large batches multiply: the same on every instruction set, and
+// what the weight unpacks to.
+#include <cmath>
+#include <random>
+#include <type_traits>
+#include <vector>
+
+#include "catch2_any.hpp"
+#include "sparsellm/cpu/executors/serial_executor.hpp"
+#include "sparsellm/cpu/kernels/nm.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/pack.hpp"
+
+using namespace sparsellm;
+
+TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of N:M weights", "",
+                   (n_of_m<float, 2, 4>), (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>),
+                   (n_of_m<bfloat16, 3, 7>), (n_of_m<bfloat16, 1, 2>), (n_of_m<std::int8_t, 2, 4>),
+                   (n_of_m<std::int8_t, 5, 6>)) {
+  using T = typename TestType::element;
+  using brick = typename detail::expanded<T>::type;
+  constexpr std::size_t width = detail::brick_outputs;
+  std::mt19937 random(43);
+  std::normal_distribution<float> normal;
+  cpu::serial_executor exec;
+  // Outputs that fill no strip, channels that fill no cell and no half of one.
+  for (const extents e : {extents{32, 64}, {70, 150}, {41, 33}, {8, 1}}) {
+    std::vector<float> w(e.outputs * e.inputs);
+    for (float& v : w) v = normal(random);
+    const auto packed =
+        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    unpack(packed, matrix_view<float>(w.data(), e.outputs, e.inputs));
+    const auto view = packed.view();
+    for (const cpu::isa i : cpu::all_isas) {
+      if (!cpu::supported(i)) continue;
+      INFO(cpu::name(i) << " " << e.outputs << "x" << e.inputs);
+      std::size_t wrong = 0;
+      for (std::size_t s = 0; s * width < e.outputs; ++s) {
+        // One channel more, which must be left alone.
+        std::vector<brick> bricks((e.inputs + 1) * width, narrow<brick>(77.0f));
+        detail::nm_kernels<T>(i).expand(view, s, bricks.data());
+        for (std::size_t c = 0; c < e.inputs; ++c)
+          for (std::size_t o = 0; o < width; ++o) {
+            float expected = 0;
+            if (s * width + o < e.outputs) {
+              expected = w[(s * width + o) * e.inputs + c];
+              if constexpr (std::is_same_v<T, std::int8_t>)
+                expected = std::round(expected / view.scales[s * width + o]);
+            }
+            wrong += widen(bricks[c * width + detail::slot_in_brick<brick>(o)]) != expected;
+          }
+        for (std::size_t o = 0; o < width; ++o)
+          wrong += bricks[e.inputs * width + o] != narrow<brick>(77.0f);
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
