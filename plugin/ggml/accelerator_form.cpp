@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <cstddef>
-#include <cstring>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -12,6 +11,7 @@
 #include "log.hpp"
 #include "product.hpp"
 #include "registration.hpp"
+#include "registry_entry.hpp"
 #include "weight_buffer.hpp"
 
 namespace sparsellm_ggml {
@@ -91,9 +91,7 @@ ggml_backend_device_i device_functions() {
   };
   f.init_backend = new_backend;
   f.get_buffer_type = [](ggml_backend_dev_t d) {
-    return d == &owner() ? &weight_buffer_type()
-                         : ggml_backend_dev_buffer_type(
-                               ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
+    return d == &owner() ? &weight_buffer_type() : ggml_backend_dev_buffer_type(cpu_device());
   };
   f.supports_op = supports;
   f.supports_buft = [](ggml_backend_dev_t d, ggml_backend_buffer_type_t type) {
@@ -103,21 +101,10 @@ ggml_backend_device_i device_functions() {
 }
 
 ggml_backend_reg& registration() {
-  static ggml_backend_reg reg = [] {
-    ggml_backend_reg r{};
-    r.api_version = GGML_BACKEND_API_VERSION;
-    r.iface.get_name = [](ggml_backend_reg_t) { return "SPARSELLM"; };
-    r.iface.get_device_count = [](ggml_backend_reg_t) { return std::size_t{2}; };
-    r.iface.get_device = [](ggml_backend_reg_t, std::size_t i) {
-      return i == 0 ? &owner() : &runner();
-    };
-    r.iface.get_proc_address = [](ggml_backend_reg_t, const char* name) -> void* {
-      return std::strcmp(name, "ggml_backend_set_n_threads") == 0
-                 ? reinterpret_cast<void*>(set_threads)
-                 : nullptr;
-    };
-    return r;
-  }();
+  static ggml_backend_reg reg = registry_entry(
+      [](ggml_backend_reg_t) { return std::size_t{2}; },
+      [](ggml_backend_reg_t, std::size_t i) { return i == 0 ? &owner() : &runner(); },
+      address_of<set_threads>);
   return reg;
 }
 ggml_backend_device& owner() {
@@ -132,10 +119,7 @@ ggml_backend_device& runner() {
 }  // namespace
 
 ggml_backend_reg_t register_accelerators() {
-  if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
-    say("the program has no CPU backend yet: it has to be loaded before this plugin");
-    return nullptr;
-  }
+  if (cpu_device_or_say() == nullptr) return nullptr;
   weight_buffer_type().device = &owner();
   return &registration();
 }

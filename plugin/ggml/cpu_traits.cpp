@@ -11,6 +11,7 @@
 #include "ggml-cpu/traits.h"
 #include "log.hpp"
 #include "product.hpp"
+#include "registry_entry.hpp"
 #include "sparsellm/core/error.hpp"
 #include "weight_buffer.hpp"
 
@@ -75,11 +76,8 @@ buffer_types* extra_buffer_types(const ggml_backend_device& cpu) {
 }  // namespace
 
 bool join_cpu_backend() {
-  const ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  if (cpu == nullptr) {
-    say("the program has no CPU backend yet: it has to be loaded before this plugin");
-    return false;
-  }
+  const ggml_backend_dev_t cpu = cpu_device_or_say();
+  if (cpu == nullptr) return false;
   buffer_types* const types = extra_buffer_types(*cpu);
   if (types == nullptr) {
     say("the program's CPU backend does not export its extra buffer types");

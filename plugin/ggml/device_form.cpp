@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <cstddef>
-#include <cstring>
 
 #include "cpu_traits.hpp"
 #include "product.hpp"
 #include "registration.hpp"
+#include "registry_entry.hpp"
 #include "weight_buffer.hpp"
 
 namespace sparsellm_ggml {
@@ -15,7 +15,6 @@ namespace {
 
 ggml_backend_device& device();
 
-ggml_backend_dev_t cpu_device() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU); }
 ggml_backend_t inner(ggml_backend_t backend) {
   return static_cast<ggml_backend_t>(backend->context);
 }
@@ -61,19 +60,9 @@ bool supports(ggml_backend_dev_t, const ggml_tensor* node) {
 }
 
 ggml_backend_reg& registration() {
-  static ggml_backend_reg reg = [] {
-    ggml_backend_reg r{};
-    r.api_version = GGML_BACKEND_API_VERSION;
-    r.iface.get_name = [](ggml_backend_reg_t) { return "SPARSELLM"; };
-    r.iface.get_device_count = [](ggml_backend_reg_t) { return std::size_t{1}; };
-    r.iface.get_device = [](ggml_backend_reg_t, std::size_t) { return &device(); };
-    r.iface.get_proc_address = [](ggml_backend_reg_t, const char* name) -> void* {
-      return std::strcmp(name, "ggml_backend_set_n_threads") == 0
-                 ? reinterpret_cast<void*>(set_threads)
-                 : nullptr;
-    };
-    return r;
-  }();
+  static ggml_backend_reg reg = registry_entry(
+      [](ggml_backend_reg_t) { return std::size_t{1}; },
+      [](ggml_backend_reg_t, std::size_t) { return &device(); }, address_of<set_threads>);
   return reg;
 }
 

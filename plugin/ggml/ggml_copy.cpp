@@ -6,6 +6,7 @@
 #include <new>
 
 #include "ggml-alloc.h"
+#include "registry_entry.hpp"
 #include "weight_buffer.hpp"
 
 namespace sparsellm_ggml {
@@ -33,7 +34,7 @@ bool takes(ggml_backend_dev_t cpu, ggml_backend_buffer_type_t type, const ggml_t
 }
 
 ggml_backend_buffer_type_t place_for(const ggml_tensor& weight) {
-  const ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  const ggml_backend_dev_t cpu = cpu_device();
   const auto extra =
       reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
           ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));

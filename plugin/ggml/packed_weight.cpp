@@ -48,10 +48,6 @@ struct rows_of {
   }
 };
 
-extents shape_of(const ggml_tensor& weight) {
-  return {static_cast<std::size_t>(weight.ne[1]), static_cast<std::size_t>(weight.ne[0])};
-}
-
 any_weight pack_as(cpu::executor& exec, element_kind element, layout_kind layout, extents shape,
                    const std::byte* data, std::size_t bytes) {
   switch (element) {

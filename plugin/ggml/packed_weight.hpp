@@ -19,8 +19,8 @@ namespace sparsellm_ggml {
 
 class packed_weight {
  public:
-  // `data`: ggml_nbytes(tensor) bytes as a GGUF file has them, of a tensor that why_left() takes.
-  // Every number is kept as it is. Throws value_error for one that no format stores (NaN,
+  // `data`: ggml_nbytes(tensor) bytes as a GGUF file has them, of a tensor for which is_taken()
+  // holds. Every number is kept as it is. Throws value_error for one that no format stores (NaN,
   // infinite), and what threshold_of() throws. Uses the threads of a pool of its own, and waits.
   packed_weight(const ggml_tensor& tensor, const void* data);
   // What was observed for a table is kept for it.

@@ -11,6 +11,7 @@
 
 #include "ggml.h"
 #include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/element_kind.hpp"
 
 namespace sparsellm_ggml {
@@ -18,6 +19,11 @@ namespace sparsellm_ggml {
 // Where a threshold table has the thresholds of a tensor: "blk.12.ffn_down.weight" is {12, "down"},
 // "blk.3.attn_qkv.weight" {3, "attn_qkv"}. Nothing for tensors that are no projections of a block.
 [[nodiscard]] std::optional<sparsellm::site> site_of(std::string_view tensor);
+
+// Outputs and inputs of a weight that is one matrix.
+[[nodiscard]] inline sparsellm::extents shape_of(const ggml_tensor& weight) noexcept {
+  return {static_cast<std::size_t>(weight.ne[1]), static_cast<std::size_t>(weight.ne[0])};
+}
 
 // What a weight is stored as, for those of ggml's types that the library keeps without loss.
 [[nodiscard]] std::optional<sparsellm::element_kind> element_of(ggml_type type) noexcept;

@@ -4,7 +4,6 @@
 #include "thresholds.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 
 #include "log.hpp"
@@ -49,9 +48,7 @@ void load_thresholds() { (void)the_table(); }
 const site_threshold* threshold_of(const ggml_tensor& weight, std::uint64_t hash) {
   const std::optional<site> where = site_of(weight.name);
   if (!the_table().has_value() || !where.has_value()) return nullptr;
-  const extents shape{static_cast<std::size_t>(weight.ne[1]),
-                      static_cast<std::size_t>(weight.ne[0])};
-  return &the_table()->at(*where, shape, hash);
+  return &the_table()->at(*where, shape_of(weight), hash);
 }
 
 }  // namespace sparsellm_ggml
