@@ -41,7 +41,7 @@ struct quantized_activations {
 // outputs, and a row more for the block.
 template <int Bits>
 inline constexpr std::size_t tile_rows_bytes =
-    (quantized_tuning::tile_channels / 2 + quantized_tuning::tile_channels / 32) * 64 *
+    (quantized_tuning::channels_at_once / 2 + quantized_tuning::channels_at_once / 32) * 64 *
     (strip_outputs<Bits> / 16);
 
 // Floats of scratch for quantized_table::strips: sums of a part and of all, and levels.

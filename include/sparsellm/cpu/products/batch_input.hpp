@@ -51,10 +51,12 @@ struct batch_input {
   }
 };
 
-// Arranges every section's X in `tiles`; a task takes a share of the channels. `rows` holds
-// zeroed_rows floats per task.
+// Where a section skips, a tile's tokens are copied with zeros, so many channels at a time.
 inline constexpr std::size_t zeroed_channels = 32 * tile_channels;
 inline constexpr std::size_t zeroed_rows = tile_tokens * zeroed_channels;
+
+// Arranges every section's X in `tiles`; a task takes a share of the channels. `rows` holds
+// zeroed_rows floats per task.
 template <storage_scalar T>
 void arrange_batch(const executor_ref& exec, const brick_table<T>& kernels, const cover& sections,
                    const token_inputs& x, matrix_view<const float> as_it_is, std::size_t tokens,

@@ -107,7 +107,7 @@ inline void add_blocks_by_tiles(const quantized_weight<Bits, Affine>& w, std::si
   if (a.tokens < quantized_tuning::tile_batch)
     return add_blocks<Bits, Affine>(w, s, blocks, a, sums, rows);
   constexpr std::size_t outputs = strip_outputs<Bits>;
-  const std::size_t at_once = quantized_tuning::tile_channels / w.block_channels;
+  const std::size_t at_once = quantized_tuning::channels_at_once / w.block_channels;
   const std::size_t block_bytes = (2 * a.slots + 1) * 64 * (outputs / 16);
   _tile_loadconfig(&shapes_for.tokens[16]);
   for (std::size_t b0 = blocks.first; b0 < blocks.last; b0 += at_once) {
