@@ -54,6 +54,15 @@ void keep_for_table(std::unique_ptr<observation> seen) {
   if (seen->tokens_ == 0) return;  // a model that was loaded and never run
   kept_observations& kept = the_kept();
   const std::lock_guard lock(kept.mutex);
+  for (std::unique_ptr<observation>& o : kept.list) {
+    if (o->where_ != seen->where_) continue;
+    if (o->shape_ == seen->shape_ && o->weight_hash_ == seen->weight_hash_) {
+      seen->values_.value().merge(o->values_.value());
+      seen->tokens_ += o->tokens_;
+    }
+    o = std::move(seen);
+    return;
+  }
   kept.list.push_back(std::move(seen));
 }
 

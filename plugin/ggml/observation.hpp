@@ -40,7 +40,9 @@ class observation {
   std::size_t tokens_ = 0;
 };
 
-// An observation whose weight goes: it belongs to the table that is written.
+// An observation whose weight goes: it belongs to the table that is written. A program may load a
+// model again: more of the same weight is added to what was kept of it, another weight takes its
+// place.
 void keep_for_table(std::unique_ptr<observation> seen);
 
 // Writes the table of SPARSELLM_CALIBRATE from everything that was kept. Errors are said, not

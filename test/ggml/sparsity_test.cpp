@@ -90,17 +90,23 @@ TEST_CASE("sparsity: on the fly, thresholds are made of the first tokens") {
 
 TEST_CASE("sparsity: a table is written when the weights are freed") {
   const std::string out = file("written.json");
-  std::filesystem::remove(out);
   const ggml_backend_buffer_type_t ours =
       with({{"SPARSELLM_CALIBRATE", out}, {"SPARSELLM_SPARSITY", "0.3"}});
   const std::vector<float> x = random_floats(inputs * 40, 4);
-  {
+  const auto run = [&](const std::vector<float>& rows, unsigned seed) {
+    std::filesystem::remove(out);
     const backend cpu = cpu_backend(2);
-    const weight down(ours, name, GGML_TYPE_Q8_0, outputs, inputs);
-    const std::vector<float> y = multiply(cpu.get(), down, x, 40);
-    CHECK(distance(y, reference(down, x)) < 0.02);  // dense meanwhile
+    const weight down(ours, name, GGML_TYPE_Q8_0, outputs, inputs, seed);
+    const std::vector<float> y = multiply(cpu.get(), down, rows, rows.size() / inputs);
+    CHECK(distance(y, reference(down, rows)) < 0.02);  // dense meanwhile
     CHECK_FALSE(std::filesystem::exists(out));
-  }
+  };
+  const std::vector<float> other = random_floats(inputs * 8, 9);
+  run(other, 2);
+  CHECK(sparsellm::load_threshold_table(out).tokens == 8);
+  // Another weight in its place, and that one a second time.
+  run(std::vector<float>(x.begin(), x.begin() + inputs * 10), 1);
+  run(std::vector<float>(x.begin() + inputs * 10, x.end()), 1);
   const sparsellm::threshold_table table = sparsellm::load_threshold_table(out);
   REQUIRE(table.sites.size() == 1);
   CHECK(table.tokens == 40);
