@@ -5,20 +5,18 @@
 #include "files/safetensors.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "files/little_endian.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/output_file.hpp"
 
 namespace llama {
 
 using nlohmann::json;
 using sparsellm::concat;
-using sparsellm::file_error;
 using sparsellm::format_error;
 using sparsellm::raise;
 using sparsellm::require;
@@ -136,44 +134,27 @@ void write_safetensors(const std::string& path, const std::vector<safetensor_sou
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that data is aligned
-  const std::string partial = path + ".partial";
-  std::FILE* out = std::fopen(partial.c_str(), "wb");
-  require<file_error>(out != nullptr, "cannot write '", partial, "'");
-  const auto write = [&](const void* data, std::size_t bytes) {
-    require<file_error>(std::fwrite(data, 1, bytes, out) == bytes, "writing '", partial,
-                        "' failed: disk full?");
-  };
-  try {
-    unsigned char length[8];
-    for (std::size_t i = 0; i < 8; ++i)
-      length[i] = static_cast<unsigned char>(text.size() >> (8 * i));
-    write(length, sizeof length);
-    write(text.data(), text.size());
-    std::size_t written = 0;
-    std::vector<std::byte> bytes;
-    for (const safetensor_source& t : tensors) {
-      const std::size_t before = written;
-      for (std::size_t i = 0; i < t.pieces; ++i) {
-        bytes.clear();
-        t.append(i, bytes);
-        write(bytes.data(), bytes.size());
-        written += bytes.size();
-        if (tick) tick(static_cast<double>(written) / static_cast<double>(end));
-      }
-      require<format_error>(written - before == size_of(t), "safetensors: tensor '", t.name,
-                            "' has ", size_of(t), " bytes, ", written - before, " were written");
+  unsigned char length[8];
+  for (std::size_t i = 0; i < 8; ++i)
+    length[i] = static_cast<unsigned char>(text.size() >> (8 * i));
+  sparsellm::output_file out(path);
+  out.append(length, sizeof length);
+  out.append(text);
+  std::size_t written = 0;
+  std::vector<std::byte> bytes;
+  for (const safetensor_source& t : tensors) {
+    const std::size_t before = written;
+    for (std::size_t i = 0; i < t.pieces; ++i) {
+      bytes.clear();
+      t.append(i, bytes);
+      out.append(bytes.data(), bytes.size());
+      written += bytes.size();
+      if (tick) tick(static_cast<double>(written) / static_cast<double>(end));
     }
-    require<file_error>(std::fflush(out) == 0, "writing '", partial, "' failed: disk full?");
-  } catch (...) {
-    std::fclose(out);
-    std::remove(partial.c_str());
-    throw;
+    require<format_error>(written - before == size_of(t), "safetensors: tensor '", t.name, "' has ",
+                          size_of(t), " bytes, ", written - before, " were written");
   }
-  std::fclose(out);
-  if (std::rename(partial.c_str(), path.c_str()) != 0) {
-    std::remove(partial.c_str());
-    raise<file_error>(concat("cannot rename '", partial, "' to '", path, "'"));
-  }
+  out.commit();
 }
 
 }  // namespace llama

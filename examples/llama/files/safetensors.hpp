@@ -51,7 +51,7 @@ struct safetensor_source {
   std::function<void(std::size_t piece, std::vector<std::byte>& out)> append;
 };
 
-// Writes to a temporary name beside `path` and renames. Called between pieces, `tick` may throw:
+// The whole file or none (core/output_file.hpp). Called between pieces, `tick` may throw:
 // nothing is left behind then. Throws sparsellm::file_error, and format_error when pieces are not
 // together as long as the shape says.
 void write_safetensors(const std::string& path, const std::vector<safetensor_source>& tensors,

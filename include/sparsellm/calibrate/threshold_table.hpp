@@ -3,8 +3,9 @@
 //
 // The result of calibration: one magnitude threshold per (layer, projection), together with what
 // it was made from. A table made for another model gives wrong thresholds in silence (TEAL's own
-// Llama-3-8B histograms are byte for byte those of Llama-2-7B), so it carries the model's name,
-// shapes and weight hash, and check() refuses any other. JSON text: calibrate/table_json.hpp.
+// Llama-3-8B histograms are byte for byte those of Llama-2-7B), so it carries the model's weight
+// hash and shapes, and check() and at() refuse any other. The name is for people. JSON text:
+// calibrate/table_json.hpp.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +51,7 @@ enum class table_selection {
   top_k   // as many as (1 - sparsity) of the inputs, the largest
 };
 
-// What a table must agree with.
+// What a table must agree with: the weights. The name says to people which they were.
 struct model_identity {
   std::string name;
   std::uint64_t weight_hash = 0;  // calibrate/weight_hash.hpp over the tensors' bytes
@@ -119,14 +120,13 @@ struct threshold_table {
     return entry;
   }
 
-  // Throws format_error when the table was made for another model.
+  // Throws format_error when the table was made for other weights. Names are for people: a model
+  // may have been renamed, or be reached by another path.
   void check(const model_identity& expected) const {
-    require<format_error>(model.name == expected.name, "threshold table: made for the model '",
-                          model.name, "', this is '", expected.name, "'");
-    require<format_error>(model.weight_hash == expected.weight_hash,
-                          "threshold table: made for weights with hash ",
-                          detail::hexadecimal(model.weight_hash), ", this '", expected.name,
-                          "' has ", detail::hexadecimal(expected.weight_hash));
+    require<format_error>(
+        model.weight_hash == expected.weight_hash, "threshold table: made for the model '",
+        model.name, "' whose weights have the hash ", detail::hexadecimal(model.weight_hash),
+        ", this is '", expected.name, "' with ", detail::hexadecimal(expected.weight_hash));
   }
 };
 

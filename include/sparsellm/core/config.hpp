@@ -33,6 +33,13 @@
 #define SPARSELLM_HAS_MADVISE 0
 #endif
 
+// Whether files are opened, locked and renamed as POSIX has it.
+#if defined(__unix__) || defined(__APPLE__)
+#define SPARSELLM_HAS_POSIX_FILES 1
+#else
+#define SPARSELLM_HAS_POSIX_FILES 0
+#endif
+
 // Whether a thread can ask the kernel to sleep on a number (32-bit RISC-V names the call
 // otherwise); SPARSELLM_WITHOUT_FUTEX does without.
 #if defined(__linux__) && !(defined(__riscv) && __riscv_xlen == 32) && \
