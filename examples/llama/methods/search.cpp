@@ -74,8 +74,7 @@ std::string allocation_search::identity() const {
   sparsellm::weight_hash text;
   for (const window& w : windows_)
     text.add(reinterpret_cast<const std::byte*>(w.data()), w.size() * sizeof(w[0]));
-  return sparsellm::concat(model_.shape().name, " ", model_.identity().weight_hash, " text ",
-                           text.value(), " norm ",
+  return sparsellm::concat(model_.identity().weight_hash, " text ", text.value(), " norm ",
                            how_.norm == error_norm::channel ? "channel" : "token");
 }
 

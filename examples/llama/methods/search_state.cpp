@@ -50,8 +50,10 @@ search_state load_search(const std::string& path, const std::string& identity,
     const ordered_json j = ordered_json::parse(sparsellm::read_file(path));
     require<format_error>(j.at("format") == "sparsellm-search" && j.at("version") == 1,
                           "not a search state of version 1");
-    require<format_error>(j.at("identity") == identity, "made from '",
-                          j.at("identity").get<std::string>(), "', this is '", identity, "'");
+    // States of earlier versions have the model's name before it.
+    const std::string from = j.at("identity");
+    require<format_error>(from == identity || from.ends_with(" " + identity), "made from '", from,
+                          "', this is '", identity, "'");
     for (const ordered_json& b : j.at("blocks")) {
       block_found found;
       found.greedy.weights = weights;
