@@ -145,7 +145,7 @@ void run_once(comparison& all, candidate& c, const options& o, bool first) {
   const std::size_t prefix = sparse ? prompt.size() : prompt.size() + o.tokens;
   run.rewind();
   const generation g = generate(
-      run, prompt, o.tokens + 1, prefix, -1, greedy, sparse && first ? &meter : nullptr,
+      run, prompt, o.tokens + 1, prefix, {}, greedy, sparse && first ? &meter : nullptr,
       [](double) {}, [](std::int32_t) { stop_if_interrupted(); });
   run.rewind();
   const auto start = std::chrono::steady_clock::now();

@@ -9,6 +9,7 @@
 #include "commands/commands.hpp"
 #include "commands/setup.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
+#include "sparsellm/core/output_file.hpp"
 
 namespace llama {
 
@@ -20,11 +21,13 @@ void run_calibrate(const options& o, ordered_json& result) {
   check_sparsity(o.sparsity);
   require<value_error>(o.window >= 2, "--window: at least 2 tokens expected, got ", o.window);
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
+  sparsellm::output_file out(o.output);  // refused before the work
   setup s(o, o.sparsity);
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
   const sparsellm::threshold_table table = calibrate(s, o, o.sparsity, windows);
-  save(table, o.output);
+  out.append(to_json(table));
+  out.commit();
   result = describe(s, o);
   result["output"] = o.output;
   result["method"] = table.method;

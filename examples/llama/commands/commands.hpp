@@ -51,6 +51,7 @@ struct options {
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
   std::string output;
   // prune
+  bool force = false;  // output may hold a dense model, or files of another checkpoint
   std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
   std::size_t block = 256, bins = 100;
   double alpha = 1.0, seconds = 0;   // seconds 0: no limit

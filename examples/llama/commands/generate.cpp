@@ -10,6 +10,7 @@
 #include "commands/commands.hpp"
 #include "commands/setup.hpp"
 #include "commands/terminal.hpp"
+#include "files/utf8.hpp"
 #include "model/generation.hpp"
 #include "model/sparsity_meter.hpp"
 
@@ -23,12 +24,6 @@ namespace {
 
 double rate(std::size_t tokens, double seconds) {
   return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-}
-
-// A text cut between characters shows as what is whole of it.
-std::string valid_utf8(std::string text) {
-  return ordered_json::parse(
-      ordered_json(std::move(text)).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -60,7 +55,7 @@ void run_generate(const options& o, ordered_json& result) {
     pending.erase(0, whole);
   };
   const generation g =
-      generate(*run, prompt, o.tokens, prefix, s.tokenizer.eos(), pick, sparse ? &meter : nullptr,
+      generate(*run, prompt, o.tokens, prefix, s.tokenizer.stops(), pick, sparse ? &meter : nullptr,
                show_progress("reading the prompt"), show);
   std::fwrite(pending.data(), 1, pending.size(), stdout);
   result = describe(s, o);
@@ -68,6 +63,7 @@ void run_generate(const options& o, ordered_json& result) {
   result["prompt_ids"] = prompt;
   result["token_ids"] = g.ids;
   result["margins"] = g.margins;
+  // A text cut between characters shows as what is whole of it.
   result["text"] = valid_utf8(s.tokenizer.decode(g.ids));
   result["prefill_tokens_per_second"] = rate(prompt.size(), g.prefill_seconds);
   result["decode_tokens_per_second"] = rate(g.decoded, g.decode_seconds);

@@ -80,6 +80,7 @@ void run_inspect(const options& o, ordered_json& result) {
   const model_source source(o.model);
   const model_file& file = source.file();
   const config c = read_config(file);
+  check_tensors(file, c);
   const tokenizer t(file);
   std::size_t bytes = 0, weights = 0;
   ordered_json types = ordered_json::object();

@@ -3,19 +3,34 @@
 //
 // sparsellm-llama: the command line. docs/llama.md describes every option and JSON field.
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "commands/commands.hpp"
 #include "commands/terminal.hpp"
-#include "sparsellm/core/replace_file.hpp"
+#include "sparsellm/core/output_file.hpp"
 #include "sparsellm/version.hpp"
 
 namespace {
+
+// The reader of unsigned numbers takes -1 for the largest there is.
+const CLI::Validator whole_number(
+    [](std::string& text) {
+      const bool good = !text.empty() && text.size() <= 18 &&
+                        text.find_first_not_of("0123456789") == std::string::npos;
+      return good ? std::string() : "a whole number expected, got '" + text + "'";
+    },
+    "");
 
 using command = std::function<void(const llama::options&, nlohmann::ordered_json&)>;
 
@@ -45,26 +60,31 @@ struct program {
   void add_generate_command() {
     CLI::App* sub = add("generate", "Continue a prompt", llama::run_generate);
     sub->add_option("--prompt", options.prompt, "The text to continue")->required();
-    sub->add_option("--tokens", options.tokens, "How many tokens to write at most")->required();
+    sub->add_option("--tokens", options.tokens, "How many tokens to write at most")
+        ->required()
+        ->check(whole_number);
     sub->add_option("--temperature", options.temperature, "0 takes the likeliest token");
-    sub->add_option("--seed", options.seed, "Of the random draws");
+    sub->add_option("--seed", options.seed, "Of the random draws")->check(whole_number);
     add_device(sub);
     add_thresholds(sub);
   }
   void add_perplexity_command() {
     CLI::App* sub = add("perplexity", "Score a text", llama::run_perplexity);
     sub->add_option("--text", options.text, "The text's file")->required();
-    sub->add_option("--window", options.window, "Tokens a window");
-    sub->add_option("--windows", options.windows, "How many windows");
-    sub->add_option("--stride", options.stride, "Tokens from one window to the next");
+    sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
+    sub->add_option("--windows", options.windows, "How many windows")->check(whole_number);
+    sub->add_option("--stride", options.stride, "Tokens from one window to the next")
+        ->check(whole_number);
     add_device(sub);
     add_thresholds(sub);
   }
   void add_calibrate_command() {
     CLI::App* sub = add("calibrate", "Make a threshold table", llama::run_calibrate);
     sub->add_option("--text", options.text, "The text's file")->required();
-    sub->add_option("--tokens", options.tokens, "How many tokens of it")->required();
-    sub->add_option("--window", options.window, "Tokens a window");
+    sub->add_option("--tokens", options.tokens, "How many tokens of it")
+        ->required()
+        ->check(whole_number);
+    sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
     sub->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
     add_device(sub);
     add_method(sub);
@@ -75,23 +95,26 @@ struct program {
     CLI::App* sub = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
     sub->add_option("--text", options.text, "The calibration text's file")->required();
     sub->add_option("--output", options.output, "The checkpoint's directory")->required();
+    sub->add_flag("--force", options.force,
+                  "Replace a dense model, and remove another checkpoint's files, in --output");
     sub->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
     sub->add_option("--metric", options.metric,
                     "What a weight is scored by: magnitude, wanda, ria or e-sparse");
     sub->add_option("--shuffle", options.shuffle,
                     "Order channels first: none, global, local or both");
     add_device(sub);
-    sub->add_option("--tokens", prune_tokens, "How many tokens of the text");
-    sub->add_option("--window", options.window, "Tokens a window");
+    sub->add_option("--tokens", prune_tokens, "How many tokens of the text")->check(whole_number);
+    sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
     sub->add_flag("--sequential", options.sequential,
                   "Calibrate each block on the outputs of the pruned blocks before it");
-    sub->add_option("--block", options.block, "Channels that the local shuffle moves among");
+    sub->add_option("--block", options.block, "Channels that the local shuffle moves among")
+        ->check(whole_number);
     sub->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
         ->check(CLI::PositiveNumber);
     sub->add_option("--deal", options.deal,
                     "How the global shuffle deals channels: round-robin or zigzag");
     sub->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
-    sub->add_option("--bins", options.bins, "Of the entropy's histogram");
+    sub->add_option("--bins", options.bins, "Of the entropy's histogram")->check(whole_number);
     sub->add_option("--entropy", options.entropy,
                     "Other readings of e-sparse, comma between: bits, tensor (one range for all "
                     "channels), absolute, rms (in place of the norm)")
@@ -100,7 +123,8 @@ struct program {
                     "Projections that stay dense, comma between")
         ->delimiter(',');
     sub->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->check(whole_number);
   }
   void add_bench_command() {
     CLI::App* sub = add("bench", "Time decode and prefill", llama::run_bench);
@@ -110,16 +134,19 @@ struct program {
     sub->add_option("--thresholds", options.tables,
                     "Also with these tables that calibrate wrote, comma between")
         ->delimiter(',');
-    sub->add_option("--tokens", bench_tokens, "Decode steps a round");
-    sub->add_option("--rounds", options.rounds, "Rounds; the medians are reported");
-    sub->add_option("--prefill", options.prefill, "Tokens that prefill reads at once");
+    sub->add_option("--tokens", bench_tokens, "Decode steps a round")->check(whole_number);
+    sub->add_option("--rounds", options.rounds,
+                    "Rounds->check(whole_number); the medians are reported");
+    sub->add_option("--prefill", options.prefill, "Tokens that prefill reads at once")
+        ->check(whole_number);
     CLI::Option* shape =
         sub->add_option("--shape", options.shape,
                         "Random weights of this shape instead of a model: 1b, 3b, 7b, 8b, or "
                         "LAYERS,WIDTH,HIDDEN,HEADS,KV");
     sub->add_option("--batch", options.batches,
                     "Also time so many sequences at once, comma between")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->check(whole_number);
     add_device(sub);
     add_calibration(sub);
     shape->excludes(sub->get_option("--model"))->excludes(sub->get_option("--calibration-text"));
@@ -129,6 +156,7 @@ struct program {
     sub->add_option("--model", options.model,
                     "A GGUF file or a checkpoint's directory; without it the demo's model");
     sub->add_option("--threads", options.threads, "Threads; without it all")
+        ->check(whole_number)
         ->check(CLI::PositiveNumber);
     sub->add_option("--weights", options.weights,
                     "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, i8 (of "
@@ -143,7 +171,8 @@ struct program {
   void add_calibration(CLI::App* sub) {
     sub->add_option("--calibration-text", options.calibration_text,
                     "Calibrate on this file; without it on text the model writes");
-    sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it");
+    sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it")
+        ->check(whole_number);
     add_method(sub);
   }
   void add_method(CLI::App* sub) {
@@ -157,7 +186,8 @@ struct program {
     sub->add_option("--search", options.search,
                     "A file that greedy and layers keep what they found in, and go on from");
     sub->add_option("--search-windows", options.search_windows,
-                    "How many calibration windows they search on");
+                    "How many calibration windows they search on")
+        ->check(whole_number);
     sub->add_option("--norm", options.norm,
                     "Their error of a block's output: token, or channel as TEAL's release");
   }
@@ -179,23 +209,72 @@ struct program {
   }
 };
 
+// Everything printed has arrived. Throws file_error with the system's reason, as for a full disk.
+void finish_output() {
+  std::cout.flush();
+  const bool whole = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  sparsellm::require<sparsellm::file_error>(whole, "cannot write standard output",
+                                            errno != 0 ? ": " : "",
+                                            errno != 0 ? std::strerror(errno) : "");
+}
+
+// Nothing that is read is replaced by what is written, and no two outputs are one file.
+void check_paths(const llama::options& o, const std::string& json) {
+  namespace fs = std::filesystem;
+  const std::pair<const char*, const std::string*> outputs[] = {{"--output", &o.output},
+                                                                {"--json", &json}},
+                                                   inputs[] = {
+                                                       {"--model", &o.model},
+                                                       {"--text", &o.text},
+                                                       {"--thresholds", &o.thresholds},
+                                                       {"--calibration-text", &o.calibration_text},
+                                                       {"--search", &o.search}};
+  const auto same = [](const std::string& a, const std::string& b) {
+    std::error_code failed;
+    return !a.empty() && !b.empty() && fs::is_regular_file(a, failed) &&
+           fs::equivalent(a, b, failed) && !failed;
+  };
+  for (const auto& [out, to] : outputs)
+    for (const auto& [in, from] : inputs)
+      sparsellm::require<sparsellm::value_error>(!same(*to, *from), out, ": '", *to, "' is what ",
+                                                 in, " reads");
+  sparsellm::require<sparsellm::value_error>(
+      json.empty() || json != o.output || !json.starts_with('/') || json.starts_with("/dev/"),
+      "--json and --output name the same file");
+}
+
+int run(program& p) {
+  check_paths(p.options, p.json);
+  // Opened before the work, which need not end with the answer that it cannot be written.
+  std::optional<sparsellm::output_file> json;
+  if (!p.json.empty()) json.emplace(p.json);
+  if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
+  if (p.app.got_subcommand("prune")) p.options.tokens = p.prune_tokens;
+  nlohmann::ordered_json result;
+  p.chosen(p.options, result);
+  finish_output();
+  if (!json.has_value()) return 0;
+  // Names of files need not be UTF-8; JSON must.
+  json->append(result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  json->commit();
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // an output that nobody reads is an error like a full disk
   program p;
   try {
-    p.app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return p.app.exit(e) == 0 ? 0 : 2;
-  }
-  llama::watch_for_interrupts();
-  try {
-    if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
-    if (p.app.got_subcommand("prune")) p.options.tokens = p.prune_tokens;
-    nlohmann::ordered_json result;
-    p.chosen(p.options, result);
-    if (!p.json.empty()) sparsellm::replace_file(p.json, result.dump(1) + "\n");
-    return 0;
+    try {
+      p.app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      const int status = p.app.exit(e);
+      finish_output();
+      return status == 0 ? 0 : 2;
+    }
+    llama::watch_for_interrupts();
+    return run(p);
   } catch (const llama::interrupted& e) {
     std::cerr << "\nsparsellm-llama: " << e.what() << "\n";
     return 130;

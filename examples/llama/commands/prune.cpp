@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "commands/commands.hpp"
@@ -14,6 +15,7 @@
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/checkpoint_writer.hpp"
+#include "files/output_directory.hpp"
 #include "methods/pruning.hpp"
 
 namespace llama {
@@ -159,7 +161,11 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(type.has_value() && !sparsellm::is_quantized(*type),
                        "--weights: prune writes f32, f16 or bf16, got '", o.weights, "'");
   const auto begun = std::chrono::steady_clock::now();
+  const output_directory to(o.output, o.model, o.force);  // refused before the work
   setup s(o, 0.0);
+  const checkpoint_source from{s.model.file(), s.model.shape(),
+                               std::filesystem::is_directory(o.model) ? o.model : std::string()};
+  check_checkpoint(from, *type);
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
 
@@ -178,8 +184,8 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(all.count > 0, "prune: every projection was left dense");
 
   const ordered_json provenance = provenance_of(s, o, how, windows);
-  write_checkpoint(o.output, s.model.file(), s.model.shape(), blocks, how.pattern, *type,
-                   provenance.dump(), show_progress("writing the checkpoint"));
+  write_checkpoint(to, from, blocks, how.pattern, *type, provenance.dump(),
+                   show_progress("writing the checkpoint"));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result = describe(s, o);

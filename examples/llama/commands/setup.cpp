@@ -4,8 +4,13 @@
 // Checks come first: nothing is loaded for options that are wrong.
 #include "commands/setup.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <utility>
@@ -20,6 +25,7 @@
 #include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
+#include "sparsellm/core/output_file.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
 namespace llama {
@@ -71,7 +77,31 @@ search_options parse_search(const options& o) {
           o.search_windows, o.search};
 }
 
+// Files that are read or written later are tried before the work begins.
+void check_files(const options& o) {
+  for (const std::string& path : {o.text, o.calibration_text}) {
+    if (path.empty()) continue;
+    require<sparsellm::file_error>(::access(path.c_str(), R_OK) == 0, "cannot open '", path,
+                                   "': ", std::strerror(errno));
+    require<sparsellm::file_error>(!std::filesystem::is_directory(path), "cannot read '", path,
+                                   "': it is a directory");
+  }
+  if (!o.search.empty()) sparsellm::output_file(o.search);
+}
+
+// What a calibration is asked for, checked whether or not one follows.
+void check_calibration(const options& o) {
+  require<value_error>(o.allocation == "uniform" || o.allocation == "profile" ||
+                           o.allocation == "greedy" || o.allocation == "layers",
+                       "--allocation: uniform, profile, greedy or layers expected, got '",
+                       o.allocation, "'");
+  (void)parse_score(o.score);
+  (void)parse_search(o);
+}
+
 std::optional<sparsellm::threshold_table> read_table(const options& o) {
+  check_calibration(o);
+  check_files(o);
   if (o.thresholds.empty()) return std::nullopt;
   return sparsellm::load_threshold_table(o.thresholds);
 }
@@ -148,7 +178,7 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
     writer->rewind();
     window ids{first};
     const generation g = generate(
-        *writer, {first}, writer->capacity() - 1, writer->capacity(), -1, pick, nullptr,
+        *writer, {first}, writer->capacity() - 1, writer->capacity(), {}, pick, nullptr,
         [](double) {},
         [&](std::int32_t) { report(static_cast<double>(w) / static_cast<double>(own_windows)); });
     ids.insert(ids.end(), g.ids.begin(), g.ids.end());
@@ -175,9 +205,6 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
   } else if (o.allocation == "profile") {
     how.shares = allocate(sparsellm::profile{sparsity}, s.model, score);
   } else {
-    require<value_error>(o.allocation == "greedy" || o.allocation == "layers",
-                         "--allocation: uniform, profile, greedy or layers expected, got '",
-                         o.allocation, "'");
     require<value_error>(score != sparsellm::table_score::gate && !o.top_k, "--allocation ",
                          o.allocation,
                          ": its sparsities differ by projection, which neither "

@@ -6,12 +6,14 @@
 #include "files/checkpoint.hpp"
 
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "files/checkpoint_config.hpp"
 #include "files/config.hpp"
 #include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
@@ -31,48 +33,49 @@ namespace {
 
 constexpr std::uint64_t largest_extent = std::uint64_t{1} << 40;
 
-json parse(const std::string& text, const char* file) {
-  json j = json::parse(text, nullptr, false);
-  require<format_error>(j.is_object(), "checkpoint: ", file, " is not a JSON object");
-  return j;
-}
-
 // A member that may be missing or null.
 const json* member(const json& j, const char* key) {
   const auto at = j.find(key);
   return at == j.end() || at->is_null() ? nullptr : &*at;
 }
 
-double number(const json& j, const char* key) {
-  const json* v = member(j, key);
-  require<format_error>(v != nullptr && v->is_number(),
-                        "checkpoint: config.json must have a number '", key, "'");
-  return v->get<double>();
+struct name_pair {
+  std::string checkpoint, gguf;
+};
+const std::vector<name_pair>& whole_names() {
+  static const std::vector<name_pair> names{
+      {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
+  return names;
+}
+const std::vector<name_pair>& names_in_blocks() {
+  static const std::vector<name_pair> names = [] {
+    std::vector<name_pair> all{{"input_layernorm", "attn_norm"},
+                               {"post_attention_layernorm", "ffn_norm"}};
+    for (const projection p : projections) all.push_back({checkpoint_name(p), gguf_name(p)});
+    return all;
+  }();
+  return names;
+}
+
+// What stands between a beginning and ".weight", and the block's number before it; nothing for
+// other names.
+std::optional<std::pair<std::string, std::string>> block_and_part(const std::string& name,
+                                                                  const std::string& beginning) {
+  const std::string end = ".weight";
+  if (!name.starts_with(beginning) || !name.ends_with(end)) return std::nullopt;
+  const std::size_t dot = name.find('.', beginning.size());
+  if (dot + end.size() >= name.size() || dot == beginning.size()) return std::nullopt;
+  const std::string layer = name.substr(beginning.size(), dot - beginning.size());
+  if (layer.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return std::pair{layer, name.substr(dot + 1, name.size() - end.size() - dot - 1)};
 }
 
 std::string gguf_name_of(const std::string& name) {
-  static const std::map<std::string, std::string> whole{
-      {"model.embed_tokens.weight", "token_embd.weight"},
-      {"model.norm.weight", "output_norm.weight"},
-      {"lm_head.weight", "output.weight"}};
-  static const std::map<std::string, std::string> parts = [] {
-    std::map<std::string, std::string> all{{"input_layernorm", "attn_norm"},
-                                           {"post_attention_layernorm", "ffn_norm"}};
-    for (const projection p : projections) all.emplace(checkpoint_name(p), gguf_name(p));
-    return all;
-  }();
-  if (const auto at = whole.find(name); at != whole.end()) return at->second;
-  const std::string prefix = "model.layers.", suffix = ".weight";
-  if (name.starts_with(prefix) && name.ends_with(suffix) &&
-      name.size() > prefix.size() + suffix.size()) {
-    const std::size_t dot = name.find('.', prefix.size());
-    const std::string layer = name.substr(prefix.size(), dot - prefix.size());
-    if (!layer.empty() && layer.find_first_not_of("0123456789") == std::string::npos &&
-        dot + suffix.size() < name.size()) {
-      const auto at = parts.find(name.substr(dot + 1, name.size() - suffix.size() - dot - 1));
-      if (at != parts.end()) return "blk." + layer + "." + at->second + ".weight";
-    }
-  }
+  for (const name_pair& n : whole_names())
+    if (name == n.checkpoint + ".weight") return n.gguf + ".weight";
+  if (const auto found = block_and_part(name, "model.layers."))
+    for (const name_pair& n : names_in_blocks())
+      if (found->second == n.checkpoint) return "blk." + found->first + "." + n.gguf + ".weight";
   raise<format_error>(concat("checkpoint: the tensor '", name,
                              "' is not one of a Llama without biases, float or pruned"));
 }
@@ -187,116 +190,93 @@ std::vector<block_orders> read_orders(const std::string& text) {
   return orders;
 }
 
-}  // namespace
-
-void checkpoint::read_config(const checkpoint_texts& texts) {
-  const json c = parse(texts.config, "config.json");
-  const json* type = member(c, "model_type");
-  require<format_error>(type != nullptr && type->is_string(),
-                        "checkpoint: config.json has no model_type");
-  add("general.architecture", type->get<std::string>());
-  const json* name = member(c, "_name_or_path");
-  add("general.name", name != nullptr && name->is_string() && !name->get<std::string>().empty()
-                          ? name->get<std::string>()
-                          : texts.name);
-  const auto size = [&](const char* key, const char* to) {
-    const json* v = member(c, key);
-    require<format_error>(v != nullptr && v->is_number_unsigned(),
-                          "checkpoint: config.json must have a whole number '", key, "'");
-    add(std::string("llama.") + to, v->get<std::uint64_t>());
-  };
-  size("num_hidden_layers", "block_count");
-  size("hidden_size", "embedding_length");
-  size("intermediate_size", "feed_forward_length");
-  size("num_attention_heads", "attention.head_count");
-  if (member(c, "num_key_value_heads") != nullptr)
-    size("num_key_value_heads", "attention.head_count_kv");
-  size("max_position_embeddings", "context_length");
-  if (member(c, "head_dim") != nullptr) size("head_dim", "attention.key_length");
-  add("llama.attention.layer_norm_rms_epsilon", number(c, "rms_norm_eps"));
-  const json* act = member(c, "hidden_act");
-  require<format_error>(act == nullptr || *act == "silu", "checkpoint: hidden_act must be silu");
-  for (const char* bias : {"attention_bias", "mlp_bias"})
-    require<format_error>(member(c, bias) == nullptr || *member(c, bias) == false, "checkpoint: '",
-                          bias, "' must be false");
-
-  const double base = member(c, "rope_theta") != nullptr ? number(c, "rope_theta") : 10000.0;
-  add("llama.rope.freq_base", base);
-  const json* scaling = member(c, "rope_scaling");
-  if (scaling == nullptr) return;
-  require<format_error>(scaling->is_object(), "checkpoint: rope_scaling is not an object");
-  const json* kind = member(*scaling, "rope_type");
-  if (kind == nullptr) kind = member(*scaling, "type");
-  if (kind == nullptr || *kind == "default") return;
-  if (*kind == "linear") {
-    add("llama.rope.scaling.type", std::string("linear"));
-    add("llama.rope.scaling.factor", number(*scaling, "factor"));
+// transformers ties the head to the embedding table, from whichever of the two is there.
+void tie_head(std::map<std::string, safetensor>& all, bool tied) {
+  const auto head = all.find("lm_head.weight"), table = all.find("model.embed_tokens.weight");
+  if (!tied) {
+    require<format_error>(head != all.end() || table == all.end(),
+                          "checkpoint: lm_head.weight is missing, and config.json says "
+                          "tie_word_embeddings false");
     return;
   }
-  require<format_error>(*kind == "llama3", "checkpoint: rope_scaling must be linear or llama3");
-  const llama3_scaling llama3{number(*scaling, "factor"), number(*scaling, "low_freq_factor"),
-                              number(*scaling, "high_freq_factor"),
-                              number(*scaling, "original_max_position_embeddings")};
-  require<format_error>(llama3.factor > 0 && llama3.low_frequency > 0 &&
-                            llama3.high_frequency > llama3.low_frequency && llama3.context > 0 &&
-                            base > 1,
-                        "checkpoint: rope_scaling's numbers do not fit together");
-  const std::vector<float> divisors = rope_divisors(llama3, base, head_size());
-  for (const float d : divisors)
-    for (const std::byte b : little_endian_bytes(d)) rope_divisors_.push_back(b);
-  add(tensor{"rope_freqs.weight", tensor_type::f32, 1, divisors.size(), rope_divisors_.data(),
-             rope_divisors_.size()});
+  if (head == all.end()) return;
+  if (table == all.end()) {
+    all.emplace("model.embed_tokens.weight", head->second);
+  } else {
+    const std::size_t bytes = head->second.elements * bytes_of(head->second.type);
+    require<format_error>(head->second.type == table->second.type &&
+                              head->second.shape == table->second.shape &&
+                              std::memcmp(head->second.data, table->second.data, bytes) == 0,
+                          "checkpoint: config.json says tie_word_embeddings true, and "
+                          "lm_head.weight is another than model.embed_tokens.weight");
+  }
+  all.erase("lm_head.weight");
 }
 
-std::size_t checkpoint::head_size() const {
-  const std::uint64_t heads = whole("llama.attention.head_count");
-  const std::uint64_t size =
-      whole("llama.attention.key_length", heads == 0 ? 0 : whole("llama.embedding_length") / heads);
-  require<format_error>(size >= 2 && size % 2 == 0 && size <= 65536, "checkpoint: heads of ", size,
-                        " elements, an even number expected");
-  return static_cast<std::size_t>(size);
+}  // namespace
+
+std::string checkpoint::name_in_file(const std::string& name) const {
+  for (const name_pair& n : whole_names())
+    if (name == n.gguf + ".weight") return n.checkpoint + ".weight";
+  if (const auto found = block_and_part(name, "blk."))
+    for (const name_pair& n : names_in_blocks())
+      if (found->second == n.gguf)
+        return "model.layers." + found->first + "." + n.checkpoint + ".weight";
+  return name;
 }
 
 checkpoint::checkpoint(const checkpoint_texts& texts, const std::vector<bytes_view>& shards)
     : model_file("checkpoint") {
-  read_config(texts);
-  for (auto& [key, value] :
-       read_tokenizer_json(texts.tokenizer, texts.tokenizer_config, texts.config))
-    add(key, std::move(value));
+  checkpoint_config c = read_checkpoint_config(texts.config, texts.generation_config, texts.name);
+  for (auto& [key, value] : c.values) add(key, std::move(value));
+  if (c.scaling.has_value()) {
+    const std::vector<float> divisors = rope_divisors(*c.scaling, c.rotary_base, c.head_size);
+    for (const float d : divisors)
+      for (const std::byte b : little_endian_bytes(d)) rope_divisors_.push_back(b);
+    add(tensor{"rope_freqs.weight", tensor_type::f32, 1, divisors.size(), rope_divisors_.data(),
+               rope_divisors_.size()});
+  }
+  vocabulary_ = read_tokenizer_json(texts.tokenizer, texts.tokenizer_config, c.ids);
+  add("tokenizer.ggml.model", vocabulary_.model);
+  add("tokenizer.ggml.pre", vocabulary_.pre);
+  read_tensors(shards, c);
+}
 
-  std::vector<safetensors> files;
-  files.reserve(shards.size());
-  for (const bytes_view& s : shards) files.emplace_back(s.data, s.size);
+// All shards together, by name, so that a model is the same however its tensors are divided.
+void checkpoint::read_tensors(const std::vector<bytes_view>& shards, const checkpoint_config& c) {
+  std::map<std::string, safetensor> all;
+  for (const bytes_view& s : shards) {
+    const safetensors file(s.data, s.size);
+    for (const auto& [name, t] : file.tensors())
+      require<format_error>(all.emplace(name, t).second, "checkpoint: the tensor '", name,
+                            "' is there twice");
+    const auto at = file.metadata().find(sparsellm_metadata);
+    if (at != file.metadata().end()) set_orders(read_orders(at->second));
+  }
+  tie_head(all, c.tied);
   const auto keep = [&](tensor t) {
     if (t.name.ends_with("attn_q.weight") || t.name.ends_with("attn_k.weight")) {
-      require<format_error>(t.rows % head_size() == 0, "checkpoint: '", t.name, "' has ", t.rows,
-                            " rows, not a multiple of a head's ", head_size());
-      t.split_head = head_size();
+      require<format_error>(t.rows % c.head_size == 0, "checkpoint: '", name_in_file(t.name),
+                            "' has ", t.rows, " rows, not a multiple of a head's ", c.head_size);
+      t.split_head = c.head_size;
     }
     add(std::move(t));
   };
-  const json config = parse(texts.config, "config.json");
-  const json* tied = member(config, "tie_word_embeddings");
   std::map<std::string, compressed_parts> compressed;
-  for (const safetensors& f : files) {
-    for (const auto& [name, t] : f.tensors()) {
-      if (name.ends_with(".rotary_emb.inv_freq")) continue;  // derived, in old checkpoints
-      if (name == "lm_head.weight" && tied != nullptr && *tied == true) continue;
-      const std::pair<const char*, const safetensor * compressed_parts::*> parts[] = {
-          {"compressed", &compressed_parts::values},
-          {"bitmask", &compressed_parts::mask},
-          {"shape", &compressed_parts::shape},
-          {"row_offsets", &compressed_parts::offsets}};
-      bool taken = false;
-      for (const auto& [part, place] : parts)
-        if (const auto base = compressed_name(name, part)) {
-          compressed[*base].*place = &t;
-          taken = true;
-        }
-      if (!taken) keep(dense_tensor(name, t));
-    }
-    const auto at = f.metadata().find(sparsellm_metadata);
-    if (at != f.metadata().end()) set_orders(read_orders(at->second));
+  for (const auto& [name, t] : all) {
+    if (name.ends_with(".rotary_emb.inv_freq")) continue;  // derived, in old checkpoints
+    const std::pair<const char*, const safetensor * compressed_parts::*> parts[] = {
+        {"compressed", &compressed_parts::values},
+        {"bitmask", &compressed_parts::mask},
+        {"shape", &compressed_parts::shape},
+        {"row_offsets", &compressed_parts::offsets}};
+    bool taken = false;
+    for (const auto& [part, place] : parts)
+      if (const auto base = compressed_name(name, part)) {
+        compressed[*base].*place = &t;
+        taken = true;
+      }
+    if (!taken) keep(dense_tensor(name, t));
   }
   for (const auto& [name, parts] : compressed) keep(sparse_tensor(name, parts));
   require<format_error>(orders().empty() || orders().size() == whole("llama.block_count"),

@@ -10,20 +10,18 @@
 #include <string_view>
 #include <vector>
 
+#include "files/checkpoint_config.hpp"
 #include "files/model_file.hpp"
+#include "files/vocabulary.hpp"
 
 namespace llama {
 
 struct checkpoint_texts {
-  std::string config;            // config.json
-  std::string tokenizer;         // tokenizer.json
-  std::string tokenizer_config;  // tokenizer_config.json; may be empty
-  std::string name;              // what the model is called when config.json does not say
-};
-
-struct bytes_view {
-  const std::byte* data;
-  std::size_t size;
+  std::string config;             // config.json
+  std::string tokenizer;          // tokenizer.json
+  std::string tokenizer_config;   // tokenizer_config.json; may be empty
+  std::string generation_config;  // generation_config.json; may be empty
+  std::string name;               // what the model is called when config.json does not say
 };
 
 // The key of a shard's metadata that holds orders and provenance, as JSON.
@@ -34,9 +32,13 @@ class checkpoint : public model_file {
   // Shards are borrowed. Throws sparsellm::format_error.
   checkpoint(const checkpoint_texts& texts, const std::vector<bytes_view>& shards);
 
+  [[nodiscard]] const vocabulary* own_vocabulary() const noexcept override { return &vocabulary_; }
+  [[nodiscard]] std::string name_in_file(const std::string& name) const override;
+
  private:
-  void read_config(const checkpoint_texts& texts);
-  [[nodiscard]] std::size_t head_size() const;
+  void read_tensors(const std::vector<bytes_view>& shards, const checkpoint_config& c);
+
+  vocabulary vocabulary_;
   std::vector<std::byte> rope_divisors_;  // as a file has them
 };
 

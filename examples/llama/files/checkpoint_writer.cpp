@@ -4,19 +4,19 @@
 // Rows of q and k are put back into the order of other programs (tensor::split_head).
 #include "files/checkpoint_writer.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "files/checkpoint.hpp"
+#include "files/checkpoint_companions.hpp"
 #include "files/dequantize.hpp"
+#include "files/finite.hpp"
 #include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
-#include "files/tokenizer_json.hpp"
 #include "sparsellm/core/error.hpp"
-#include "sparsellm/core/replace_file.hpp"
+#include "sparsellm/core/output_file.hpp"
 #include "sparsellm/core/scalar.hpp"
 
 namespace llama {
@@ -38,13 +38,19 @@ void append(bytes& out, const T& value) {
   out.insert(out.end(), number.begin(), number.end());
 }
 
+// w is finite; in fewer bits it may no longer be.
 void append_weight(bytes& out, element_kind type, float w) {
+  const auto put = [&](auto stored) {
+    require<sparsellm::value_error>(std::isfinite(sparsellm::widen(stored)), "checkpoint: ", w,
+                                    " is too large for ", sparsellm::name(type));
+    append(out, stored);
+  };
   if (type == element_kind::f32)
-    append(out, w);
+    put(w);
   else if (type == element_kind::f16)
-    append(out, sparsellm::narrow<sparsellm::half>(w));
+    put(sparsellm::narrow<sparsellm::half>(w));
   else
-    append(out, sparsellm::narrow<sparsellm::bfloat16>(w));
+    put(sparsellm::narrow<sparsellm::bfloat16>(w));
 }
 
 element element_of(element_kind type) {
@@ -124,82 +130,6 @@ ordered_json order_json(const sparsellm::channel_order& o) {
   return o.size() == 0 ? ordered_json(nullptr) : ordered_json(o.channels());
 }
 
-const char* torch_name(element_kind type) {
-  return type == element_kind::f32 ? "float32" : type == element_kind::f16 ? "float16" : "bfloat16";
-}
-
-// Llama 3.1's scaling, known by the divisors that a file has of it.
-ordered_json llama3_scaling_json(const tensor& divisors, const config& c) {
-  std::vector<float> given(divisors.cols);
-  dequantize_row(divisors, 0, given);
-  llama3_scaling s;
-  s.factor = static_cast<double>(*std::max_element(given.begin(), given.end()));
-  const std::vector<float> known = rope_divisors(s, c.rotary_base, c.head_size);
-  bool same = known.size() == given.size();
-  for (std::size_t i = 0; same && i < given.size(); ++i)
-    same = std::fabs(known[i] - given[i]) <= 1e-3f * given[i];
-  require<sparsellm::format_error>(
-      same, "checkpoint: the model's rotary scaling is not Llama 3.1's, which config.json can say");
-  return {{"rope_type", "llama3"},
-          {"factor", s.factor},
-          {"low_freq_factor", s.low_frequency},
-          {"high_freq_factor", s.high_frequency},
-          {"original_max_position_embeddings", s.context}};
-}
-
-// What was pruned, as config.json and safetensors say it.
-struct pruned_contents {
-  bool is_24 = false;              // sparse-24-bitmask, else sparse-bitmask
-  double kept = 0, all = 0;        // weights of the pruned projections
-  std::vector<std::string> dense;  // modules that stay dense
-};
-
-ordered_json quantization_json(const pruned_contents& p) {
-  // compressed-tensors' readers know no other structures than these two; ours is in the metadata.
-  return {{"quant_method", "compressed-tensors"},
-          {"format", "dense"},
-          {"sparsity_config",
-           {{"format", p.is_24 ? "sparse-24-bitmask" : "sparse-bitmask"},
-            {"global_sparsity", p.all > 0 ? 1.0 - p.kept / p.all : 0.0},
-            {"ignore", p.dense},
-            {"registry_requires_subclass", false},
-            {"sparsity_structure", p.is_24 ? "2:4" : "unstructured"},
-            {"targets", {"Linear"}}}}};
-}
-
-ordered_json config_json(const model_file& f, const config& c, element_kind type,
-                         const pruned_contents& pruned) {
-  ordered_json j{{"architectures", {"LlamaForCausalLM"}},
-                 {"model_type", "llama"},
-                 {"_name_or_path", c.name},
-                 {"hidden_act", "silu"},
-                 {"hidden_size", c.width},
-                 {"intermediate_size", c.hidden},
-                 {"num_hidden_layers", c.layers},
-                 {"num_attention_heads", c.heads},
-                 {"num_key_value_heads", c.kv_heads},
-                 {"head_dim", c.head_size},
-                 {"max_position_embeddings", c.context},
-                 {"rms_norm_eps", f.real("llama.attention.layer_norm_rms_epsilon")},
-                 {"rope_theta", c.rotary_base},
-                 {"rope_scaling", nullptr},
-                 {"attention_bias", false},
-                 {"mlp_bias", false},
-                 {"tie_word_embeddings", f.find("output.weight") == nullptr},
-                 {"vocab_size", c.vocabulary},
-                 {"torch_dtype", torch_name(type)}};
-  for (const char* which : {"bos", "eos"}) {
-    const std::string key = std::string("tokenizer.ggml.") + which + "_token_id";
-    if (f.value(key) != nullptr) j[std::string(which) + "_token_id"] = f.whole(key);
-  }
-  if (c.rotary_scale != 1.0)
-    j["rope_scaling"] = {{"rope_type", "linear"}, {"factor", c.rotary_scale}};
-  if (const tensor* divisors = f.find("rope_freqs.weight"); divisors != nullptr)
-    j["rope_scaling"] = llama3_scaling_json(*divisors, c);
-  j["quantization_config"] = quantization_json(pruned);
-  return j;
-}
-
 // A projection's tensors, dense or by its mask.
 void add_projection(writer& out, const model_file& file, const config& c, std::size_t layer,
                     projection p, const weight_mask& mask, pruned_contents& pruned) {
@@ -232,9 +162,11 @@ void add_tensors(writer& out, const model_file& file, const config& c,
   const auto add_as_is = [&](const std::string& name, const std::string& from, std::size_t rows,
                              std::vector<std::size_t> shape) {
     const tensor& t = file.tensor_of(from, rows, shape.back());
-    out.add_dense(name, std::move(shape), [&t](std::size_t r, sparsellm::vector_view<float> row) {
-      dequantize_row(t, r, row);
-    });
+    out.add_dense(name, std::move(shape),
+                  [&t, &file](std::size_t r, sparsellm::vector_view<float> row) {
+                    dequantize_row(t, r, row);
+                    require_finite(file, t, r, row);
+                  });
   };
   add_as_is("model.embed_tokens.weight", "token_embd.weight", c.vocabulary,
             {c.vocabulary, c.width});
@@ -267,7 +199,12 @@ ordered_json metadata_json(const std::vector<pruned_block>& blocks, const std::s
 
 }  // namespace
 
-void write_checkpoint(const std::string& directory, const model_file& file, const config& c,
+void check_checkpoint(const checkpoint_source& from, element_kind type) {
+  (void)element_of(type);
+  (void)checkpoint_companions(from, type, {});
+}
+
+void write_checkpoint(const output_directory& to, const checkpoint_source& from,
                       const std::vector<pruned_block>& blocks, sparsellm::nm_pattern pattern,
                       element_kind type, const std::string& provenance,
                       const std::function<void(double)>& tick) {
@@ -277,21 +214,18 @@ void write_checkpoint(const std::string& directory, const model_file& file, cons
     for (const pruned_weight& w : b.weights)
       pruned.is_24 = pruned.is_24 && w.mask.shape().inputs % 4 == 0;
   writer out(type);
-  add_tensors(out, file, c, blocks, pruned);
+  add_tensors(out, from.file, from.c, blocks, pruned);
   const std::string metadata = metadata_json(blocks, provenance).dump();
-  const std::filesystem::path to = directory;
-  std::error_code failed;
-  std::filesystem::create_directories(to, failed);
-  require<sparsellm::file_error>(!failed, "cannot make the directory '", directory, "'");
-  const std::string config_text = config_json(file, c, type, pruned).dump(1) + "\n";
-  const std::string tokenizer = write_tokenizer_json(file);
-  const std::string tokenizer_config = write_tokenizer_config(file);
-  // The large file first: an interrupted run leaves no new config beside old weights.
-  write_safetensors((to / "model.safetensors").string(), out.tensors(),
+  // Everything is written before anything takes its place, the large file first.
+  std::vector<std::unique_ptr<sparsellm::output_file>> files;
+  for (const auto& [name, text] : checkpoint_companions(from, type, pruned)) {
+    files.push_back(std::make_unique<sparsellm::output_file>(to.path() + "/" + name));
+    files.back()->append(text);
+  }
+  write_safetensors(to.path() + "/model.safetensors", out.tensors(),
                     {{"format", "pt"}, {sparsellm_metadata, metadata}}, tick);
-  sparsellm::replace_file((to / "tokenizer.json").string(), tokenizer);
-  sparsellm::replace_file((to / "tokenizer_config.json").string(), tokenizer_config);
-  sparsellm::replace_file((to / "config.json").string(), config_text);
+  to.remove_foreign();
+  for (const auto& f : files) f->commit();
 }
 
 }  // namespace llama

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers of a Llama-architecture model, read from GGUF metadata and checked.
+// The numbers of a Llama-architecture model, read from GGUF metadata and checked. Where a file is
+// silent, the defaults are those of llama.cpp.
 #pragma once
 
 #include <cstddef>
@@ -38,9 +39,16 @@ struct llama3_scaling {
 [[nodiscard]] std::vector<float> rope_divisors(const llama3_scaling& s, double base,
                                                std::size_t head_size);
 
-// Throws sparsellm::format_error for another architecture, numbers that do not fit together, or
-// rotary scaling other than none, linear and Llama 3's (which comes as a tensor).
+// Throws sparsellm::format_error for what is no model, or one of another architecture.
+void check_architecture(const model_file& file);
+
+// Throws sparsellm::format_error as check_architecture() does, and for numbers that do not fit
+// together, values that are not supported, and keys of the metadata that are neither read nor known
+// to be harmless (known_keys.hpp).
 [[nodiscard]] config read_config(const model_file& file);
+
+// Every tensor that the model needs is there, in its shape, and no other. Throws format_error.
+void check_tensors(const model_file& file, const config& c);
 
 // A projection's weight [outputs, inputs]. Throws format_error when it is missing or has another
 // shape.

@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "files/config.hpp"
+#include "files/file_kind.hpp"
 #include "files/little_endian.hpp"
 #include "sparsellm/core/error.hpp"
 
@@ -197,30 +199,35 @@ tensor_entry read_tensor(cursor& in) {
   return entry;
 }
 
-}  // namespace
+// The header: a cursor behind it, and how many tensors and metadata values follow.
+struct opened {
+  cursor in;
+  std::size_t tensors = 0, values = 0;
+};
 
-gguf::gguf(const std::byte* data, std::size_t size) : model_file("GGUF") {
-  cursor in(data, size);
-  if (in.read<std::uint32_t>("the magic") != 0x46554747u)  // "GGUF"
+opened open(const std::byte* data, std::size_t size) {
+  opened o{cursor(data, size)};
+  if (o.in.read<std::uint32_t>("the magic") != 0x46554747u) {  // "GGUF"
+    refuse_other_kind({reinterpret_cast<const char*>(data), size}, "GGUF: the file");
     raise<format_error>("GGUF: the file does not begin with 'GGUF'");
-  const auto version = in.read<std::uint32_t>("the version");
+  }
+  const auto version = o.in.read<std::uint32_t>("the version");
   if (version != 2 && version != 3)
     raise<format_error>(concat("GGUF: version 2 or 3 expected, got ", version,
                                version == 0x03000000u ? " (a big-endian file)" : ""));
-  const std::size_t tensor_count = in.read_count(1, "tensors");
-  const std::size_t value_count = in.read_count(1, "metadata values");
-  for (std::size_t i = 0; i < value_count; ++i) {
-    std::string key = in.read_string("a key");
-    metadata_value v = read_value(in);
-    add(std::move(key), std::move(v));
-  }
-  std::vector<tensor_entry> entries;
-  for (std::size_t i = 0; i < tensor_count; ++i) entries.push_back(read_tensor(in));
+  o.tensors = o.in.read_count(1, "tensors");
+  o.values = o.in.read_count(1, "metadata values");
+  return o;
+}
 
-  const std::uint64_t alignment = whole("general.alignment", 32);
+std::vector<tensor> read_tensors(opened& o, const std::byte* data, std::size_t size,
+                                 std::uint64_t alignment) {
+  std::vector<tensor_entry> entries;
+  for (std::size_t i = 0; i < o.tensors; ++i) entries.push_back(read_tensor(o.in));
   if (alignment == 0 || alignment > 65536 || (alignment & (alignment - 1)) != 0)
     raise<format_error>(concat("GGUF: the alignment must be a power of two, got ", alignment));
-  const std::size_t begin = (in.position() + alignment - 1) / alignment * alignment;
+  const std::size_t begin = (o.in.position() + alignment - 1) / alignment * alignment;
+  std::vector<tensor> tensors;
   for (tensor_entry& e : entries) {
     tensor& t = e.result;
     const std::size_t room = begin < size ? size - begin : 0;
@@ -228,8 +235,56 @@ gguf::gguf(const std::byte* data, std::size_t size) : model_file("GGUF") {
       raise<format_error>(concat("GGUF: tensor '", t.name, "' has ", t.bytes, " bytes at offset ",
                                  e.offset, ", outside the ", room, " bytes of data or unaligned"));
     t.data = data + begin + e.offset;
-    add(std::move(t));
+    tensors.push_back(std::move(t));
   }
+  return tensors;
+}
+
+}  // namespace
+
+gguf::gguf(const std::byte* data, std::size_t size, const part_reader& other) : model_file("GGUF") {
+  opened o = open(data, size);
+  for (std::size_t i = 0; i < o.values; ++i) {
+    std::string key = o.in.read_string("a key");
+    metadata_value v = read_value(o.in);
+    add(std::move(key), std::move(v));
+  }
+  // What model it is comes before what its tensors are.
+  if (value("general.architecture") != nullptr) check_architecture(*this);
+  for (tensor& t : read_tensors(o, data, size, whole("general.alignment", 32))) add(std::move(t));
+  read_others(other);
+}
+
+void gguf::read_others(const part_reader& other) {
+  const std::uint64_t parts = whole("split.count", 1), first = whole("split.no", 0);
+  if (parts <= 1) return;
+  if (first != 0 || parts > 65535)
+    raise<format_error>(concat("GGUF: the file is part ", first + 1, " of ", parts,
+                               " of a split model: the first part is what to read"));
+  if (!other)
+    raise<format_error>(concat("GGUF: the file is part 1 of ", parts, " of a split model"));
+  for (std::size_t part = 1; part < parts; ++part) {
+    const bytes_view bytes = other(part, static_cast<std::size_t>(parts));
+    opened o = open(bytes.data, bytes.size);
+    std::uint64_t number = 0, alignment = 32;
+    for (std::size_t i = 0; i < o.values; ++i) {
+      const std::string key = o.in.read_string("a key");
+      const metadata_value v = read_value(o.in);
+      std::uint64_t n = 0;
+      if (const auto* u = std::get_if<std::uint64_t>(&v)) n = *u;
+      if (const auto* s = std::get_if<std::int64_t>(&v)) n = static_cast<std::uint64_t>(*s);
+      if (key == "split.no") number = n;
+      if (key == "general.alignment") alignment = n;
+    }
+    if (number != part)
+      raise<format_error>(concat("GGUF: part ", part + 1, " of ", parts, " of a split model says ",
+                                 "that it is part ", number + 1));
+    for (tensor& t : read_tensors(o, bytes.data, bytes.size, alignment)) add(std::move(t));
+  }
+  if (const std::uint64_t all = whole("split.tensors.count", tensors().size());
+      all != tensors().size())
+    raise<format_error>(concat("GGUF: the parts of a split model have ", tensors().size(),
+                               " tensors, ", all, " expected"));
 }
 
 }  // namespace llama

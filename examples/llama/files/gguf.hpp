@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "files/model_file.hpp"
 
@@ -13,8 +14,16 @@ namespace llama {
 
 class gguf : public model_file {
  public:
-  // data is borrowed. Throws sparsellm::format_error, saying what was expected and where.
-  gguf(const std::byte* data, std::size_t size);
+  // Gives the bytes of part `part` of `parts`, counted from 0; throws when it cannot.
+  using part_reader = std::function<bytes_view(std::size_t part, std::size_t parts)>;
+
+  // data is borrowed. A file that is the first of several has the others read through `other`,
+  // without which it is refused. Throws sparsellm::format_error, saying what was expected and
+  // where.
+  gguf(const std::byte* data, std::size_t size, const part_reader& other = {});
+
+ private:
+  void read_others(const part_reader& other);
 };
 
 }  // namespace llama

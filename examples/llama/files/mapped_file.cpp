@@ -22,7 +22,7 @@ using sparsellm::concat;
 using sparsellm::file_error;
 using sparsellm::raise;
 
-mapped_file::mapped_file(const std::string& path) {
+mapped_file::mapped_file(const std::string& path) : path_(path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) raise<file_error>(concat("cannot open '", path, "': ", std::strerror(errno)));
   struct stat info{};
@@ -39,7 +39,9 @@ mapped_file::mapped_file(const std::string& path) {
 }
 
 mapped_file::mapped_file(mapped_file&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 mapped_file::~mapped_file() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);

@@ -18,6 +18,7 @@ class mapped_file {
   mapped_file(mapped_file&& other) noexcept;
   mapped_file& operator=(mapped_file&&) = delete;
 
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] const std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
@@ -25,6 +26,7 @@ class mapped_file {
   void release(const std::byte* first, std::size_t bytes) const noexcept;
 
  private:
+  std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

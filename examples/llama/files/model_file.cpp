@@ -46,10 +46,11 @@ const tensor* model_file::find(const std::string& name) const noexcept {
 const tensor& model_file::tensor_of(const std::string& name, std::size_t rows,
                                     std::size_t cols) const {
   const tensor* t = find(name);
-  if (t == nullptr) raise<format_error>(concat(format_, ": the tensor '", name, "' is missing"));
+  if (t == nullptr)
+    raise<format_error>(concat(format_, ": the tensor '", name_in_file(name), "' is missing"));
   if (t->rows != rows || t->cols != cols)
-    raise<format_error>(concat(format_, ": the tensor '", name, "' must be ", rows, "x", cols,
-                               ", got ", t->rows, "x", t->cols));
+    raise<format_error>(concat(format_, ": the tensor '", name_in_file(name), "' must be ", rows,
+                               "x", cols, ", got ", t->rows, "x", t->cols));
   return *t;
 }
 
@@ -63,8 +64,17 @@ const T& model_file::as(const std::string& key, const char* wanted) const {
   const metadata_value* v = value(key);
   if (v == nullptr) raise<format_error>(concat(format_, ": the key '", key, "' is missing"));
   const T* typed = std::get_if<T>(v);
+  constexpr const char* held[] = {"a whole number",
+                                  "a whole number",
+                                  "a floating-point number",
+                                  "true or false",
+                                  "text",
+                                  "an array of text",
+                                  "an array",
+                                  "an array of floating-point numbers"};
   if (typed == nullptr)
-    raise<format_error>(concat(format_, ": the key '", key, "' must be ", wanted));
+    raise<format_error>(
+        concat(format_, ": the key '", key, "' must be ", wanted, ", it is ", held[v->index()]));
   return *typed;
 }
 
@@ -81,7 +91,9 @@ std::uint64_t model_file::whole(const std::string& key) const {
 std::uint64_t model_file::whole(const std::string& key, std::uint64_t otherwise) const {
   return value(key) == nullptr ? otherwise : whole(key);
 }
-double model_file::real(const std::string& key) const { return as<double>(key, "a number"); }
+double model_file::real(const std::string& key) const {
+  return as<double>(key, "a floating-point number");
+}
 double model_file::real(const std::string& key, double otherwise) const {
   return value(key) == nullptr ? otherwise : real(key);
 }

@@ -65,9 +65,16 @@ struct tensor {
   }
 };
 
+struct bytes_view {
+  const std::byte* data;
+  std::size_t size;
+};
+
 using metadata_value =
     std::variant<std::int64_t, std::uint64_t, double, bool, std::string, std::vector<std::string>,
                  std::vector<std::int64_t>, std::vector<double>>;
+
+struct vocabulary;  // vocabulary.hpp
 
 class model_file {
  public:
@@ -93,6 +100,15 @@ class model_file {
 
   // Of every block, or empty: what the weights were pruned in.
   [[nodiscard]] const std::vector<block_orders>& orders() const noexcept { return orders_; }
+
+  // What tokens are made by, where the metadata does not say it; nullptr: it does.
+  [[nodiscard]] virtual const vocabulary* own_vocabulary() const noexcept { return nullptr; }
+  // What the file itself calls a tensor of this name.
+  [[nodiscard]] virtual std::string name_in_file(const std::string& name) const { return name; }
+
+  [[nodiscard]] const std::unordered_map<std::string, metadata_value>& values() const noexcept {
+    return values_;
+  }
 
   virtual ~model_file() = default;
   model_file(const model_file&) = delete;

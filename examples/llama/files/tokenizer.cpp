@@ -8,8 +8,10 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "files/merge_pairs.hpp"
+#include "files/utf8.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -20,6 +22,7 @@ using sparsellm::raise;
 
 namespace {
 
+constexpr char between = '\xff';  // of the two pieces of a merge: in no UTF-8
 constexpr std::string_view word_start = "\xe2\x96\x81";  // U+2581, SentencePiece's space
 
 void append_utf8(std::string& out, unsigned code_point) {
@@ -54,82 +57,29 @@ const std::unordered_map<std::string, char>& character_bytes() {
   return table;
 }
 
-std::size_t utf8_length(char lead) {
-  const auto c = static_cast<unsigned char>(lead);
-  return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
-std::vector<std::string_view> characters(std::string_view text) {
-  std::vector<std::string_view> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t n = std::min(utf8_length(text[at]), text.size() - at);
-    out.push_back(text.substr(at, n));
-    at += n;
-  }
-  return out;
-}
-
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  for (std::size_t at; (at = text.find(from)) != std::string_view::npos;) {
-    out += text.substr(0, at);
-    out += to;
-    text.remove_prefix(at + from.size());
-  }
-  out += text;
-  return out;
-}
-
 }  // namespace
 
-tokenizer::tokenizer(const model_file& file) {
-  const std::string& model = file.text("tokenizer.ggml.model");
-  if (model != "gpt2" && model != "llama")
-    raise<format_error>(
-        concat("tokenizer: the model '", model, "' is not known; gpt2 and llama are"));
-  sentencepiece_ = model == "llama";
+tokenizer::tokenizer(const model_file& file)
+    : tokenizer(file.own_vocabulary() != nullptr ? *file.own_vocabulary() : gguf_vocabulary(file)) {
+}
 
-  const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
-  if (texts.empty() || texts.size() > 0x7fffffff)
-    raise<format_error>(concat("tokenizer: a vocabulary of ", texts.size(), " tokens"));
-  const auto& types = file.array<std::int64_t>("tokenizer.ggml.token_type");
-  const std::vector<double>* scores =
-      sentencepiece_ ? &file.array<double>("tokenizer.ggml.scores") : nullptr;
-  if (types.size() != texts.size() || (scores != nullptr && scores->size() != texts.size()))
-    raise<format_error>(concat("tokenizer: ", texts.size(), " tokens, ", types.size(),
-                               " types: one each expected"));
-  tokens_.resize(texts.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    token& t = tokens_[i];
-    t.text = texts[i];
-    t.type = static_cast<kind>(types[i]);
-    if (scores != nullptr) t.score = static_cast<float>((*scores)[i]);
-    ids_.emplace(t.text, static_cast<token_id>(i));
-    if ((t.type == kind::control || t.type == kind::user_defined) && !t.text.empty())
-      specials_.push_back(static_cast<token_id>(i));
+tokenizer::tokenizer(vocabulary v) : v_(std::move(v)) {
+  for (std::size_t i = 0; i < v_.texts.size(); ++i)
+    if (v_.findable.empty() || v_.findable[i]) ids_.emplace(v_.texts[i], static_cast<token_id>(i));
+  for (std::size_t rank = 0; rank < v_.merges.size(); ++rank)
+    merges_.emplace(v_.merges[rank].first + between + v_.merges[rank].second, rank);
+  v_.merges = {};
+  std::vector<added_tokens::entry> verbatim, in_normalized;
+  for (const added_token& a : v_.added) {
+    const auto at = static_cast<std::size_t>(a.id);
+    const bool later = a.normalized && v_.prefix_is_normalization;
+    (later ? in_normalized : verbatim)
+        .push_back({later ? normalized(v_.texts[at]) : v_.texts[at], a,
+                    v_.kinds[at] == token_kind::control || v_.kinds[at] == token_kind::unknown});
   }
-  std::stable_sort(specials_.begin(), specials_.end(), [&](token_id a, token_id b) {
-    return tokens_[static_cast<std::size_t>(a)].text.size() >
-           tokens_[static_cast<std::size_t>(b)].text.size();
-  });
-
-  const auto special_id = [&](const char* key, std::int64_t otherwise) {
-    const std::uint64_t id = file.whole(key, static_cast<std::uint64_t>(otherwise));
-    return id < tokens_.size() ? static_cast<token_id>(id) : token_id{-1};
-  };
-  bos_ = special_id("tokenizer.ggml.bos_token_id", sentencepiece_ ? 1 : -1);
-  eos_ = special_id("tokenizer.ggml.eos_token_id", sentencepiece_ ? 2 : -1);
-  unknown_ = special_id("tokenizer.ggml.unknown_token_id", sentencepiece_ ? 0 : -1);
-  add_bos_ = file.flag("tokenizer.ggml.add_bos_token", sentencepiece_) && bos_ >= 0;
-  add_space_prefix_ = file.flag("tokenizer.ggml.add_space_prefix", sentencepiece_);
-
-  if (!sentencepiece_) {
-    const std::string pre = file.text("tokenizer.ggml.pre", "default");
-    pretokenizer_ = std::make_unique<pretokenizer>(pre);
-    ignore_merges_ = pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3";
-    const auto& merges = file.array<std::string>("tokenizer.ggml.merges");
-    for (std::size_t rank = 0; rank < merges.size(); ++rank) merges_.emplace(merges[rank], rank);
-  }
+  verbatim_ = added_tokens(std::move(verbatim), v_.leftmost);
+  in_normalized_ = added_tokens(std::move(in_normalized), v_.leftmost);
+  if (byte_level()) pretokenizer_ = std::make_unique<pretokenizer>(v_.steps);
 }
 
 token_id tokenizer::find(std::string_view text) const {
@@ -137,132 +87,137 @@ token_id tokenizer::find(std::string_view text) const {
   return at == ids_.end() ? -1 : at->second;
 }
 
+std::string tokenizer::normalized(std::string_view text) const {
+  std::string out;
+  if (v_.prefix == space_prefix::every && !text.empty()) out += word_start;
+  return out + (v_.replaces_spaces ? replaced(text, " ", word_start) : std::string(text));
+}
+
 std::vector<token_id> tokenizer::encode(std::string_view text, bool specials) const {
-  struct fragment {
-    std::string_view text;
-    token_id special = -1;
-  };
-  std::vector<fragment> fragments, cut;
-  if (!text.empty()) fragments.push_back({text});
-  for (const token_id id : specials_) {
-    const token& t = tokens_[static_cast<std::size_t>(id)];
-    if (!specials && t.type == kind::control) continue;
-    if (text.find(t.text) == std::string_view::npos) continue;
-    cut.clear();
-    for (const fragment& f : fragments) {
-      std::string_view rest = f.text;
-      if (f.special < 0) {
-        for (std::size_t at; (at = rest.find(t.text)) != std::string_view::npos;) {
-          if (at > 0) cut.push_back({rest.substr(0, at)});
-          cut.push_back({rest.substr(at, t.text.size()), id});
-          rest.remove_prefix(at + t.text.size());
-        }
-        if (!rest.empty()) cut.push_back({rest});
-      } else {
-        cut.push_back(f);
-      }
-    }
-    fragments.swap(cut);
-  }
   std::vector<token_id> out;
-  bool after_special = true;
-  for (const fragment& f : fragments) {
-    if (f.special >= 0)
-      out.push_back(f.special);
-    else if (sentencepiece_)
-      encode_sentencepiece(f.text, after_special, out);
+  for (const text_piece& p : verbatim_.split(text, specials)) {
+    if (p.token >= 0)
+      out.push_back(p.token);
     else
-      encode_gpt2(f.text, out);
-    after_special = f.special >= 0;
+      encode_piece(p.text, p.text.data() == text.data(), out);
   }
   return out;
 }
 
-void tokenizer::encode_gpt2(std::string_view text, std::vector<token_id>& out) const {
+// What stands between two added tokens; first: at the text's beginning.
+void tokenizer::encode_piece(std::string_view text, bool first, std::vector<token_id>& out) const {
+  if (byte_level()) {
+    if (!v_.space_before_words || text.starts_with(' ')) return encode_bytes(text, out);
+    return encode_bytes(' ' + std::string(text), out);
+  }
+  if (!v_.prefix_is_normalization) {
+    std::string spaced = v_.replaces_spaces ? replaced(text, " ", word_start) : std::string(text);
+    const bool prefixed = v_.prefix == space_prefix::every_without_it ||
+                          (v_.prefix == space_prefix::first_without_it && first);
+    if (prefixed && !spaced.starts_with(word_start)) spaced.insert(0, word_start);
+    encode_characters(spaced, out);
+    return;
+  }
+  const std::string spaced = normalized(text);
+  for (const text_piece& p : in_normalized_.split(spaced, true)) {
+    if (p.token >= 0)
+      out.push_back(p.token);
+    else
+      encode_characters(p.text, out);
+  }
+}
+
+void tokenizer::encode_bytes(std::string_view text, std::vector<token_id>& out) const {
   std::string word;
   for (const std::string_view raw : pretokenizer_->split(text)) {
     word.clear();
     for (const char c : raw) word += byte_characters()[static_cast<unsigned char>(c)];
-    if (ignore_merges_)
-      if (const token_id whole = find(word); whole >= 0) {
-        out.push_back(whole);
-        continue;
-      }
-    const auto rank = [this](std::string_view left,
-                             std::string_view right) -> std::optional<double> {
-      std::string key(left);
-      key += ' ';
-      key += right;
-      const auto at = merges_.find(key);
-      if (at == merges_.end()) return std::nullopt;
-      return static_cast<double>(at->second);
-    };
-    for (const std::string_view piece : merge_pairs(characters(word), rank)) {
-      const token_id id = find(piece);
-      if (id >= 0)
-        out.push_back(id);
-      else
-        append_bytes(piece, out);
-    }
+    encode_word(word, out);
   }
 }
 
-void tokenizer::encode_sentencepiece(std::string_view text, bool after_special,
-                                     std::vector<token_id>& out) const {
-  std::string escaped;
-  if (add_space_prefix_ && after_special) escaped += word_start;
-  escaped += replaced(text, " ", word_start);
-  const auto rank = [this](std::string_view left, std::string_view right) -> std::optional<double> {
+void tokenizer::encode_characters(std::string_view text, std::vector<token_id>& out) const {
+  if (!v_.cuts_at_spaces) return encode_word(text, out);
+  for (std::size_t next; !text.empty(); text.remove_prefix(next)) {
+    next = std::min(text.find(word_start, 1), text.size());
+    encode_word(text.substr(0, next), out);
+  }
+}
+
+void tokenizer::encode_word(std::string_view word, std::vector<token_id>& out) const {
+  if (v_.ignore_merges)
+    if (const token_id whole = find(word); whole >= 0) return out.push_back(whole);
+  const auto by_list = [this](std::string_view left,
+                              std::string_view right) -> std::optional<double> {
+    std::string key(left);
+    key += between;
+    key += right;
+    const auto at = merges_.find(key);
+    if (at == merges_.end()) return std::nullopt;
+    return static_cast<double>(at->second);
+  };
+  const auto by_score = [this](std::string_view left,
+                               std::string_view right) -> std::optional<double> {
     const token_id id = find({left.data(), left.size() + right.size()});
     if (id < 0) return std::nullopt;
-    return -static_cast<double>(tokens_[static_cast<std::size_t>(id)].score);
+    return -static_cast<double>((*v_.scores)[static_cast<std::size_t>(id)]);
   };
-  for (const std::string_view piece : merge_pairs(characters(escaped), rank)) {
-    const token_id id = find(piece);
-    if (id >= 0)
+  std::size_t unknown_end = 0;  // of `out`, behind an unknown token that the next one joins
+  const auto pieces = v_.scores.has_value() ? merge_pairs(characters(word), by_score)
+                                            : merge_pairs(characters(word), by_list);
+  for (const std::string_view piece : pieces) {
+    const std::size_t before = out.size();
+    if (const token_id id = find(piece); id >= 0)
       out.push_back(id);
     else
-      append_bytes(piece, out);
+      append_unmerged(piece, out);
+    const bool one_unknown =
+        out.size() == before + 1 && out.back() == v_.unknown && find(piece) != v_.unknown;
+    if (one_unknown && v_.fuse_unknown && unknown_end == before && before != 0) out.pop_back();
+    if (one_unknown) unknown_end = out.size();
   }
 }
 
-// A piece that is no token, byte by byte: <0xE2> in SentencePiece's vocabularies, one character for
-// each byte in GPT-2's. What even then has no token becomes the unknown token, if there is one.
-void tokenizer::append_bytes(std::string_view text, std::vector<token_id>& out) const {
-  const std::vector<std::string_view> pieces = characters(text);
-  const auto append = [&](std::string_view name) {
-    const token_id id = find(name);
-    if (id >= 0 || unknown_ >= 0) out.push_back(id >= 0 ? id : unknown_);
-  };
-  if (!sentencepiece_) {
-    for (const std::string_view c : pieces) append(c);
-    return;
+// A piece that is no token: <0xE2> for each of its bytes, or one character for each in GPT-2's
+// vocabularies. What even then has no token is the unknown token, if there is one.
+void tokenizer::append_unmerged(std::string_view piece, std::vector<token_id>& out) const {
+  std::vector<token_id> parts;
+  if (byte_level()) {
+    for (const std::string_view c : characters(piece)) parts.push_back(find(c));
+  } else if (v_.byte_fallback) {
+    constexpr char hex[] = "0123456789ABCDEF";
+    for (const char c : piece) {
+      const auto b = static_cast<unsigned char>(c);
+      const char name[] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
+      parts.push_back(find({name, sizeof name}));
+    }
+  } else {
+    parts.push_back(-1);
   }
-  constexpr char hex[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto b = static_cast<unsigned char>(c);
-    const char name[] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
-    append({name, sizeof name});
-  }
+  // The package tokenizers takes all bytes of a character, or the unknown token for it.
+  if (v_.leftmost && std::find(parts.begin(), parts.end(), -1) != parts.end()) parts = {-1};
+  for (const token_id id : parts)
+    if (id >= 0 || v_.unknown >= 0) out.push_back(id >= 0 ? id : v_.unknown);
 }
 
 std::string tokenizer::decode(const std::vector<token_id>& ids) const {
   std::string out;
   for (const token_id id : ids) {
-    if (id < 0 || static_cast<std::size_t>(id) >= tokens_.size())
+    if (id < 0 || static_cast<std::size_t>(id) >= size())
       raise<format_error>(concat("tokenizer: there is no token ", id));
-    const token& t = tokens_[static_cast<std::size_t>(id)];
-    if (t.type == kind::control || t.type == kind::unknown) continue;
-    if (t.type == kind::user_defined) {
-      out += t.text;
-    } else if (sentencepiece_ && t.type == kind::byte && t.text.size() == 6) {
+    const std::string& text = v_.texts[static_cast<std::size_t>(id)];
+    const token_kind kind = v_.kinds[static_cast<std::size_t>(id)];
+    if (kind == token_kind::control || kind == token_kind::unknown) continue;
+    if (kind == token_kind::user_defined) {
+      out += text;
+    } else if (!byte_level() && kind == token_kind::byte && text.size() == 6) {
       unsigned byte = 0;  // "<0xE2>"
-      std::from_chars(t.text.data() + 3, t.text.data() + 5, byte, 16);
+      std::from_chars(text.data() + 3, text.data() + 5, byte, 16);
       out += static_cast<char>(byte);
-    } else if (sentencepiece_) {
-      out += replaced(t.text, word_start, " ");
+    } else if (!byte_level()) {
+      out += replaced(text, word_start, " ");
     } else {
-      for (const std::string_view c : characters(t.text)) {
+      for (const std::string_view c : characters(text)) {
         const auto at = character_bytes().find(std::string(c));
         if (at != character_bytes().end())
           out += at->second;

@@ -1,7 +1,5 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
-//
-// Both ways in one file: what is written is what is recognised.
 #include "files/tokenizer_json.hpp"
 
 #include <algorithm>
@@ -9,93 +7,46 @@
 #include <unordered_map>
 #include <utility>
 
-#include "files/pretokenizer.hpp"
+#include "files/json_ledger.hpp"
+#include "files/tokenizer_json_steps.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
-using sparsellm::concat;
 using sparsellm::format_error;
-using sparsellm::raise;
 using sparsellm::require;
 
 namespace {
 
-// GGUF's token types.
-enum : std::int64_t {
-  normal = 1,
-  unknown = 2,
-  control = 3,
-  user_defined = 4,
-  unused = 5,
-  byte = 6
-};
 constexpr std::size_t most_tokens = 1u << 24;
 
-json parse(const std::string& text, const char* file) {
-  json j = json::parse(text, nullptr, false);
-  require<format_error>(j.is_object(), "tokenizer: ", file, " is not a JSON object");
-  return j;
-}
-
-const json* member(const json& j, const char* key) {
-  if (!j.is_object()) return nullptr;
-  const auto at = j.find(key);
-  return at == j.end() || at->is_null() ? nullptr : &*at;
-}
-
-// Members of the wrong type are as good as none.
-std::string text_of(const json& j, const char* key) {
-  const json* v = member(j, key);
-  return v != nullptr && v->is_string() ? v->get<std::string>() : std::string();
-}
-bool flag_of(const json& j, const char* key, bool otherwise) {
-  const json* v = member(j, key);
-  return v != nullptr && v->is_boolean() ? v->get<bool>() : otherwise;
-}
-
-// The pre-tokenizer's steps, a Sequence unrolled.
-std::vector<const json*> steps_of(const json* pre) {
-  std::vector<const json*> steps;
-  if (pre == nullptr) return steps;
-  const json* list = member(*pre, "pretokenizers");
-  if (list != nullptr && list->is_array())
-    for (const json& s : *list) steps.push_back(&s);
-  else
-    steps.push_back(pre);
-  return steps;
-}
-
-// GGUF's name of a byte-level pre-tokenizer.
-std::string pre_of(const json* pre) {
-  std::vector<std::string> patterns;
-  bool byte_level = false, digits = false, own_regex = false;
-  for (const json* step : steps_of(pre)) {
-    const std::string type = text_of(*step, "type");
-    if (type == "ByteLevel") {
-      byte_level = true;
-      own_regex = flag_of(*step, "use_regex", true);
-    } else if (type == "Digits" && flag_of(*step, "individual_digits", false)) {
-      digits = true;
-    } else if (type == "Split" && member(*step, "pattern") != nullptr &&
-               member(*member(*step, "pattern"), "Regex") != nullptr &&
-               member(*member(*step, "pattern"), "Regex")->is_string()) {
-      patterns.push_back(member(*member(*step, "pattern"), "Regex")->get<std::string>());
-    } else {
-      raise<format_error>(concat("tokenizer: the pre-tokenizer '", type, "' is not known"));
-    }
+// Grows to hold the id; places that no token takes are unused.
+std::size_t place_of(const json& id, const std::string& text, vocabulary& v) {
+  require<format_error>(id.is_number_unsigned() && id.get<std::uint64_t>() < most_tokens,
+                        "tokenizer: the token '", text, "' has no id below ", most_tokens);
+  const auto at = id.get<std::size_t>();
+  while (v.texts.size() <= at) {
+    v.texts.push_back("<unused" + std::to_string(v.texts.size()) + ">");
+    v.kinds.push_back(token_kind::unused);
+    v.findable.push_back(false);
   }
-  require<format_error>(byte_level, "tokenizer: a byte-level pre-tokenizer expected");
-  if (patterns.empty() && own_regex) return digits ? "smollm" : "gpt-2";
-  for (const char* name : {"llama-bpe", "default", "gpt-2", "smollm"})
-    if (!own_regex && !digits && patterns == pretokenizer::patterns(name)) return name;
-  // Llama 3's expression is written in more than one way.
-  if (patterns.size() == 1 && !own_regex && !digits &&
-      patterns[0].find("\\p{N}{1,3}") != std::string::npos)
-    return "llama-bpe";
-  raise<format_error>("tokenizer: the pre-tokenizer is none of smollm, llama-bpe, gpt-2, default");
+  require<format_error>(v.kinds[at] == token_kind::unused || v.texts[at] == text, "tokenizer: id ",
+                        at, " is both '", v.texts[at], "' and '", text, "'");
+  v.texts[at] = text;
+  return at;
+}
+
+void read_vocabulary(json_ledger& model, vocabulary& v) {
+  const json* entries = model.take("vocab");
+  require<format_error>(entries != nullptr && entries->is_object(),
+                        "tokenizer: a BPE model with vocab and merges expected");
+  for (const auto& [text, id] : entries->items()) {
+    const std::size_t at = place_of(id, text, v);
+    const bool is_byte = v.byte_fallback && text.size() == 6 && text.starts_with("<0x");
+    v.kinds[at] = is_byte ? token_kind::byte : token_kind::normal;
+    v.findable[at] = true;
+  }
 }
 
 // "left right", or ["left", "right"].
@@ -105,269 +56,154 @@ std::pair<std::string, std::string> merge_of(const json& m) {
   require<format_error>(m.is_string(), "tokenizer: a merge is not two pieces");
   const std::string text = m.get<std::string>();
   const std::size_t space = text.find(' ', 1);
-  require<format_error>(space != std::string::npos, "tokenizer: a merge is not two pieces");
+  require<format_error>(
+      space != std::string::npos && text.find(' ', space + 1) == std::string::npos,
+      "tokenizer: a merge is not two pieces");
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-}  // namespace
-
-std::map<std::string, metadata_value> read_tokenizer_json(const std::string& tokenizer,
-                                                          const std::string& tokenizer_config,
-                                                          const std::string& config) {
-  const json t = parse(tokenizer, "tokenizer.json"), c = parse(config, "config.json");
-  const json settings =
-      tokenizer_config.empty() ? json::object() : parse(tokenizer_config, "tokenizer_config.json");
-  const json* model = member(t, "model");
-  require<format_error>(model != nullptr && model->is_object(),
-                        "tokenizer: tokenizer.json has no model");
-  const json *vocabulary = member(*model, "vocab"), *merges = member(*model, "merges");
-  require<format_error>((member(*model, "type") == nullptr || text_of(*model, "type") == "BPE") &&
-                            vocabulary != nullptr && vocabulary->is_object() && merges != nullptr &&
-                            merges->is_array(),
+void read_merges(json_ledger& model, vocabulary& v) {
+  const json* list = model.take("merges");
+  require<format_error>(list != nullptr && list->is_array(),
                         "tokenizer: a BPE model with vocab and merges expected");
-  const json* fallback = member(*model, "byte_fallback");
-  const bool sentencepiece = fallback != nullptr && *fallback == true;
-
-  std::vector<std::string> texts;
-  std::vector<std::int64_t> types;
-  const auto put = [&](const std::string& text, const json& id, std::int64_t type) {
-    require<format_error>(id.is_number_unsigned() && id.get<std::uint64_t>() < most_tokens,
-                          "tokenizer: the token '", text, "' has no id below ", most_tokens);
-    const std::size_t at = id.get<std::size_t>();
-    while (texts.size() <= at) {  // places that no token takes
-      texts.push_back("<unused" + std::to_string(texts.size()) + ">");
-      types.push_back(unused);
-    }
-    texts[at] = text;
-    types[at] = type;
-  };
-  for (const auto& [text, id] : vocabulary->items()) {
-    const bool is_byte = sentencepiece && text.size() == 6 && text.starts_with("<0x");
-    put(text, id, is_byte ? byte : normal);
+  std::unordered_map<std::string_view, bool> known;
+  for (std::size_t i = 0; i < v.texts.size(); ++i)
+    if (v.findable[i]) known.emplace(v.texts[i], true);
+  v.merges.reserve(list->size());
+  for (const json& m : *list) {
+    auto [left, right] = merge_of(m);
+    const std::string whole = left + right;
+    for (const std::string* piece : {&std::as_const(left), &std::as_const(right), &whole})
+      require<format_error>(known.count(*piece) != 0, "tokenizer: the merge of '", left, "' and '",
+                            right, "' needs the token '", *piece, "', which vocab does not have");
+    v.merges.emplace_back(std::move(left), std::move(right));
   }
-  if (const json* added = member(t, "added_tokens"); added != nullptr && added->is_array())
-    for (const json& a : *added) {
-      const json *content = member(a, "content"), *id = member(a, "id");
-      require<format_error>(content != nullptr && content->is_string() && id != nullptr,
-                            "tokenizer: an added token lacks content or id");
-      const bool special = member(a, "special") != nullptr && *member(a, "special") == true;
-      put(content->get<std::string>(), *id, special ? control : user_defined);
-    }
-  if (const json* size = member(c, "vocab_size"); size != nullptr && size->is_number_unsigned()) {
-    const std::size_t n = size->get<std::size_t>();
-    require<format_error>(n <= most_tokens, "tokenizer: a vocabulary of ", n, " tokens");
-    if (n > texts.size()) put("<unused" + std::to_string(n - 1) + ">", n - 1, unused);
+}
+
+// Whether it is one that words are made of too, or one of its own.
+void read_added(const json& entry, vocabulary& v) {
+  json_ledger a(entry, "tokenizer: an added token");
+  const auto content = a.text("content");
+  const json* id = a.take("id");
+  require<format_error>(content.has_value() && id != nullptr,
+                        "tokenizer: an added token lacks content or id");
+  const std::size_t at = place_of(*id, *content, v);
+  added_token t;
+  t.id = static_cast<std::int32_t>(at);
+  t.single_word = a.flag("single_word").value_or(false);
+  t.lstrip = a.flag("lstrip").value_or(false);
+  t.rstrip = a.flag("rstrip").value_or(false);
+  const bool special = a.flag("special").value_or(false);
+  t.normalized = a.flag("normalized").value_or(!special);
+  a.finish();
+  v.kinds[at] = special ? token_kind::control : token_kind::user_defined;
+  v.added.push_back(t);
+}
+
+void read_model(json_ledger& file, vocabulary& v) {
+  const json* given = file.take("model");
+  require<format_error>(given != nullptr && given->is_object(),
+                        "tokenizer: tokenizer.json has no model");
+  json_ledger m(*given, "tokenizer: tokenizer.json: model");
+  require<format_error>(m.text("type").value_or("BPE") == "BPE",
+                        "tokenizer: a BPE model with vocab and merges expected");
+  require<format_error>(m.number("dropout").value_or(0.0) == 0.0, m.where(),
+                        ": 'dropout' must be 0");
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
+    require<format_error>(m.text(affix).value_or("").empty(), m.where(), ": '", affix,
+                          "' is not supported");
+  v.byte_fallback = m.flag("byte_fallback").value_or(false);
+  v.fuse_unknown = m.flag("fuse_unk").value_or(false);
+  v.ignore_merges = m.flag("ignore_merges").value_or(false);
+  read_vocabulary(m, v);
+  read_merges(m, v);
+  if (const auto unknown = m.text("unk_token")) {
+    const auto at = std::find(v.texts.begin(), v.texts.end(), *unknown);
+    require<format_error>(
+        at != v.texts.end() && v.findable[static_cast<std::size_t>(at - v.texts.begin())],
+        m.where(), ": the unk_token '", *unknown, "' is not in vocab");
+    v.unknown = static_cast<std::int32_t>(at - v.texts.begin());
   }
+  m.finish();
+}
 
-  std::map<std::string, metadata_value> values;
-  std::vector<std::string> pairs;
-  std::vector<double> scores(texts.size(), 0.0);
-  std::unordered_map<std::string, std::size_t> ids;
-  for (std::size_t i = 0; i < texts.size(); ++i) ids.emplace(texts[i], i);
-  for (const json& m : *merges) {
-    const auto [left, right] = merge_of(m);
-    if (sentencepiece) {  // a piece ranks as the first merge that makes it
-      const auto at = ids.find(left + right);
-      if (at != ids.end() && scores[at->second] == 0.0)
-        scores[at->second] = -1.0 - static_cast<double>(pairs.size());
-    }
-    pairs.push_back(left + " " + right);
+// tokenizer_config.json repeats added tokens; transformers lets it change them.
+void check_repeated(const json& decoder, const vocabulary& v) {
+  require<format_error>(decoder.is_object(),
+                        "tokenizer: tokenizer_config.json: added_tokens_decoder is no object");
+  for (const auto& [id, entry] : decoder.items()) {
+    json_ledger a(entry, "tokenizer: tokenizer_config.json: token " + id);
+    const auto found = std::find_if(v.added.begin(), v.added.end(), [&](const added_token& t) {
+      return std::to_string(t.id) == id;
+    });
+    const bool same =
+        found != v.added.end() &&
+        a.text("content").value_or("") == v.texts[static_cast<std::size_t>(found->id)] &&
+        a.flag("single_word").value_or(false) == found->single_word &&
+        a.flag("lstrip").value_or(false) == found->lstrip &&
+        a.flag("rstrip").value_or(false) == found->rstrip &&
+        a.flag("normalized").value_or(true) == found->normalized;
+    require<format_error>(same, a.where(), " is another than in tokenizer.json");
   }
-  values["tokenizer.ggml.model"] = std::string(sentencepiece ? "llama" : "gpt2");
-  if (sentencepiece) {
-    for (std::size_t i = 0; i < texts.size(); ++i)  // what no merge makes is never merged
-      if (scores[i] == 0.0) scores[i] = -1e9;
-    values["tokenizer.ggml.scores"] = std::move(scores);
-    const json* normalizer = member(t, "normalizer");
-    values["tokenizer.ggml.add_space_prefix"] =
-        normalizer != nullptr &&
-        normalizer->dump(-1, ' ', false, json::error_handler_t::replace).find("Prepend") !=
-            std::string::npos;
-  } else {
-    values["tokenizer.ggml.merges"] = std::move(pairs);
-    values["tokenizer.ggml.pre"] = pre_of(member(t, "pre_tokenizer"));
+}
+
+// Whether a text begins with bos: said outright, or by what is put around a text, or by a Llama's
+// tokenizer class.
+void read_settings(const std::string& text, const json* post_processor, vocabulary& v) {
+  const json parsed =
+      text.empty() ? json::object() : parse_object(text, "tokenizer: tokenizer_config.json");
+  json_ledger s(parsed, "tokenizer: tokenizer_config.json");
+  const std::optional<std::uint64_t> before = read_post_processor(post_processor);
+  require<format_error>(!before || *before < v.texts.size(),
+                        "tokenizer: the post-processor puts token ", before.value_or(0), " of ",
+                        v.texts.size());
+  if (before) v.bos = static_cast<std::int32_t>(*before);
+  const std::string kind = s.text("tokenizer_class").value_or("");
+  const bool by_class = post_processor == nullptr && kind.starts_with("Llama");
+  v.add_bos = s.flag("add_bos_token").value_or(before.has_value() || by_class) && v.bos >= 0;
+  for (const char* key : {"add_eos_token", "do_lower_case", "split_special_tokens"})
+    require<format_error>(!s.flag(key).value_or(false), s.where(), ": '", key,
+                          "' true is not supported");
+  if (const auto spaced = s.flag("add_prefix_space")) {
+    const bool does = v.model == "gpt2" ? v.space_before_words : v.prefix != space_prefix::none;
+    require<format_error>(*spaced == does, s.where(),
+                          ": 'add_prefix_space' says another thing than tokenizer.json");
   }
-
-  const auto id_of = [&](const char* key) -> const json* {
-    const json* v = member(c, key);
-    if (v != nullptr && v->is_array() && !v->empty()) v = &v->front();
-    return v != nullptr && v->is_number_unsigned() ? v : nullptr;
-  };
-  if (const json* id = id_of("bos_token_id"))
-    values["tokenizer.ggml.bos_token_id"] = id->get<std::uint64_t>();
-  if (const json* id = id_of("eos_token_id"))
-    values["tokenizer.ggml.eos_token_id"] = id->get<std::uint64_t>();
-  if (const json* piece = member(*model, "unk_token"); piece != nullptr && piece->is_string())
-    if (const auto at = ids.find(piece->get<std::string>()); at != ids.end()) {
-      values["tokenizer.ggml.unknown_token_id"] = std::uint64_t{at->second};
-      if (sentencepiece) types[at->second] = unknown;
-    }
-  // Either said outright, or in what is put around a text.
-  if (const json* add = member(settings, "add_bos_token"); add != nullptr && add->is_boolean()) {
-    values["tokenizer.ggml.add_bos_token"] = add->get<bool>();
-  } else if (const json* post = member(t, "post_processor")) {
-    const std::string text = post->dump(-1, ' ', false, json::error_handler_t::replace);
-    const json* bos = id_of("bos_token_id");
-    const bool begins =
-        bos != nullptr && bos->get<std::size_t>() < texts.size() &&
-        text.find("\"SpecialToken\":{\"id\":" +
-                  json(texts[bos->get<std::size_t>()])
-                      .dump(-1, ' ', false, json::error_handler_t::replace)) != std::string::npos;
-    values["tokenizer.ggml.add_bos_token"] = begins;
-  }
-  values["tokenizer.ggml.tokens"] = std::move(texts);
-  values["tokenizer.ggml.token_type"] = std::move(types);
-  return values;
-}
-
-namespace {
-
-ordered_json byte_level(bool regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", false},
-          {"trim_offsets", true},
-          {"use_regex", regex}};
-}
-
-ordered_json pre_tokenizer_of(const std::string& pre) {
-  if (pre == "gpt-2" || pre == "gpt2") return byte_level(true);
-  ordered_json steps = ordered_json::array();
-  if (pre == "smollm") {
-    steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
-    steps.push_back(byte_level(true));
-  } else {
-    for (const std::string& p : pretokenizer::patterns(pre))
-      steps.push_back({{"type", "Split"},
-                       {"pattern", {{"Regex", p}}},
-                       {"behavior", "Isolated"},
-                       {"invert", false}});
-    steps.push_back(byte_level(false));
-  }
-  return {{"type", "Sequence"}, {"pretokenizers", steps}};
-}
-
-// SentencePiece ranks pieces; tokenizer.json ranks merges: every way to make a piece of two others,
-// best pieces first.
-ordered_json merges_of(const std::vector<std::string>& texts, const std::vector<double>& scores) {
-  std::unordered_map<std::string, std::size_t> ids;
-  for (std::size_t i = 0; i < texts.size(); ++i) ids.emplace(texts[i], i);
-  std::vector<std::size_t> order(texts.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-  ordered_json merges = ordered_json::array();
-  for (const std::size_t i : order)
-    for (std::size_t cut = 1; cut < texts[i].size(); ++cut) {
-      if ((static_cast<unsigned char>(texts[i][cut]) & 0xc0) == 0x80) continue;
-      std::string left = texts[i].substr(0, cut), right = texts[i].substr(cut);
-      if (ids.count(left) != 0 && ids.count(right) != 0)
-        merges.push_back({std::move(left), std::move(right)});
-    }
-  return merges;
-}
-
-// Text to id; of tokens that are there twice the first.
-ordered_json vocabulary_of(const std::vector<std::string>& texts) {
-  std::map<std::string, std::size_t> by_text;
-  for (std::size_t i = 0; i < texts.size(); ++i) by_text.emplace(texts[i], i);
-  std::vector<std::pair<std::size_t, std::string>> entries;
-  for (const auto& [text, id] : by_text) entries.emplace_back(id, text);
-  std::sort(entries.begin(), entries.end());
-  ordered_json vocabulary = ordered_json::object();
-  for (const auto& [id, text] : entries) vocabulary.emplace(text, id);
-  return vocabulary;
-}
-
-ordered_json added_tokens(const std::vector<std::string>& texts,
-                          const std::vector<std::int64_t>& types) {
-  ordered_json added = ordered_json::array();
-  for (std::size_t i = 0; i < texts.size(); ++i)
-    if (types[i] == control || types[i] == user_defined)
-      added.push_back({{"id", i},
-                       {"content", texts[i]},
-                       {"single_word", false},
-                       {"lstrip", false},
-                       {"rstrip", false},
-                       {"normalized", false},
-                       {"special", types[i] == control}});
-  return added;
-}
-
-// SentencePiece writes spaces as U+2581.
-ordered_json sentencepiece_normalizer(bool space_prefix) {
-  ordered_json steps = ordered_json::array();
-  if (space_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", "\xe2\x96\x81"}});
-  steps.push_back(
-      {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\xe2\x96\x81"}});
-  return {{"type", "Sequence"}, {"normalizers", steps}};
-}
-
-ordered_json sentencepiece_decoder() {
-  return {{"type", "Sequence"},
-          {"decoders",
-           {{{"type", "Replace"}, {"pattern", {{"String", "\xe2\x96\x81"}}}, {"content", " "}},
-            {{"type", "ByteFallback"}},
-            {{"type", "Fuse"}}}}};
+  if (const json* repeated = s.take("added_tokens_decoder")) check_repeated(*repeated, v);
+  s.finish(harmless_tokenizer_config_keys());
 }
 
 }  // namespace
 
-std::string write_tokenizer_json(const model_file& file) {
-  const bool sentencepiece = file.text("tokenizer.ggml.model") == "llama";
-  const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
-  const auto& types = file.array<std::int64_t>("tokenizer.ggml.token_type");
-  require<format_error>(types.size() == texts.size(), "tokenizer: ", texts.size(), " tokens and ",
-                        types.size(), " types");
-  ordered_json model{{"type", "BPE"},
-                     {"dropout", nullptr},
-                     {"unk_token", nullptr},
-                     {"continuing_subword_prefix", nullptr},
-                     {"end_of_word_suffix", nullptr},
-                     {"fuse_unk", sentencepiece},
-                     {"byte_fallback", sentencepiece}};
-  ordered_json pre = nullptr, normalizer = nullptr, decoder;
-  if (sentencepiece) {
-    const auto& scores = file.array<double>("tokenizer.ggml.scores");
-    require<format_error>(scores.size() == texts.size(), "tokenizer: ", texts.size(),
-                          " tokens and ", scores.size(), " scores");
-    const std::uint64_t unknown_id = file.whole("tokenizer.ggml.unknown_token_id", 0);
-    if (unknown_id < texts.size()) model["unk_token"] = texts[static_cast<std::size_t>(unknown_id)];
-    normalizer = sentencepiece_normalizer(file.flag("tokenizer.ggml.add_space_prefix", true));
-    decoder = sentencepiece_decoder();
-    model["vocab"] = vocabulary_of(texts);
-    model["merges"] = merges_of(texts, scores);
-  } else {
-    const std::string name = file.text("tokenizer.ggml.pre", "default");
-    pre = pre_tokenizer_of(name);
-    decoder = byte_level(true);
-    model["ignore_merges"] = name == "llama-bpe" || name == "llama3" || name == "llama-v3";
-    model["vocab"] = vocabulary_of(texts);
-    model["merges"] = file.array<std::string>("tokenizer.ggml.merges");
+vocabulary read_tokenizer_json(const std::string& tokenizer, const std::string& tokenizer_config,
+                               const token_ids& ids) {
+  const json parsed = parse_object(tokenizer, "tokenizer: tokenizer.json");
+  json_ledger t(parsed, "tokenizer: tokenizer.json");
+  vocabulary v;
+  v.leftmost = true;
+  read_model(t, v);
+  read_normalizer(t.take("normalizer"), v);
+  read_pre_tokenizer(t.take("pre_tokenizer"), v);
+  check_decoder(t.take("decoder"));
+  if (const json* added = t.take("added_tokens")) {
+    require<format_error>(added->is_array(), t.where(), ": added_tokens is no list");
+    for (const json& a : *added) read_added(a, v);
   }
-  const ordered_json whole{{"version", "1.0"},
-                           {"truncation", nullptr},
-                           {"padding", nullptr},
-                           {"added_tokens", added_tokens(texts, types)},
-                           {"normalizer", normalizer},
-                           {"pre_tokenizer", pre},
-                           {"post_processor", nullptr},
-                           {"decoder", decoder},
-                           {"model", model}};
-  return whole.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
-}
-
-std::string write_tokenizer_config(const model_file& file) {
-  const auto& texts = file.array<std::string>("tokenizer.ggml.tokens");
-  ordered_json j{{"tokenizer_class", "PreTrainedTokenizerFast"},
-                 {"clean_up_tokenization_spaces", false},
-                 {"add_bos_token", file.flag("tokenizer.ggml.add_bos_token",
-                                             file.text("tokenizer.ggml.model") == "llama")}};
-  for (const char* which : {"bos", "eos"}) {
-    const std::string key = std::string("tokenizer.ggml.") + which + "_token_id";
-    if (file.value(key) != nullptr && file.whole(key) < texts.size())
-      j[std::string(which) + "_token"] = texts[static_cast<std::size_t>(file.whole(key))];
+  const json* post_processor = t.take("post_processor");
+  t.finish(harmless_tokenizer_keys());
+  if (ids.size) {
+    require<format_error>(*ids.size <= most_tokens, "tokenizer: a vocabulary of ", *ids.size,
+                          " tokens");
+    if (*ids.size > v.texts.size()) {
+      const std::string last = "<unused" + std::to_string(*ids.size - 1) + ">";
+      (void)place_of(*ids.size - 1, last, v);
+    }
   }
-  return j.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  if (ids.bos && *ids.bos < v.texts.size()) v.bos = static_cast<std::int32_t>(*ids.bos);
+  for (const std::uint64_t id : ids.stops)
+    if (id < v.texts.size()) v.stops.push_back(static_cast<std::int32_t>(id));
+  read_settings(tokenizer_config, post_processor, v);
+  return v;
 }
 
 }  // namespace llama

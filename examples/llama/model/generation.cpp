@@ -45,7 +45,7 @@ std::int32_t sampler::pick(sparsellm::vector_view<const float> logits) {
 }
 
 generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::size_t count,
-                    std::size_t dense_prefix, std::int32_t stop, sampler& pick,
+                    std::size_t dense_prefix, const std::vector<std::int32_t>& stops, sampler& pick,
                     sparsity_meter* meter, const progress& read,
                     const std::function<void(std::int32_t)>& wrote) {
   const activation_observer observe = [&](std::size_t layer, activation_site site, const_rows x) {
@@ -83,7 +83,8 @@ generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::si
     result.ids.push_back(id);
     result.margins.push_back(next.margin);
     wrote(id);
-    if (id == stop || result.ids.size() == count) break;
+    const bool stopped = std::find(stops.begin(), stops.end(), id) != stops.end();
+    if (stopped || result.ids.size() == count) break;
     s.append({id}, dense_prefix, observer);
     look(0);
     ++result.decoded;

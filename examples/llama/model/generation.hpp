@@ -35,12 +35,13 @@ struct generation {
   std::size_t decoded = 0;  // tokens that went through a decode step
 };
 
-// Writes up to `count` tokens after the prompt, stopping after `stop` (-1: never). Positions below
+// Writes up to `count` tokens after the prompt, stopping after any of `stops`. Positions below
 // dense_prefix use every channel. `meter` may be null; `read` hears how much of the prompt is done,
 // `wrote` sees each token.
 [[nodiscard]] generation generate(decoder& s, const std::vector<std::int32_t>& prompt,
-                                  std::size_t count, std::size_t dense_prefix, std::int32_t stop,
-                                  sampler& pick, sparsity_meter* meter, const progress& read,
+                                  std::size_t count, std::size_t dense_prefix,
+                                  const std::vector<std::int32_t>& stops, sampler& pick,
+                                  sparsity_meter* meter, const progress& read,
                                   const std::function<void(std::int32_t)>& wrote);
 
 }  // namespace llama

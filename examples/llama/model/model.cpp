@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "files/dequantize.hpp"
+#include "files/finite.hpp"
 #include "files/levels.hpp"
 #include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/error.hpp"
@@ -30,7 +31,9 @@ namespace {
 
 std::vector<float> read_vector(const model_file& file, const std::string& name, std::size_t size) {
   std::vector<float> v(size);
-  dequantize_row(file.tensor_of(name, 1, size), 0, v);
+  const tensor& t = file.tensor_of(name, 1, size);
+  dequantize_row(t, 0, v);
+  require_finite(file, t, 0, vector_view<const float>(v));
   return v;
 }
 
@@ -157,6 +160,7 @@ model::model(sparsellm::cpu::executor& exec, model_source source, const load_opt
       orders_(options.orders != nullptr ? *options.orders : file().orders()),
       frequencies_(make_frequencies(file(), config_)) {
   const config& c = config_;
+  check_tensors(file(), c);
   check_orders(orders_, c);
   for (const block_orders& b : orders_)
     v_.push_back(value_rows(b[activation_site::attention_output], c));
@@ -209,7 +213,9 @@ void model::embed(std::int32_t token, vector_view<float> out) const {
   require<value_error>(token >= 0 && static_cast<std::size_t>(token) < config_.vocabulary,
                        "model: token ", token, " is outside the vocabulary of ",
                        config_.vocabulary);
-  dequantize_row(*file().find("token_embd.weight"), static_cast<std::size_t>(token), out);
+  const tensor& table = *file().find("token_embd.weight");
+  dequantize_row(table, static_cast<std::size_t>(token), out);
+  require_finite(file(), table, static_cast<std::size_t>(token), out);
 }
 
 sparsellm::model_identity model::identity() const {

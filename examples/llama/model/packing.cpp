@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "files/dequantize.hpp"
+#include "files/finite.hpp"
 #include "files/levels.hpp"
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/error.hpp"
@@ -138,10 +139,19 @@ void weight_packer::measure_conversion(const any_weight& packed, const stacked_r
 
 sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
   const stacked_rows rows(tensors);
-  std::optional<any_weight> packed = pack_pruned(rows, where);
-  if (!packed.has_value()) {
-    packed = pack_dense(rows, where.dense);
-    measure_conversion(*packed, rows);
+  std::optional<any_weight> packed;
+  try {
+    packed = pack_pruned(rows, where);
+    if (!packed.has_value()) {
+      packed = pack_dense(rows, where.dense);
+      measure_conversion(*packed, rows);
+    }
+  } catch (const sparsellm::value_error& e) {
+    // Packing knows rows of the stack alone; the file's tensor is to be named.
+    for (const placed_tensor& p : tensors) require_finite(source_.file(), *p.t);
+    sparsellm::raise<sparsellm::value_error>(
+        sparsellm::concat(e.what(), " (in the stack that '",
+                          source_.file().name_in_file(tensors.front().t->name), "' begins)"));
   }
   for (const placed_tensor& p : tensors) source_.release(*p.t);
   return sparse_linear(std::move(*packed), rows.outputs());

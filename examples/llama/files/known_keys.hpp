@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The keys that model files may have without being read, each with the reason that it changes no
+// result here. docs/files.md shows the lists; a test compares.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace llama {
+
+// name: exact, or everything that begins with it when it ends in '*'.
+struct known_key {
+  std::string_view name, reason;
+};
+
+// nullptr when no entry is for the key.
+[[nodiscard]] const known_key* find_key(std::span<const known_key> keys,
+                                        std::string_view key) noexcept;
+
+[[nodiscard]] std::span<const known_key> harmless_config_keys() noexcept;
+[[nodiscard]] std::span<const known_key> harmless_generation_keys() noexcept;
+[[nodiscard]] std::span<const known_key> harmless_tokenizer_keys() noexcept;
+[[nodiscard]] std::span<const known_key> harmless_tokenizer_config_keys() noexcept;
+// GGUF's metadata: those that are read, and the harmless ones.
+[[nodiscard]] std::span<const std::string_view> read_metadata_keys() noexcept;
+[[nodiscard]] std::span<const known_key> harmless_metadata_keys() noexcept;
+
+}  // namespace llama
