@@ -17,7 +17,8 @@ elseif(NOT SPARSELLM_HAS_NVCC)
   set(no_cuda "there is no CUDA compiler")
 endif()
 if(no_cuda)
-  foreach(test IN LISTS cuda_tests ITEMS determinism resources oldest_cccl model_test generate)
+  foreach(test IN LISTS cuda_tests ITEMS architectures compiled_products determinism resources oldest_cccl
+          model_test generate)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   return()
@@ -52,8 +53,16 @@ if(Python3_FOUND)
   add_test(NAME cuda.resources
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/cuda-resources --check 80 89 90 100)
   set_tests_properties(cuda.resources PROPERTIES TIMEOUT 900)
+  add_test(NAME cuda.architectures
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/architectures.py ${CMAKE_CUDA_COMPILER}
+                   ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/cuda/architectures.cu)
+  add_test(NAME cuda.compiled_products
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/compiled_products.py
+                   $<TARGET_OBJECTS:sparsellm_cuda_any_weight_test>)
 else()
-  sparsellm_skip_test(cuda.resources "no Python 3")
+  foreach(test resources architectures compiled_products)
+    sparsellm_skip_test(cuda.${test} "no Python 3")
+  endforeach()
 endif()
 if(EXISTS ${PROJECT_SOURCE_DIR}/.cache/cccl)
   add_test(NAME cuda.oldest_cccl

@@ -75,29 +75,45 @@ void convert(E& exec, matrix_view<From> from, matrix_view<To> to) noexcept {
   for (std::size_t r = 0; r < to.rows(); ++r) convert(exec, from.row(r), to.row(r));
 }
 
-// body(x, y) on floats: x widened, y rounded when body has run. The first `free_floats` of the
-// executor's activations are left to body.
-template <class E, class X, class Y, class Body>
-void in_floats(E& exec, X x, Y y, std::size_t free_floats, const Body& body) {
-  constexpr bool narrow_x = narrow_activations<X>, narrow_y = narrow_activations<Y>;
-  const std::size_t x_size = narrow_x ? elements(x) : 0, y_size = narrow_y ? elements(y) : 0;
-  float* const memory = exec.activations(free_floats + x_size + y_size).data() + free_floats;
-  const auto run = [&](auto xs) {
-    if constexpr (narrow_y) {
-      const auto ys = floats_like(y, memory + x_size);
-      body(xs, ys);
-      convert(exec, ys, y);
-    } else {
-      body(xs, y);
-    }
-  };
-  if constexpr (narrow_x) {
-    const auto xs = floats_like(x, memory);
-    convert(exec, x, xs);
-    run(xs);
-  } else {
-    run(x);
+// Activations as floats in the executor's memory, behind its first `free_floats`: x widened when
+// this is made, y rounded when round() says so; those that are floats stay where they are. Forced
+// inline as multiply() is.
+template <class E, class X, class Y>
+class float_activations {
+ public:
+  SPARSELLM_INLINE float_activations(E& exec, X x, Y y, std::size_t free_floats)
+      : exec_(exec),
+        x_(x),
+        y_(y),
+        x_size_(narrow_activations<X> ? elements(x) : 0),
+        memory_(exec.activations(free_floats + x_size_ + y_size()).data() + free_floats) {
+    if constexpr (narrow_activations<X>) convert(exec_, x_, floats_like(x_, memory_));
   }
-}
+  [[nodiscard]] SPARSELLM_INLINE auto x() const noexcept {
+    if constexpr (narrow_activations<X>)
+      return floats_like(x_, memory_);
+    else
+      return x_;
+  }
+  [[nodiscard]] SPARSELLM_INLINE auto y() const noexcept {
+    if constexpr (narrow_activations<Y>)
+      return floats_like(y_, memory_ + x_size_);
+    else
+      return y_;
+  }
+  SPARSELLM_INLINE void round() const {
+    if constexpr (narrow_activations<Y>) convert(exec_, y(), y_);
+  }
+
+ private:
+  [[nodiscard]] SPARSELLM_INLINE std::size_t y_size() const noexcept {
+    return narrow_activations<Y> ? elements(y_) : 0;
+  }
+  E& exec_;
+  X x_;
+  Y y_;
+  std::size_t x_size_;
+  float* memory_;
+};
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -30,11 +30,14 @@
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
+// All forms are forced inline. run_multiply() of a device is compiled for a list of architectures
+// and named after it; an out-of-line multiply() would be one function for files of different lists.
+
 // y [outputs] for one token whose channels are listed already. Throws shape_error when sizes do not
 // fit or, on the host, a listed channel is not there.
 template <executor E, detail::weight_view W>
-void multiply(E& exec, const W& w, active_view<typename W::space> active,
-              std::type_identity_t<output_vector<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, active_view<typename W::space> active,
+                               std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>()) {
     detail::check_outputs(w.shape, y.size());
     detail::check_listed(w.shape, active);
@@ -42,8 +45,8 @@ void multiply(E& exec, const W& w, active_view<typename W::space> active,
   }
 }
 template <executor E, detail::weight_view W>
-void multiply(E& exec, const W& w, const active_set<typename W::space>& active,
-              std::type_identity_t<output_vector<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const active_set<typename W::space>& active,
+                               std::type_identity_t<output_vector<E>> y) {
   multiply(exec, w, active.view(), y);
 }
 
@@ -52,8 +55,9 @@ void multiply(E& exec, const W& w, const active_set<typename W::space>& active,
 // sections do not cover the outputs.
 template <executor E, detail::weight_view W, class S>
 requires detail::fused_sparsifier<S>
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
-              std::type_identity_t<output_vector<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
+                               std::type_identity_t<input_vector<E>> x,
+                               std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>()) {
     detail::check_vectors(w.shape, x, y);
     detail::check_sections(s, 0, w.shape.outputs);
@@ -63,8 +67,8 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
 
 // The same for x that RMSNorm still has to pass: normalised, compared and compacted in one pass.
 template <host_executor E, detail::weight_view W, class S>
-void multiply(E& exec, const W& w, const S& s, const normalised& x,
-              std::type_identity_t<output_vector<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s, const normalised& x,
+                               std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>() && detail::fuses<S>()) {
     detail::check_vectors(w.shape, x.x, y);
     detail::check_sections(s, 0, w.shape.outputs);
@@ -75,8 +79,10 @@ void multiply(E& exec, const W& w, const S& s, const normalised& x,
 // One token, any sparsifier, by way of an active set that the caller owns and makes once. Throws
 // shape_error when sizes do not fit, x and y overlap, or the set has no room for x.
 template <executor E, detail::weight_view W, class S>
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
-              std::type_identity_t<output_vector<E>> y, active_set<typename E::space>& active) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
+                               std::type_identity_t<input_vector<E>> x,
+                               std::type_identity_t<output_vector<E>> y,
+                               active_set<typename E::space>& active) {
   if constexpr (detail::runs<E, W>()) {
     detail::check_vectors(w.shape, x, y);
     sparsify(exec, s, x, active);
@@ -88,8 +94,9 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
 // allocated for the call.
 template <executor E, detail::weight_view W, class S>
 requires(!detail::fused_sparsifier<S> && !detail::weight_view<S> && !detail::is_active<S>)
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector<E>> x,
-              std::type_identity_t<output_vector<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
+                               std::type_identity_t<input_vector<E>> x,
+                               std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::is_stacked<S>) {
     (void)detail::fuses<S>();
   } else {
@@ -103,8 +110,9 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_vector
 // outputs.
 template <executor E, detail::weight_view W, class S>
 requires(!detail::weight_view<S>)
-void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix<E>> x,
-              std::type_identity_t<output_matrix<E>> y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
+                               std::type_identity_t<input_matrix<E>> x,
+                               std::type_identity_t<output_matrix<E>> y) {
   if constexpr (detail::runs<E, W>() && detail::fuses<S>()) {
     detail::check_matrices(w.shape, x, y);
     detail::check_sections(s, 0, w.shape.outputs);
@@ -116,27 +124,31 @@ void multiply(E& exec, const W& w, const S& s, std::type_identity_t<input_matrix
 // rounded once at the end, so the bits are those of the float product, rounded.
 template <executor E, detail::weight_view W, class S, class X, class Y>
 requires(!detail::is_active<S> && (detail::narrow_activations<X> || detail::narrow_activations<Y>))
-void multiply(E& exec, const W& w, const S& s, X&& x, Y&& y) {
-  detail::in_floats(exec, detail::as_view(x), detail::as_view(y), w.shape.inputs,
-                    [&](auto xs, auto ys) { multiply(exec, w, s, xs, ys); });
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s, X&& x, Y&& y) {
+  const detail::float_activations floats(exec, detail::as_view(x), detail::as_view(y),
+                                         w.shape.inputs);
+  multiply(exec, w, s, floats.x(), floats.y());
+  floats.round();
 }
 template <executor E, detail::weight_view W, class A, class Y>
 requires(detail::is_active<A> && detail::narrow_activations<Y>)
-void multiply(E& exec, const W& w, const A& active, Y&& y) {
-  detail::in_floats(exec, vector_view<const float, typename E::space>(), detail::as_view(y),
-                    w.shape.inputs, [&](auto, auto ys) { multiply(exec, w, active, ys); });
+SPARSELLM_INLINE void multiply(E& exec, const W& w, const A& active, Y&& y) {
+  const detail::float_activations floats(exec, vector_view<const float, typename E::space>(),
+                                         detail::as_view(y), w.shape.inputs);
+  multiply(exec, w, active, floats.y());
+  floats.round();
 }
 
 // Dense: every channel of one token or a batch. Throws as the forms with a sparsifier.
 template <executor E, detail::weight_view W, class X, class Y>
 requires(!detail::is_active<X>)
-void multiply(E& exec, const W& w, X&& x, Y&& y) {
+SPARSELLM_INLINE void multiply(E& exec, const W& w, X&& x, Y&& y) {
   multiply(exec, w, keep_all{}, std::forward<X>(x), std::forward<Y>(y));
 }
 
 // All of the above for a weight that owns its bytes.
 template <executor E, packed_format F, class Space, class... Rest>
-void multiply(E& exec, const packed_matrix<F, Space>& w, Rest&&... rest) {
+SPARSELLM_INLINE void multiply(E& exec, const packed_matrix<F, Space>& w, Rest&&... rest) {
   if constexpr (detail::same_space<E, Space>())
     multiply(exec, w.view(), std::forward<Rest>(rest)...);
 }
@@ -144,7 +156,7 @@ void multiply(E& exec, const packed_matrix<F, Space>& w, Rest&&... rest) {
 // Host memory where a device computes.
 template <executor E, class W, class... Rest>
 requires(!std::same_as<typename E::space, host_space> && (detail::host_memory<Rest> || ...))
-void multiply(E&, const W&, const Rest&...) {
+SPARSELLM_INLINE void multiply(E&, const W&, const Rest&...) {
   static_assert(!(detail::host_memory<Rest> || ...),
                 "sparsellm: the executor computes on a device and x or y lies in host memory; give "
                 "it device views (cuda::to_device copies there)");

@@ -1,22 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The products of channel_bitmap, of the shipped
-// elements and the library's own sparsifiers. SPARSELLM_INSTANCE: `template` to compile them,
-// `extern template` where a library has them.
-SPARSELLM_INSTANCE void bitmap_product(cuda::executor&, const bitmap_weight<float>&,
-                                       const section_list<threshold>&,
-                                       matrix_view<const float, device_space>,
-                                       matrix_view<float, device_space>);
-SPARSELLM_INSTANCE void bitmap_product(cuda::executor&, const bitmap_weight<half>&,
-                                       const section_list<threshold>&,
-                                       matrix_view<const float, device_space>,
-                                       matrix_view<float, device_space>);
-SPARSELLM_INSTANCE void bitmap_product(cuda::executor&, const bitmap_weight<bfloat16>&,
-                                       const section_list<threshold>&,
-                                       matrix_view<const float, device_space>,
-                                       matrix_view<float, device_space>);
-SPARSELLM_INSTANCE void bitmap_product(cuda::executor&, const bitmap_weight<std::int8_t>&,
-                                       const section_list<threshold>&,
-                                       matrix_view<const float, device_space>,
-                                       matrix_view<float, device_space>);
+// The products of channel_bitmap, of the shipped elements (cuda/products/product_instance.cuh).
+SPARSELLM_PRODUCT(bitmap_weight<float>, bitmap_product);
+SPARSELLM_PRODUCT(bitmap_weight<half>, bitmap_product);
+SPARSELLM_PRODUCT(bitmap_weight<bfloat16>, bitmap_product);
+SPARSELLM_PRODUCT(bitmap_weight<std::int8_t>, bitmap_product);

@@ -18,6 +18,7 @@
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/channel.cuh"
 #include "sparsellm/cuda/kernels/lane.cuh"
+#include "sparsellm/cuda/products/product_instance.cuh"
 #include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 

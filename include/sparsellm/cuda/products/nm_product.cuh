@@ -12,6 +12,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/nm.cuh"
+#include "sparsellm/cuda/products/product_instance.cuh"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/nm_weight.hpp"
 

@@ -18,6 +18,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/rows.cuh"
+#include "sparsellm/cuda/products/product_instance.cuh"
 #include "sparsellm/pack/row_major.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"

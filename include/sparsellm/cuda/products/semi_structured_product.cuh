@@ -17,6 +17,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/semi_structured.cuh"
+#include "sparsellm/cuda/products/product_instance.cuh"
 #include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
