@@ -44,3 +44,6 @@ TEST_CASE("fuzz corpus: checkpoints, whole and damaged") {
 TEST_CASE("fuzz corpus: tokenizer.json, whole and damaged") {
   replay("tokenizer", tokenizer_seeds(), fuzz_tokenizer);
 }
+TEST_CASE("fuzz corpus: config.json, whole and damaged") {
+  replay("config", config_seeds(), fuzz_config);
+}

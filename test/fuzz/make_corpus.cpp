@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   const std::pair<const char*, std::vector<seed>> corpora[] = {{"gguf", gguf_seeds()},
                                                                {"table", table_seeds()},
                                                                {"checkpoint", checkpoint_seeds()},
+                                                               {"config", config_seeds()},
                                                                {"tokenizer", tokenizer_seeds()}};
   for (const auto& [name, seeds] : corpora) {
     std::filesystem::create_directories(root / name);

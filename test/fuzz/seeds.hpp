@@ -30,6 +30,7 @@ inline std::vector<seed> gguf_seeds() {
       b.whole(std::string("llama.") + key, 2);
     b.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
     b.floats("token_embd.weight", {2, 6}, std::vector<float>(12, 0.5f));
+    b.text("general.type", "model");
   };
   gguf_builder bpe;
   model(bpe);
@@ -49,7 +50,13 @@ inline std::vector<seed> gguf_seeds() {
   spm.wholes("tokenizer.ggml.token_type", {2, 3, 3, 6, 1, 1});
   spm.reals("tokenizer.ggml.scores", {0, 0, 0, 0, -1, -2});
   spm.flag("tokenizer.ggml.add_bos_token", true);
+  gguf_builder split;
+  split.whole("split.count", 2);
+  split.whole("split.no", 0);
+  split.whole("split.tensors.count", 2);
+  split.floats("token_embd.weight", {2, 6}, std::vector<float>(12, 0.5f));
   return {{"types", types.bytes(3)},
+          {"split", split.bytes()},
           {"types_v2", types.bytes(2)},
           {"bpe", bpe.bytes()},
           {"sentencepiece", spm.bytes()}};
@@ -103,19 +110,46 @@ inline std::vector<seed> checkpoint_seeds() {
   return {{"dense", dense}, {"two_four", two_four}, {"any", any}};
 }
 
+inline std::vector<seed> config_seeds() {
+  const std::string sizes =
+      R"({"model_type":"llama","num_hidden_layers":1,"hidden_size":8,"intermediate_size":8,)"
+      R"("num_attention_heads":2,"num_key_value_heads":1,"max_position_embeddings":8,)"
+      R"("rms_norm_eps":1e-5,"vocab_size":2,"tie_word_embeddings":true,)";
+  return {
+      {"old", sizes + R"("architectures":["LlamaForCausalLM"],"rope_theta":5e5,)"
+                      R"("rope_scaling":{"type":"linear","factor":2.0},"eos_token_id":[1,-1]})"},
+      {"new", sizes +
+                  R"("rope_parameters":{"rope_type":"llama3","rope_theta":5e5,"factor":8.0,)"
+                  R"("low_freq_factor":1.0,"high_freq_factor":4.0,)"
+                  R"("original_max_position_embeddings":64},"dtype":"float16",)"
+                  R"("quantization_config":{"quant_method":"compressed-tensors"}})" +
+                  std::string(1, '\0') + R"({"eos_token_id":1,"temperature":0.6})"}};
+}
+
 inline std::vector<seed> tokenizer_seeds() {
   return {
-      {"bpe",
-       R"({"added_tokens":[{"id":3,"content":"<|end|>","special":true}],)"
-       R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
-       R"({"type":"Digits","individual_digits":true},{"type":"ByteLevel","use_regex":true}]},)"
-       R"("post_processor":{"single":[{"SpecialToken":{"id":"T"}}]},)"
-       R"("model":{"type":"BPE","vocab":{"T":0,"h":1,"Th":2},"merges":["T h"]}})"},
+      {"bpe", R"({"added_tokens":[{"id":3,"content":"<|end|>","special":true}],)"
+              R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+              R"({"type":"Digits","individual_digits":true},{"type":"ByteLevel","use_regex":true,)"
+              R"("add_prefix_space":false}]},"post_processor":{"type":"TemplateProcessing",)"
+              R"("single":[{"SpecialToken":{"id":"T"}},{"Sequence":{"id":"A"}}],)"
+              R"("special_tokens":{"T":{"ids":[0]}}},)"
+              R"("model":{"type":"BPE","vocab":{"T":0,"h":1,"Th":2},"merges":["T h"]}})"},
       {"split",
        R"({"pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
-       R"({"type":"Split","pattern":{"Regex":"\\p{N}{1,3}"}},{"type":"ByteLevel","use_regex":false}]},)"
+       R"({"type":"Split","pattern":{"Regex":"\\p{N}{1,3}"}},{"type":"ByteLevel","use_regex":false,)"
+       R"("add_prefix_space":false}]},)"
        R"("model":{"vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}})"},
       {"sentencepiece",
-       R"({"normalizer":{"normalizers":[{"type":"Prepend"}]},"model":{"byte_fallback":true,)"
-       R"("unk_token":"<unk>","vocab":{"<unk>":0,"<0x41>":1,"a":2,"aa":3},"merges":["a a"]}})"}};
+       R"({"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},)"
+       R"({"type":"Replace","pattern":{"String":" "},"content":"▁"}]},"model":{"byte_fallback":true,)"
+       R"("unk_token":"<unk>","vocab":{"<unk>":0,"<0x41>":1,"a":2,"aa":3},"merges":["a a"]}})"},
+      {"metaspace",
+       R"({"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"},)"
+       R"("added_tokens":[{"id":0,"content":"<|end|>","lstrip":true,"rstrip":true},)"
+       R"({"id":1,"content":"a","single_word":true,"normalized":true,"special":false}],)"
+       R"("decoder":{"type":"Sequence","decoders":[{"type":"Fuse"}]},)"
+       R"("model":{"unk_token":"T","fuse_unk":true,"ignore_merges":true,)"
+       R"("vocab":{"<|end|>":0,"a":1,"T":2,"h":3,"Th":4},"merges":["T h"]}})" +
+           std::string(1, '\0') + R"({"add_bos_token":true,"tokenizer_class":"LlamaTokenizer"})"}};
 }

@@ -3,12 +3,14 @@
 
 #include "fuzz/targets.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "files/checkpoint.hpp"
+#include "files/checkpoint_config.hpp"
 #include "files/config.hpp"
 #include "files/dequantize.hpp"
 #include "files/gguf.hpp"
@@ -19,14 +21,16 @@
 
 void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
   try {
-    const llama::gguf file(reinterpret_cast<const std::byte*>(data), size);
+    // A split file's other parts are the same bytes, which say another number: read, and refused.
+    const llama::bytes_view bytes{reinterpret_cast<const std::byte*>(data), size};
+    const llama::gguf file(bytes.data, bytes.size, [&](std::size_t, std::size_t) { return bytes; });
     for (const llama::tensor& t : file.tensors()) {
       std::vector<float> row(t.cols);
       llama::dequantize_row(t, 0, row);
       llama::dequantize_row(t, t.rows - 1, row);
     }
     try {
-      (void)llama::read_config(file);
+      check_tensors(file, llama::read_config(file));
     } catch (const sparsellm::error&) {
     }
     const llama::tokenizer t(file);
@@ -49,9 +53,9 @@ void fuzz_checkpoint(const std::uint8_t* data, std::size_t size) {
   static const llama::checkpoint_texts texts{
       R"({"model_type":"llama","num_hidden_layers":1,"hidden_size":8,"intermediate_size":8,)"
       R"("num_attention_heads":2,"num_key_value_heads":1,"max_position_embeddings":8,)"
-      R"("rms_norm_eps":1e-5,"vocab_size":2})",
+      R"("rms_norm_eps":1e-5,"vocab_size":2,"tie_word_embeddings":true})",
       R"({"model":{"vocab":{"a":0,"b":1},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"}})", "",
-      "fuzzed"};
+      "", "fuzzed"};
   try {
     const llama::checkpoint file(texts, {{reinterpret_cast<const std::byte*>(data), size}});
     for (const llama::tensor& t : file.tensors()) {
@@ -59,15 +63,32 @@ void fuzz_checkpoint(const std::uint8_t* data, std::size_t size) {
       llama::dequantize_row(t, 0, row);
       llama::dequantize_row(t, t.rows - 1, row);
     }
-    (void)llama::read_config(file);
+    check_tensors(file, llama::read_config(file));
+  } catch (const sparsellm::error&) {
+  }
+}
+
+void fuzz_config(const std::uint8_t* data, std::size_t size) {
+  // config.json, and behind a zero byte generation_config.json.
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::size_t cut = std::min(text.find('\0'), text.size());
+  try {
+    (void)llama::read_checkpoint_config(std::string(text.substr(0, cut)),
+                                        std::string(text.substr(std::min(cut + 1, text.size()))),
+                                        "fuzzed");
   } catch (const sparsellm::error&) {
   }
 }
 
 void fuzz_tokenizer(const std::uint8_t* data, std::size_t size) {
+  // tokenizer.json, and behind a zero byte tokenizer_config.json.
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::size_t cut = std::min(text.find('\0'), text.size());
   try {
-    const std::string text(reinterpret_cast<const char*>(data), size);
-    (void)llama::read_tokenizer_json(text, "{}", R"({"bos_token_id":0,"vocab_size":4})");
+    const llama::tokenizer t(llama::read_tokenizer_json(
+        std::string(text.substr(0, cut)), std::string(text.substr(std::min(cut + 1, text.size()))),
+        {0, {1}, 4}));
+    (void)t.decode(t.encode("Thh a <|end|> 12 \xff\xc3\xa9T\n"));
   } catch (const sparsellm::error&) {
   }
 }

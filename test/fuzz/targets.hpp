@@ -14,4 +14,5 @@ void fuzz_gguf(const std::uint8_t* data, std::size_t size);
 // A threshold table: what is read must be written and read the same.
 void fuzz_table(const std::uint8_t* data, std::size_t size);
 void fuzz_checkpoint(const std::uint8_t* data, std::size_t size);
+void fuzz_config(const std::uint8_t* data, std::size_t size);
 void fuzz_tokenizer(const std::uint8_t* data, std::size_t size);

@@ -74,8 +74,8 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     o.linear_scaling = separate;
     tiny t(o);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                     element_kind::f32, "{}", {});
+    write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
+                     std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});
     model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.shape().heads == 4);
     CHECK(back.shape().kv_heads == 2);
@@ -96,8 +96,8 @@ TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
   tiny_options o;
   tiny t(o);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                   element_kind::f32, "{}", {});
+  write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
+                   std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});
   reads_with(folder.path(), [](json& j) {
     j["rope_scaling"] = {{"rope_type", "llama3"},
                          {"factor", 8.0},
@@ -124,8 +124,8 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
     how.global_shuffle = how.local_shuffle = shuffled;
     const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
     temporary_folder folder;
-    write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, pattern, element_kind::f32,
-                     "{\"metric\":\"wanda\"}", {});
+    write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()}, blocks,
+                     pattern, element_kind::f32, "{\"metric\":\"wanda\"}", {});
     INFO(pattern.n << ":" << pattern.m << (shuffled ? " shuffled" : ""));
     model back(t.exec, folder.path(), {element_kind::f32}, quiet);
     CHECK(back.file().orders().size() == 2);
@@ -172,8 +172,8 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
   pruning how;
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), blocks, {2, 4}, element_kind::bf16, "{}",
-                   {});
+  write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()}, blocks,
+                   {2, 4}, element_kind::bf16, "{}", {});
   const std::string bytes = sparsellm::read_file(folder.path() + "/model.safetensors");
   const safetensors f = parse(bytes);
   CHECK(f.metadata().at("format") == "pt");
@@ -204,8 +204,8 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
 TEST_CASE("checkpoint: says what is wrong") {
   tiny t;
   temporary_folder folder;
-  write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2), {2, 4},
-                   element_kind::f32, "{}", {});
+  write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
+                   std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});
   const auto with = [&](const char* key, const json& value) {
     reads_with(folder.path(), [&](json& j) { j[key] = value; });
   };
@@ -222,8 +222,8 @@ TEST_CASE("checkpoint: says what is wrong") {
   sparsellm::replace_file(folder.path() + "/model.safetensors.index.json",
                           "{\"weight_map\":{\"a\":\"../b\"}}");
   CHECK_SAYS(model_source(folder.path()), format_error, "is not a file name");
-  CHECK_SAYS(write_checkpoint(folder.path(), t.m.file(), t.m.shape(), std::vector<pruned_block>(2),
-                              {2, 4}, element_kind::q8_0, "{}", {}),
+  CHECK_SAYS(write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
+                              std::vector<pruned_block>(2), {2, 4}, element_kind::q8_0, "{}", {}),
              sparsellm::value_error, "f32, f16 or bf16 expected, got q8_0");
 }
 
@@ -285,23 +285,8 @@ TEST_CASE("tokenizer.json: pieces of a SentencePiece model survive the way there
   const std::string bytes = b.bytes();
   const gguf file(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
   const tokenizer before(file);
-  gguf_builder again;
-  for (const auto& [key, value] :
-       read_tokenizer_json(write_tokenizer_json(file), write_tokenizer_config(file),
-                           R"({"bos_token_id":1,"eos_token_id":2,"vocab_size":15})")) {
-    if (const auto* t = std::get_if<std::string>(&value)) again.text(key, *t);
-    if (const auto* ts = std::get_if<std::vector<std::string>>(&value)) again.texts(key, *ts);
-    if (const auto* f = std::get_if<bool>(&value)) again.flag(key, *f);
-    if (const auto* n = std::get_if<std::uint64_t>(&value))
-      again.whole(key, static_cast<std::uint32_t>(*n));
-    if (const auto* ns = std::get_if<std::vector<std::int64_t>>(&value))
-      again.wholes(key, std::vector<std::int32_t>(ns->begin(), ns->end()));
-    if (const auto* rs = std::get_if<std::vector<double>>(&value))
-      again.reals(key, std::vector<float>(rs->begin(), rs->end()));
-  }
-  const std::string twice = again.bytes();
-  const gguf file2(reinterpret_cast<const std::byte*>(twice.data()), twice.size());
-  const tokenizer after(file2);
+  const tokenizer after(
+      read_tokenizer_json(write_tokenizer_json(file), write_tokenizer_config(file), {1, {2}, 15}));
   for (const char* text : {"the", "the he a", "th\xc3\xa9", "<s>hethe", "A"})
     CHECK(before.encode(text) == after.encode(text));
   CHECK(after.add_bos());
@@ -309,9 +294,8 @@ TEST_CASE("tokenizer.json: pieces of a SentencePiece model survive the way there
 }
 
 TEST_CASE("tokenizer.json: kinds that are not read are refused") {
-  const std::string config = "{}";
   const auto refuses = [&](const std::string& text, const char* part) {
-    CHECK_SAYS(read_tokenizer_json(text, "", config), format_error, part);
+    CHECK_SAYS(read_tokenizer_json(text, "", {}), format_error, part);
   };
   refuses("[]", "not a JSON object");
   refuses("{}", "has no model");
@@ -321,5 +305,7 @@ TEST_CASE("tokenizer.json: kinds that are not read are refused") {
           "not two pieces");
   refuses(R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Whitespace"}})",
           "'Whitespace' is not known");
-  refuses(R"({"model":{"vocab":{"a":0},"merges":[]}})", "byte-level pre-tokenizer expected");
+  refuses(R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Digits"}})",
+          "byte-level pre-tokenizer expected");
+  refuses(R"({"model":{"vocab":{"a":0},"merges":[["a","b"]]}})", "needs the token 'b'");
 }

@@ -303,11 +303,13 @@ TEST_CASE("model: a head of its own replaces the tied one") {
   CHECK(largest_difference(all_logits(tied, ids, 5, 5), all_logits(separate, ids, 5, 5)) > 0.1f);
 }
 
-TEST_CASE("model: a table for other weights, shapes or names is refused") {
+TEST_CASE("model: a table for other weights or shapes is refused; names are for people") {
   tiny t, other({true, false, false});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   CHECK_NOTHROW(t.m.use(t.exec, table, t.m.identity()));
   CHECK_SAYS(other.m.use(other.exec, table, other.m.identity()), format_error, "hash");
+  table.model.name = "renamed";
+  CHECK_NOTHROW(t.m.use(t.exec, table, t.m.identity()));
   table.sites[3].shape.inputs = 63;
   CHECK_SAYS(t.m.use(t.exec, table, t.m.identity()), format_error, "64x63 there and 64x64");
   table.sites.resize(3);

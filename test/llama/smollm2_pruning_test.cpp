@@ -42,8 +42,8 @@ outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
   for (const pruned_block& b : blocks)
     for (const pruned_weight& w : b.weights) result.retained += w.retained;
   temporary_folder folder;
-  write_checkpoint(folder.path(), r.m.file(), r.m.shape(), blocks, pattern, element_kind::bf16,
-                   "{}", {});
+  write_checkpoint(output_directory(folder.path(), "", false), {r.m.file(), r.m.shape()}, blocks,
+                   pattern, element_kind::bf16, "{}", {});
   const auto windows = r.windows(16, 1536);
   model pruned(r.exec, folder.path(), {element_kind::bf16}, quiet);
   session s(r.exec, pruned, 512, 512);

@@ -83,7 +83,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
   const auto continuation = [&](std::size_t prefix) {
     session s(r.exec, r.m, prompt.size(), prompt.size() + 32);
     sampler greedy(0.0, 0);
-    return generate(s, prompt, 32, prefix, -1, greedy, nullptr, quiet, [](std::int32_t) {}).ids;
+    return generate(s, prompt, 32, prefix, {}, greedy, nullptr, quiet, [](std::int32_t) {}).ids;
   };
   check_continuation(continuation(1000), golden["generation_dense"]);
 
@@ -181,7 +181,7 @@ TEST_CASE("SmolLM2: the file's own quantised weights give the logits and the tex
     sampler greedy(0.0, 1);
     texts.push_back(
         generate(
-            s, ids, 24, ids.size() + 24, -1, greedy, nullptr, [](double) {}, [](std::int32_t) {})
+            s, ids, 24, ids.size() + 24, {}, greedy, nullptr, [](double) {}, [](std::int32_t) {})
             .ids);
   }
   for (std::size_t k = 1; k < 3; ++k) {
