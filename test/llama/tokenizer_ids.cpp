@@ -4,7 +4,6 @@
 // What tokenizer_oracle.py compares: {"tokenizer": {...}, "texts": [...]} in, a list of ids for
 // each text out, or what the tokenizer is refused with.
 #include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -13,7 +12,7 @@
 #include "sparsellm/core/error.hpp"
 
 int main() {
-  const auto asked = nlohmann::json::parse(std::istreambuf_iterator<char>(std::cin), {});
+  const auto asked = nlohmann::json::parse(std::cin);
   nlohmann::json ids = nlohmann::json::array();
   try {
     const llama::tokenizer t(llama::read_tokenizer_json(asked["tokenizer"].dump(), "", {}));

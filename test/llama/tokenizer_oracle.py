@@ -100,8 +100,8 @@ def character_base():
                       "vocab": vocab, "merges": merges}}
 
 
-def split(pattern, **changes):
-    step = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False, **changes}
+def split(regex, **changes):
+    step = {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False, **changes}
     return {"type": "Sequence", "pretokenizers": [step, {"type": "ByteLevel", "add_prefix_space": False,
                                                          "trim_offsets": True, "use_regex": False}]}
 
@@ -190,10 +190,10 @@ def main():
             i = wrong[0]
             print(f"FAILED: {name}: {len(wrong)} of {len(texts)} texts, {texts[i]!r}:\n  ours    "
                   f"{ours if isinstance(ours, str) else ours[i]}\n  package {right[i]}")
-        golden.append({"name": name, "base": base, "changes": changes, "ids": right[:len(TEXTS)]})
+        golden.append({"name": name, "base": base, "changes": changes, "ids": [ids for t, ids in zip(TEXTS, right) if len(t) <= 40]})
     if "--write" in sys.argv:
         with open(sys.argv[sys.argv.index("--write") + 1], "w") as f:
-            f.write('{"bases": ' + json.dumps(bases) + ',\n"texts": ' + json.dumps(TEXTS) + ',\n"tokenizers": [\n')
+            f.write('{"bases": ' + json.dumps(bases) + ',\n"texts": ' + json.dumps([t for t in TEXTS if len(t) <= 40]) + ',\n"tokenizers": [\n')
             f.write(",\n".join(json.dumps(g, separators=(",", ":")) for g in golden) + "]}\n")
     if failures:
         sys.exit(f"{failures} tokenizers differ")
