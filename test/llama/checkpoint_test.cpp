@@ -219,11 +219,13 @@ TEST_CASE("checkpoint: says what is wrong") {
   CHECK_SAYS(with("rms_norm_eps", "small"), format_error, "a number 'rms_norm_eps'");
   CHECK_SAYS(model_source("/nowhere"), sparsellm::file_error, "/nowhere");
   CHECK_SAYS(model_source(folder.path() + "/.."), sparsellm::file_error, "config.json");
+  std::filesystem::remove(folder.path() + "/model.safetensors");
+  CHECK_SAYS(model_source(folder.path()), sparsellm::file_error, "neither it nor its index");
   sparsellm::replace_file(folder.path() + "/model.safetensors.index.json",
                           "{\"weight_map\":{\"a\":\"../b\"}}");
   CHECK_SAYS(model_source(folder.path()), format_error, "is not a file name");
-  CHECK_SAYS(write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
-                              std::vector<pruned_block>(2), {2, 4}, element_kind::q8_0, "{}", {}),
+  CHECK_SAYS(output_directory(folder.path(), "", false), sparsellm::file_error, "--force");
+  CHECK_SAYS(check_checkpoint({t.m.file(), t.m.shape()}, element_kind::q8_0),
              sparsellm::value_error, "f32, f16 or bf16 expected, got q8_0");
 }
 

@@ -53,22 +53,6 @@ tensor_type random_type(const std::string& weights) {
       "--shape: takes --weights f32, bf16, f16, q8_0, q4_0 or q4_1, got '", weights, "'"));
 }
 
-model_source source_of(const options& o) {
-  if (o.shape.empty()) return model_source(o.model);
-  return model_source(
-      std::make_unique<random_model>(o.shape, parse_shape(o.shape), random_type(o.weights)));
-}
-
-load_options loading(const options& o, double sparsity,
-                     const std::optional<sparsellm::threshold_table>& table) {
-  check_sparsity(sparsity);
-  require<value_error>(o.device == "cpu" || o.device == "cuda",
-                       "--device: cpu or cuda expected, got '", o.device, "'");
-  // Random weights are made as they are wanted.
-  return {o.shape.empty() ? parse_weights(o.weights) : std::nullopt, sparsity,
-          table.has_value() ? &*table : nullptr, parse_score(o.score)};
-}
-
 search_options parse_search(const options& o) {
   require<value_error>(o.norm == "token" || o.norm == "channel",
                        "--norm: token or channel expected, got '", o.norm, "'");
@@ -99,24 +83,51 @@ void check_calibration(const options& o) {
   (void)parse_search(o);
 }
 
-std::optional<sparsellm::threshold_table> read_table(const options& o) {
+load_options loading(const options& o, double sparsity,
+                     const std::optional<sparsellm::threshold_table>& table) {
+  check_sparsity(sparsity);
+  require<value_error>(o.device == "cpu" || o.device == "cuda",
+                       "--device: cpu or cuda expected, got '", o.device, "'");
+  // Random weights are made as they are wanted.
+  return {o.shape.empty() ? parse_weights(o.weights) : std::nullopt, sparsity,
+          table.has_value() ? &*table : nullptr, parse_score(o.score)};
+}
+
+// What the command line asks for is checked before the model's file is opened.
+model_source source_of(const options& o, double sparsity) {
+  (void)checked_threads(o.threads);
+  (void)loading(o, sparsity, std::nullopt);
   check_calibration(o);
   check_files(o);
+  if (o.shape.empty()) return model_source(o.model);
+  return model_source(
+      std::make_unique<random_model>(o.shape, parse_shape(o.shape), random_type(o.weights)));
+}
+
+tokenizer checked_tokenizer(const model_file& file) {
+  const config c = read_config(file);
+  tokenizer t(file);
+  require<sparsellm::format_error>(t.size() == c.vocabulary, "model: ", t.size(), " tokens and ",
+                                   c.vocabulary, " embeddings");
+  return t;
+}
+
+std::optional<sparsellm::threshold_table> read_table(const options& o) {
   if (o.thresholds.empty()) return std::nullopt;
   return sparsellm::load_threshold_table(o.thresholds);
 }
 
 }  // namespace
 
-setup::setup(const options& o, double sparsity)
+setup::setup(const options& o, double sparsity) : setup(o, sparsity, source_of(o, sparsity)) {}
+
+// The file is refused for what it says before its weights are packed.
+setup::setup(const options& o, double sparsity, model_source source)
     : exec(checked_threads(o.threads)),
       table(read_table(o)),
-      model(exec, source_of(o), loading(o, sparsity, table), show_progress("packing weights")),
-      tokenizer(model.file()) {
-  require<sparsellm::format_error>(tokenizer.size() == model.shape().vocabulary,
-                                   "model: ", tokenizer.size(), " tokens and ",
-                                   model.shape().vocabulary, " embeddings");
-}
+      tokenizer(checked_tokenizer(source.file())),
+      model(exec, std::move(source), loading(o, sparsity, table),
+            show_progress("packing weights")) {}
 
 std::size_t checked_threads(std::size_t wanted) {
   const std::size_t most = sparsellm::cpu::executor::hardware_threads();

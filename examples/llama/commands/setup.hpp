@@ -28,8 +28,11 @@ struct setup {
 
   sparsellm::cpu::executor exec;
   std::optional<sparsellm::threshold_table> table;  // from o.thresholds
-  llama::model model;
   llama::tokenizer tokenizer;
+  llama::model model;
+
+ private:
+  setup(const options& o, double sparsity, model_source source);
 };
 
 // Throws value_error for 0, or more than the machine has.

@@ -249,9 +249,13 @@ gguf::gguf(const std::byte* data, std::size_t size, const part_reader& other) : 
     metadata_value v = read_value(o.in);
     add(std::move(key), std::move(v));
   }
-  // What model it is comes before what its tensors are.
-  if (value("general.architecture") != nullptr) check_architecture(*this);
-  for (tensor& t : read_tensors(o, data, size, whole("general.alignment", 32))) add(std::move(t));
+  try {
+    for (tensor& t : read_tensors(o, data, size, whole("general.alignment", 32))) add(std::move(t));
+  } catch (const format_error&) {
+    // What model it is comes before what is wrong with its tensors.
+    if (value("general.architecture") != nullptr) check_architecture(*this);
+    throw;
+  }
   read_others(other);
 }
 

@@ -117,7 +117,7 @@ vocabulary gguf_vocabulary(const model_file& file) {
   read_ids(file, v);
   bool adds_bos = characters;
   if (characters) {
-    v.byte_fallback = v.replaces_spaces = true;
+    v.byte_fallback = v.replaces_spaces = v.prefix_is_normalization = true;
     if (file.flag("tokenizer.ggml.add_space_prefix", true)) v.prefix = space_prefix::every;
   } else {
     v.pre = file.text("tokenizer.ggml.pre", "default");

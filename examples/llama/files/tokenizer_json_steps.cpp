@@ -168,7 +168,9 @@ void read_pre_tokenizer(const json* step, vocabulary& to) {
                         "tokenizer: a normalizer before a byte-level pre-tokenizer is not "
                         "supported");
   to.model = byte_level ? "gpt2" : "llama";
-  if (byte_level) to.pre = name_of(to.steps);
+  if (!byte_level) return;
+  to.pre = name_of(to.steps);
+  (void)pretokenizer(to.steps);  // expressions that cannot be compiled are refused here
 }
 
 void check_decoder(const json* step) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "files/pretokenizer.hpp"
@@ -123,6 +124,29 @@ ordered_json template_of(const std::string& bos, std::int32_t id) {
           {"special_tokens", {{bos, {{"id", bos}, {"ids", {id}}, {"tokens", {bos}}}}}}};
 }
 
+// The listed merges. One that makes no token is undone in GGUF after it was made; tokenizer.json
+// cannot hold it, and does without where its pieces are in no other.
+ordered_json listed_merges(const vocabulary& v) {
+  std::unordered_set<std::string> tokens(v.texts.begin(), v.texts.end());
+  std::unordered_map<std::string, std::size_t> uses;
+  for (const auto& [left, right] : v.merges) {
+    ++uses[left];
+    ++uses[right];
+  }
+  ordered_json merges = ordered_json::array();
+  for (const auto& [left, right] : v.merges) {
+    if (tokens.count(left) != 0 && tokens.count(right) != 0 && tokens.count(left + right) != 0) {
+      merges.push_back({left, right});
+      continue;
+    }
+    const std::size_t own = left == right ? 2 : 1;
+    require<format_error>(uses[left] == own && uses[right] == own && uses.count(left + right) == 0,
+                          "tokenizer: the merge of '", left, "' and '", right,
+                          "' makes no token, which tokenizer.json cannot hold");
+  }
+  return merges;
+}
+
 ordered_json model_of(const vocabulary& v) {
   const bool characters = v.model == "llama";
   ordered_json model{{"type", "BPE"},
@@ -135,12 +159,7 @@ ordered_json model_of(const vocabulary& v) {
                      {"ignore_merges", v.ignore_merges},
                      {"vocab", vocabulary_of(v.texts)}};
   if (v.unknown >= 0) model["unk_token"] = v.texts[static_cast<std::size_t>(v.unknown)];
-  if (characters) {
-    model["merges"] = merges_of(v);
-    return model;
-  }
-  model["merges"] = ordered_json::array();
-  for (const auto& [left, right] : v.merges) model["merges"].push_back({left, right});
+  model["merges"] = characters ? merges_of(v) : listed_merges(v);
   return model;
 }
 
