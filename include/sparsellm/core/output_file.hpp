@@ -96,6 +96,8 @@ class output_file {
       const int probe = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);  // one may not replace it
       check(probe >= 0);
       ::close(probe);
+    } else {
+      check(errno != ELOOP);  // links in a circle, one of which would be replaced
     }
 #else
     target_ = path_;
