@@ -298,6 +298,10 @@ def outputs(d):
         for command in (["inspect", "--model", m], ["--help"], ["--version"]):
             result = subprocess.run([PROGRAM, *command], stdout=full, stderr=subprocess.PIPE)
             check(f"a full standard output: {command[0]}", (result.returncode, b"No space left" in result.stderr), (1, True))
+    result = subprocess.run(f"'{PROGRAM}' calibrate --model '{m}' --text '{text}' --tokens 128 --window 64 --sparsity 0.5 "
+                            f"--output '{d}/closed.json' >&-", shell=True, stderr=subprocess.PIPE)
+    check("a closed standard output", (result.returncode, b"standard output" in result.stderr), (1, True))
+    check("whose text went nowhere else", sorted(json.load(open(d + "/closed.json")))[:1], ["format"])
     refused("the model as output", run("calibrate", "--model", tiny.gguf(d + "/g.gguf"), "--text", text, "--tokens", 128, "--window", 64,
                 "--sparsity", 0.5, "--output", d + "/g.gguf"), "--output", "--model")
     # Refused before the work: the model and the text are not even there.

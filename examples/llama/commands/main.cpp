@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sparsellm-llama: the command line. docs/llama.md describes every option and JSON field.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <csignal>
@@ -243,6 +246,13 @@ void check_paths(const llama::options& o, const std::string& json) {
       "--json and --output name the same file");
 }
 
+// Where a shell closed one of the first three files (>&-), the next file that is opened would take
+// its number, and get what is printed.
+void hold_standard_files() {
+  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(file, F_GETFD) < 0) (void)::open("/dev/null", O_RDONLY);
+}
+
 int run(program& p) {
   check_paths(p.options, p.json);
   // Opened before the work, which need not end with the answer that it cannot be written.
@@ -263,6 +273,7 @@ int run(program& p) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // an output that nobody reads is an error like a full disk
   program p;
   try {

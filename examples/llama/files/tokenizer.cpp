@@ -68,7 +68,7 @@ tokenizer::tokenizer(vocabulary v) : v_(std::move(v)) {
     if (v_.findable.empty() || v_.findable[i]) ids_.emplace(v_.texts[i], static_cast<token_id>(i));
   for (std::size_t rank = 0; rank < v_.merges.size(); ++rank)
     merges_.emplace(v_.merges[rank].first + between + v_.merges[rank].second, rank);
-  v_.merges = {};
+  decltype(v_.merges)().swap(v_.merges);  // their memory too
   std::vector<added_tokens::entry> verbatim, in_normalized;
   for (const added_token& a : v_.added) {
     const auto at = static_cast<std::size_t>(a.id);
