@@ -54,6 +54,8 @@
 #include "sparsellm/pack/quantized.hpp"
 #include "sparsellm/pack/row_major.hpp"
 #include "sparsellm/pack/semi_structured.hpp"
+#include "sparsellm/pack/super_block_row.hpp"
+#include "sparsellm/pack/super_blocks.hpp"
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/permute/global_shuffle.hpp"

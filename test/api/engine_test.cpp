@@ -185,7 +185,7 @@ TEST_CASE("engine: GGUF's blocks are packed as they stand in the file") {
   CHECK_SAYS(pack<panel<q4_1>>(exec, bytes, {199, 96}), shape_error,
              "11940 bytes of GGUF blocks, got 12000");
   CHECK_SAYS(any_weight(exec, element_kind::f32, layout_kind::panel, {200, 96}, bytes), value_error,
-             "GGUF blocks of q8_0, q4_0 or q4_1 expected, got f32");
+             "GGUF blocks of q8_0, q4_0, q4_1, q4_k, q5_k or q6_k expected, got f32");
 }
 
 TEST_CASE("engine: bytes of one's own are looked at after they were checked") {

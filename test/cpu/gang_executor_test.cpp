@@ -36,14 +36,33 @@ TEST_CASE("gang_executor: keeps the executor's laws and its bits, with members a
 
 TEST_CASE("gang_executor: every member takes a share") {
   cpu::gang_executor gang(3);
-  std::vector<std::thread::id> by(6);
+  std::vector<std::thread::id> by(3);
+  std::atomic<int> inside{0};
   on_threads(3, [&](std::size_t t) {
     gang.enter(t, [&] {
-      gang.parallel_for(by.size(), [&](std::size_t i) { by[i] = std::this_thread::get_id(); });
+      gang.parallel_for(by.size(), [&](std::size_t i) {
+        by[i] = std::this_thread::get_id();
+        ++inside;
+        while (inside.load() != 3) std::this_thread::yield();
+      });
     });
   });
-  CHECK((by[0] == by[1] && by[2] == by[3] && by[4] == by[5]));
-  CHECK((by[0] != by[2] && by[2] != by[4] && by[0] != by[4]));
+  CHECK((by[0] != by[1] && by[1] != by[2] && by[0] != by[2]));
+}
+
+TEST_CASE("gang_executor: loops do not wait for a member that has not come") {
+  cpu::gang_executor gang(2);
+  std::atomic<bool> loops_done{false};
+  std::size_t calls = 0;
+  on_threads(2, [&](std::size_t t) {
+    if (t == 1)
+      while (!loops_done.load()) std::this_thread::yield();
+    gang.enter(t, [&] {
+      for (int loop = 0; loop < 10; ++loop) gang.parallel_for(5, [&](std::size_t) { ++calls; });
+      loops_done = true;
+    });
+  });
+  CHECK(calls == 50);
 }
 
 TEST_CASE("gang_executor: members enter again and again, with no barrier of their own between") {

@@ -36,11 +36,12 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
                    channel_major<bfloat16>, panel<q8_0>, channel_major<q8_0>, channel_major<q4_0>,
                    panel<q4_1>, channel_major<q4_1>,
                    (channel_major<quantized<8, 128, quantization::affine>>),
-                   (channel_major<quantized<4, 64>>), (n_of_m<float, 2, 4>), (n_of_m<half, 4, 8>),
-                   (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 1, 3>), (n_of_m<std::int8_t, 2, 4>),
-                   (n_of_m<std::int8_t, 6, 8>), (channel_bitmap<float, 2, 4>),
-                   (channel_bitmap<half, 2, 3>), (channel_bitmap<bfloat16, 2, 4>),
-                   (channel_bitmap<std::int8_t, 4, 8>)) {
+                   (channel_major<quantized<4, 64>>), panel<q4_k>, channel_major<q4_k>, panel<q5_k>,
+                   channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>, (n_of_m<float, 2, 4>),
+                   (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 1, 3>),
+                   (n_of_m<std::int8_t, 2, 4>), (n_of_m<std::int8_t, 6, 8>),
+                   (channel_bitmap<float, 2, 4>), (channel_bitmap<half, 2, 3>),
+                   (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<std::int8_t, 4, 8>)) {
   for (const cpu::isa i : cpu::all_isas) {
     if (!cpu::supported(i)) continue;
     cpu::executor exec(2);
@@ -54,12 +55,13 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
 TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instruction set", "",
                    row_major<bfloat16>, panel<float>, panel<half>, panel<bfloat16>,
                    channel_major<float>, channel_major<half>, channel_major<bfloat16>, panel<q8_0>,
-                   channel_major<q8_0>, panel<q4_0>, channel_major<q4_1>, (n_of_m<float, 4, 8>),
-                   (n_of_m<half, 2, 4>), (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 5, 7>),
-                   (n_of_m<std::int8_t, 2, 4>), (n_of_m<std::int8_t, 3, 4>),
-                   (channel_bitmap<float, 4, 8>), (channel_bitmap<half, 2, 4>),
-                   (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<bfloat16, 3, 5>),
-                   (channel_bitmap<std::int8_t, 2, 4>)) {
+                   channel_major<q8_0>, panel<q4_0>, channel_major<q4_1>, panel<q4_k>,
+                   channel_major<q4_k>, panel<q5_k>, channel_major<q5_k>, panel<q6_k>,
+                   channel_major<q6_k>, (n_of_m<float, 4, 8>), (n_of_m<half, 2, 4>),
+                   (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 5, 7>), (n_of_m<std::int8_t, 2, 4>),
+                   (n_of_m<std::int8_t, 3, 4>), (channel_bitmap<float, 4, 8>),
+                   (channel_bitmap<half, 2, 4>), (channel_bitmap<bfloat16, 2, 4>),
+                   (channel_bitmap<bfloat16, 3, 5>), (channel_bitmap<std::int8_t, 2, 4>)) {
   std::mt19937 random(17);
   std::normal_distribution<float> normal;
   cpu::executor packer(2);
@@ -90,7 +92,8 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
 
 TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "", panel<bfloat16>,
                    channel_major<float>, channel_major<bfloat16>, panel<q8_0>, channel_major<q8_0>,
-                   panel<q4_1>, channel_major<q4_1>) {
+                   panel<q4_1>, channel_major<q4_1>, panel<q4_k>, channel_major<q4_k>, panel<q5_k>,
+                   channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
   std::mt19937 random(37);
   std::normal_distribution<float> normal;
   const extents e{130, 600};

@@ -16,7 +16,7 @@ TEST_CASE("waitable: counts, and does not wait for another number than the one t
   CHECK(n.load() == 0);
   n.start_at(2);
   CHECK(n.increment() == 3);
-  CHECK(n.decrement() == 2);
+  CHECK(n.subtract(1) == 2);
   n.wait(3);
   n.notify();
   CHECK(n.load() == 2);

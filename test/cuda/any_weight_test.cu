@@ -92,6 +92,9 @@ TEST_CASE(
       d.exec, any_weight(d.host, element_kind::q4_1, layout_kind::channel_major, shape, fill));
   CHECK_SAYS(multiply_rows(d.exec, channels, asked, keep, x, y), value_error,
              "a row_major weight expected, got q4_1 as channel_major");
+  const any_weight super(d.host, element_kind::q4_k, layout_kind::channel_major, shape, fill);
+  CHECK_SAYS(cuda::to_device(d.exec, super), value_error,
+             "no products of q4_k, q5_k and q6_k, got q4_k as channel_major");
   CHECK_THROWS_AS(
       device_weight(channels.format(), {shape.outputs, 2 * shape.inputs},
                     cuda::to_device(d.exec, vector_view<const std::byte>(

@@ -58,6 +58,10 @@ TEST_CASE("docs: the support matrix is true") {
       quantised<8, quantization::symmetric>("q8_0") +
       quantised<8, quantization::affine>("quantized<8>, affine") +
       quantised<4, quantization::symmetric>("q4_0") + quantised<4, quantization::affine>("q4_1") +
+      "\n| super-blocks | panel | channel_major |\n|---|---|---|\n" +
+      row<panel<q4_k>, channel_major<q4_k>>("q4_k") +
+      row<panel<q5_k>, channel_major<q5_k>>("q5_k") +
+      row<panel<q6_k>, channel_major<q6_k>>("q6_k") +
       "\n| N:M, any N and M | float | half | bfloat16 | 8-bit levels |\n|---|---|---|---|---|\n" +
       row<n_of_m<float, 2, 4>, n_of_m<half, 4, 8>, n_of_m<bfloat16, 2, 3>,
           n_of_m<std::int8_t, 2, 4>>("n_of_m") +

@@ -15,7 +15,8 @@ using namespace ggml_test;
 namespace {
 
 constexpr ggml_type types[] = {GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16,
-                               GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1};
+                               GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1,
+                               GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K};
 constexpr const char* name = "blk.0.ffn_up.weight";
 
 ggml_backend_buffer_type_t our_buffer_type() {
@@ -44,11 +45,11 @@ TEST_CASE("plugin: products of every type and batch are as exact as ggml's own")
   const backend cpu = cpu_backend(2);
   for (const ggml_type type : types) {
     CAPTURE(ggml_type_name(type));
-    const weight w(ours, name, type, 200, 320);
-    const weight plain(ggml_backend_cpu_buffer_type(), name, type, 200, 320);
+    const weight w(ours, name, type, 200, 512);
+    const weight plain(ggml_backend_cpu_buffer_type(), name, type, 200, 512);
     for (const std::int64_t tokens : {1, 2, 5, 17, 64}) {
       CAPTURE(tokens);
-      const std::vector<float> x = random_floats(static_cast<std::size_t>(320 * tokens), 7);
+      const std::vector<float> x = random_floats(static_cast<std::size_t>(512 * tokens), 7);
       const std::vector<float> exact = reference(w, x);
       const double error = distance(multiply(cpu.get(), w, x, tokens), exact);
       const double theirs = distance(multiply(cpu.get(), plain, x, tokens), exact);
@@ -88,7 +89,7 @@ TEST_CASE("plugin: takes projections and heads of its types, and leaves the rest
   for (const ggml_type type : types) CHECK(offered(ours, "blk.17.attn_q.weight", type));
   CHECK(offered(ours, "output.weight", GGML_TYPE_Q8_0));
   CHECK(offered(ours, "blk.0.attn_qkv.weight", GGML_TYPE_F16));
-  CHECK_FALSE(offered(ours, "blk.0.attn_q.weight", GGML_TYPE_Q4_K));
+  CHECK_FALSE(offered(ours, "blk.0.attn_q.weight", GGML_TYPE_Q3_K));
   CHECK_FALSE(offered(ours, "blk.0.ffn_gate_exps.weight", GGML_TYPE_F16));
   CHECK_FALSE(offered(ours, "blk.0.ffn_up.weight", GGML_TYPE_F16, 3));
   CHECK_FALSE(offered(ours, "blk.x.ffn_up.weight", GGML_TYPE_F16));

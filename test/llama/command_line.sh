@@ -104,7 +104,7 @@ if [ -e "$folder/never.json" ]; then
   failures=$((failures + 1))
 fi
 
-for weights in f16 bf16 q8_0 q4_0 q4_1 gguf; do
+for weights in f16 bf16 q8_0 q4_0 q4_1 q4_k q5_k q6_k gguf; do
   "$program" generate --model "$folder/tiny.gguf" --weights "$weights" --prompt "the cat" \
     --tokens 4 --sparsity 0.5 --calibration-tokens 256 > /dev/null
 done
@@ -183,7 +183,7 @@ refuses "a number in [0, 1) expected, got -0.5" long --sparsity -0.5
 refuses "a number in [0, 1) expected, got nan" long --sparsity nan
 refuses "this machine runs at once; got 100000" long --threads 100000
 refuses "--threads" long --threads 0
-refuses "q4_1 or i8 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
+refuses "q6_k or i8 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
   --weights int3 --prompt a --tokens 1
 refuses "at least 1 expected, got 0" run generate --prompt a --tokens 0
 refuses "the text gives no tokens" run generate --prompt "" --tokens 4

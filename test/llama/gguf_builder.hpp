@@ -111,7 +111,10 @@ struct tiny_options {
   bool separate_head = false;
   bool llama3_scaling = false;  // all frequencies divided by 2
   bool linear_scaling = false;  // positions divided by 2
-  std::uint32_t type = 0;       // of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0
+  // Of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0. 12 Q4_K, 13 Q5_K and 14 Q6_K make a
+  // model of width 256, whose values, and embeddings, are Q6_K: mixed as such files are.
+  std::uint32_t type = 0;
+  [[nodiscard]] bool super_blocks() const { return type >= 12; }
 };
 
 // Random blocks of 32, for weights of about the size that the float ones have.
@@ -132,15 +135,43 @@ inline std::string random_blocks(std::uint32_t type, std::size_t blocks, std::mt
   return bytes;
 }
 
-// A whole Llama model of two layers with random weights: width 64, 4 heads of 16 sharing 2
-// key-value heads, hidden 96, a byte-level vocabulary of 256 + 4.
+// Random super-blocks of 256, of the same size.
+inline std::string random_super_blocks(std::uint32_t type, std::size_t blocks,
+                                       std::mt19937& random) {
+  std::string bytes;
+  const auto put_half = [&](float x) {
+    const std::uint16_t bits = sparsellm::narrow<sparsellm::half>(x).bits;
+    bytes += static_cast<char>(bits & 0xff);
+    bytes += static_cast<char>(bits >> 8);
+  };
+  const auto put_random = [&](std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(random());
+  };
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const float size = 0.75f + static_cast<float>(random() % 512) / 1024;
+    if (type == 14) {
+      put_random(128 + 64 + 16);
+      put_half(size * 0.00004f);
+      continue;
+    }
+    const float scale = size * (type == 12 ? 0.0004f : 0.0002f);
+    put_half(scale);
+    put_half((type == 12 ? 7.5f : 15.5f) * scale);
+    put_random(12 + 128 + (type == 13 ? 32 : 0));
+  }
+  return bytes;
+}
+
+// A whole Llama model of two layers with random weights: width 64, 4 heads sharing 2 key-value
+// heads, hidden 96, a byte-level vocabulary of 256 + 4.
 inline gguf_builder tiny_model(const tiny_options& o = {}) {
   gguf_builder b;
+  const std::uint32_t width = o.super_blocks() ? 256 : 64, hidden = o.super_blocks() ? 512 : 96;
   b.text("general.architecture", "llama");
   b.text("general.name", "tiny");
   b.whole("llama.block_count", 2);
-  b.whole("llama.embedding_length", 64);
-  b.whole("llama.feed_forward_length", 96);
+  b.whole("llama.embedding_length", width);
+  b.whole("llama.feed_forward_length", hidden);
   b.whole("llama.attention.head_count", 4);
   b.whole("llama.attention.head_count_kv", 2);
   b.whole("llama.context_length", 128);
@@ -181,6 +212,12 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t cols) {
+    if (o.super_blocks() && rows != 1) {
+      const bool mixed = !name.starts_with("blk.") || name.ends_with("attn_v.weight");
+      const std::uint32_t type = mixed ? 14 : o.type;
+      b.tensor(name, {cols, rows}, type, random_super_blocks(type, rows * cols / 256, random));
+      return;
+    }
     if (o.type != 0 && rows != 1 && name.starts_with("blk.")) {
       b.tensor(name, {cols, rows}, o.type, random_blocks(o.type, rows * cols / 32, random));
       return;
@@ -193,21 +230,21 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
              rows == 1 ? std::vector<std::uint64_t>{cols} : std::vector<std::uint64_t>{cols, rows},
              v);
   };
-  add("token_embd.weight", 260, 64);
-  add("output_norm.weight", 1, 64);
+  add("token_embd.weight", 260, width);
+  add("output_norm.weight", 1, width);
   for (const char* l : {"blk.0.", "blk.1."}) {
     const std::string prefix = l;
-    add(prefix + "attn_norm.weight", 1, 64);
-    add(prefix + "ffn_norm.weight", 1, 64);
-    add(prefix + "attn_q.weight", 64, 64);
-    add(prefix + "attn_k.weight", 32, 64);
-    add(prefix + "attn_v.weight", 32, 64);
-    add(prefix + "attn_output.weight", 64, 64);
-    add(prefix + "ffn_gate.weight", 96, 64);
-    add(prefix + "ffn_up.weight", 96, 64);
-    add(prefix + "ffn_down.weight", 64, 96);
+    add(prefix + "attn_norm.weight", 1, width);
+    add(prefix + "ffn_norm.weight", 1, width);
+    add(prefix + "attn_q.weight", width, width);
+    add(prefix + "attn_k.weight", width / 2, width);
+    add(prefix + "attn_v.weight", width / 2, width);
+    add(prefix + "attn_output.weight", width, width);
+    add(prefix + "ffn_gate.weight", hidden, width);
+    add(prefix + "ffn_up.weight", hidden, width);
+    add(prefix + "ffn_down.weight", width, hidden);
   }
-  if (o.separate_head) add("output.weight", 260, 64);
+  if (o.separate_head) add("output.weight", 260, width);
   if (o.llama3_scaling) b.floats("rope_freqs.weight", {8}, std::vector<float>(8, 2.0f));
   return b;
 }

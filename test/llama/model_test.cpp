@@ -4,6 +4,7 @@
 #include "model/model.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -70,6 +71,13 @@ std::vector<float> all_logits(tiny& t, const std::vector<std::int32_t>& ids, std
     s.steps().logits(x, {out.data() + at * 260, n, 260});
   }
   return out;
+}
+
+std::vector<std::int32_t> greedy_text(tiny& t, const std::vector<std::int32_t>& prompt) {
+  session s(t.exec, t.m, prompt.size(), prompt.size() + 20);
+  sampler greedy(0.0, 0);
+  return generate(s, prompt, 20, prompt.size(), -1, greedy, nullptr, quiet, [](std::int32_t) {})
+      .ids;
 }
 
 float largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -185,7 +193,7 @@ TEST_CASE("model: a step that is observed and one that is not give the same bits
 }
 
 TEST_CASE("model: quantised tensors are kept as the file has them, or converted with a report") {
-  for (const std::uint32_t type : {2u, 3u, 8u}) {  // Q4_0, Q4_1, Q8_0
+  for (const std::uint32_t type : {2u, 3u, 8u, 12u, 13u, 14u}) {  // Q4_0, Q4_1, Q8_0, Q4_K …
     tiny_options o;
     o.type = type;
     tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
@@ -196,6 +204,7 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
     const auto expected = all_logits(exact, ids, 30, 30);
     CHECK(largest_difference(expected, all_logits(kept, ids, 30, 30)) < 1e-2f);
     CHECK(largest_difference(expected, all_logits(skipping, ids, 1, 30)) < 1e-2f);
+    CHECK(greedy_text(kept, ids) == greedy_text(exact, ids));
   }
   tiny_options o;
   o.type = 6;  // Q5_0, which becomes Q8_0
@@ -268,24 +277,33 @@ TEST_CASE("sequences: what a batch of sequences gives is what each gives alone")
   }
 }
 
-TEST_CASE("levels: a Q4_K row becomes Q4_1 to the precision of its scales") {
-  std::string bytes(144, '\0');
+TEST_CASE("levels: K-quants are kept as dequantisation gives them, to the bit, in both layouts") {
   std::mt19937 random(3);
-  for (char& b : bytes) b = static_cast<char>(random());
-  bytes[1] = bytes[3] = 0x1c;  // d and dmin about 0.004
-  const tensor t{
-      "k",         tensor_type::q4_k, 1, 256, reinterpret_cast<const std::byte*>(bytes.data()),
-      bytes.size()};
-  std::vector<float> exact(256);
-  dequantize_row(t, 0, exact);
-  sparsellm::quantized_row row{std::vector<std::uint8_t>(256), std::vector<sparsellm::half>(8),
-                               std::vector<sparsellm::half>(8)};
-  read_levels(t, 0, row);
-  CHECK(storage_of(tensor_type::q4_k) == element_kind::q4_1);
-  for (std::size_t c = 0; c < 256; ++c) {
-    const float scale = widen(row.scale[c / 32]), minimum = widen(row.minimum[c / 32]);
-    const float w = scale * static_cast<float>(row.level[c]) + minimum;
-    CHECK(std::fabs(w - exact[c]) <= 0x1p-11f * (std::fabs(scale) * 15 + std::fabs(minimum)));
+  sparsellm::cpu::executor exec(2);
+  constexpr sparsellm::extents shape{150, 768};
+  for (const tensor_type type : {tensor_type::q4_k, tensor_type::q5_k, tensor_type::q6_k}) {
+    const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
+    std::vector<std::byte> bytes(shape.outputs * shape.inputs / info.block * info.bytes);
+    for (std::byte& b : bytes) b = static_cast<std::byte>(random());
+    for (std::size_t at = 0; at < bytes.size(); at += info.bytes)  // d and dmin are finite
+      for (const std::size_t high : {1, 3})
+        bytes[at + (type == tensor_type::q6_k ? 209 : high)] &= std::byte{0xbb};
+    const tensor t{"k", type, shape.outputs, shape.inputs, bytes.data(), bytes.size()};
+    std::vector<float> exact(shape.inputs), kept(shape.inputs);
+    for (const auto layout :
+         {sparsellm::layout_kind::panel, sparsellm::layout_kind::channel_major}) {
+      const auto blocks_of = [&](std::size_t r) { return row_blocks(t, r); };
+      const sparsellm::any_weight w(exec, storage_of(type), layout, shape, blocks_of);
+      CHECK(storage_of(type) >= element_kind::q4_k);
+      std::size_t wrong = 0;
+      for (std::size_t r = 0; r < shape.outputs; ++r) {
+        dequantize_row(t, r, exact);
+        unpack_row(w, r, kept);
+        wrong += std::memcmp(exact.data(), kept.data(), exact.size() * sizeof(float)) != 0 ? 1 : 0;
+      }
+      INFO(info.name);
+      CHECK(wrong == 0);
+    }
   }
 }
 

@@ -14,13 +14,14 @@
 using namespace llama;
 
 TEST_CASE("random_model: weights have the standard deviation 1 / sqrt(inputs) in every type") {
-  const model_shape shape = parse_shape("3,128,352,4,2");
-  for (const tensor_type type : {tensor_type::f32, tensor_type::f16, tensor_type::bf16,
-                                 tensor_type::q8_0, tensor_type::q4_0, tensor_type::q4_1}) {
+  const model_shape shape = parse_shape("3,256,512,4,2");
+  for (const tensor_type type :
+       {tensor_type::f32, tensor_type::f16, tensor_type::bf16, tensor_type::q8_0, tensor_type::q4_0,
+        tensor_type::q4_1, tensor_type::q4_k, tensor_type::q5_k, tensor_type::q6_k}) {
     const random_model m("small", shape, type);
     const config c = read_config(m);
     CHECK(c.layers == 3);
-    CHECK(c.kv_width() == 64);
+    CHECK(c.kv_width() == 128);
     std::set<float> first;  // of every weight: they differ
     for (std::size_t l = 0; l < c.layers; ++l)
       for (const projection p : projections) {
@@ -39,14 +40,20 @@ TEST_CASE("random_model: weights have the standard deviation 1 / sqrt(inputs) in
         const double deviation = std::sqrt(squares / n) * std::sqrt(static_cast<double>(t.cols));
         INFO(name(p) << " of type " << static_cast<unsigned>(type));
         CHECK_THAT(deviation, WithinRel(1.0, 0.05));
-        // Q4_0's and Q8_0's levels reach one further down than up.
+        // Q4_0's, Q6_K's and Q8_0's levels reach one further down than up.
         const double lower = type == tensor_type::q4_0   ? -std::sqrt(12.0) / 32
+                             : type == tensor_type::q6_k ? -std::sqrt(12.0) / 128
                              : type == tensor_type::q8_0 ? -std::sqrt(12.0) / 512
                                                          : 0.0;
         CHECK_THAT(sum / n * std::sqrt(static_cast<double>(t.cols)), WithinAbs(lower, 0.03));
       }
     CHECK(first.size() > 10);
   }
+}
+
+TEST_CASE("random_model: rows are whole blocks") {
+  CHECK_SAYS(random_model("x", parse_shape("1,256,544,4,2"), tensor_type::q4_k),
+             sparsellm::value_error, "Q4_K takes multiples of 256, got a width of 256");
 }
 
 TEST_CASE("random_model: the shapes of Llama models") {

@@ -162,8 +162,8 @@ struct program {
         ->check(whole_number)
         ->check(CLI::PositiveNumber);
     sub->add_option("--weights", options.weights,
-                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, i8 (of "
-                    "N:M checkpoints), or gguf, as they are in the file");
+                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, "
+                    "q6_k, i8 (of N:M checkpoints), or gguf, as they are in the file");
     sub->add_option("--json", json, "Also write the result to a file as JSON");
     sub->callback([this, run] { chosen = run; });
     return sub;

@@ -47,10 +47,14 @@ tensor_type random_type(const std::string& weights) {
                                    {element_kind::bf16, tensor_type::bf16},
                                    {element_kind::q8_0, tensor_type::q8_0},
                                    {element_kind::q4_0, tensor_type::q4_0},
-                                   {element_kind::q4_1, tensor_type::q4_1}})
+                                   {element_kind::q4_1, tensor_type::q4_1},
+                                   {element_kind::q4_k, tensor_type::q4_k},
+                                   {element_kind::q5_k, tensor_type::q5_k},
+                                   {element_kind::q6_k, tensor_type::q6_k}})
     if (weights == sparsellm::name(kind)) return type;
   sparsellm::raise<value_error>(sparsellm::concat(
-      "--shape: takes --weights f32, bf16, f16, q8_0, q4_0 or q4_1, got '", weights, "'"));
+      "--shape: takes --weights f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k or q6_k, got '",
+      weights, "'"));
 }
 
 search_options parse_search(const options& o) {
@@ -141,10 +145,12 @@ std::optional<sparsellm::element_kind> parse_weights(const std::string& name) {
   using sparsellm::element_kind;
   for (const element_kind s :
        {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0,
-        element_kind::q4_0, element_kind::q4_1, element_kind::i8})
+        element_kind::q4_0, element_kind::q4_1, element_kind::q4_k, element_kind::q5_k,
+        element_kind::q6_k, element_kind::i8})
     if (name == sparsellm::name(s)) return s;
   sparsellm::raise<value_error>(sparsellm::concat(
-      "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1 or i8 expected, got '", name, "'"));
+      "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or i8 expected, got '",
+      name, "'"));
 }
 
 sparsellm::table_score parse_score(const std::string& name) {

@@ -1,25 +1,27 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows of quantised tensors as levels and scales, for weights that are kept as the file has them.
+// What quantised tensors are packed as, and their rows for weights that are kept as the file has
+// them.
 #pragma once
 
 #include <cstddef>
 
 #include "files/model_file.hpp"
+#include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/element_kind.hpp"
-#include "sparsellm/pack/quantized.hpp"
 
 namespace llama {
 
-// What a tensor of this type is packed as. Q8_0, Q4_0 and Q4_1 are kept without loss; Q4_K becomes
-// Q4_1 and loses what its scales lose in half precision; other quantised types become Q8_0.
+// What a tensor of this type is packed as. Q8_0, Q4_0, Q4_1 and the K-quants are kept without loss;
+// Q5_0 and Q5_1 become Q8_0.
 [[nodiscard]] sparsellm::element_kind storage_of(tensor_type t) noexcept;
 
-// Whether read_levels() takes the type: the levels in the file are the levels that are packed.
-[[nodiscard]] bool has_levels(tensor_type t) noexcept;
+// Whether any_weight takes the type's blocks as they stand in the file.
+[[nodiscard]] bool keeps_blocks(tensor_type t) noexcept;
 
-// Row r of t, whose storage is storage_of(t.type): levels as sparsellm::quantized_row wants them.
-void read_levels(const tensor& t, std::size_t r, sparsellm::quantized_row& row) noexcept;
+// The blocks of row r.
+[[nodiscard]] sparsellm::vector_view<const std::byte> row_blocks(const tensor& t,
+                                                                 std::size_t r) noexcept;
 
 }  // namespace llama

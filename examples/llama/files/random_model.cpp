@@ -13,11 +13,15 @@
 #include <random>
 #include <vector>
 
+#include "files/levels.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/scalar.hpp"
+#include "sparsellm/pack/element_kind.hpp"
 
 namespace llama {
 
+using sparsellm::half;
+using sparsellm::narrow;
 using sparsellm::require;
 using sparsellm::value_error;
 
@@ -50,19 +54,30 @@ void write_block(tensor_type type, float deviation, std::mt19937& random, std::b
     if (type == tensor_type::f32)
       put(0, x);
     else if (type == tensor_type::f16)
-      put(0, sparsellm::narrow<sparsellm::half>(x));
+      put(0, narrow<half>(x));
     else
-      put(0, sparsellm::narrow<sparsellm::bfloat16>(x));
+      put(0, narrow<sparsellm::bfloat16>(x));
     return;
   }
   // Levels of equal likelihood: their deviation is range / sqrt(12).
-  const float levels = type == tensor_type::q8_0 ? 256.0f : 16.0f;
-  const float scale = deviation * std::sqrt(12.0f) / levels;
-  const std::size_t head = type == tensor_type::q4_1 ? 4 : 2;
-  put(0, sparsellm::narrow<sparsellm::half>(scale));
-  if (type == tensor_type::q4_1) put(2, sparsellm::narrow<sparsellm::half>(-7.5f * scale));
-  const std::size_t bytes = info_of(static_cast<std::uint32_t>(type))->bytes;
-  for (std::size_t b = head; b < bytes; ++b) put(b, static_cast<std::uint8_t>(random() & 0xff));
+  const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
+  const std::size_t head = info.block == 256 ? 0 : type == tensor_type::q4_1 ? 4 : 2;
+  for (std::size_t b = head; b < info.bytes; ++b)
+    put(b, static_cast<std::uint8_t>(random() & 0xff));
+  const auto levels = static_cast<float>(1 << sparsellm::bits_of(storage_of(type)));
+  const float scale = deviation * std::sqrt(12.0f) / levels, half_range = (levels - 1) / 2;
+  const auto put_half = [&](std::size_t at, float x) { put(at, narrow<half>(x)); };
+  if (type == tensor_type::q6_k) {
+    for (std::size_t b = 192; b < 208; ++b) put(b, std::int8_t{32});
+    put_half(208, scale / 32);
+  } else if (info.block == 256) {  // six bits each of scales and minima: all are 32
+    put_half(0, scale / 32);
+    put_half(2, half_range * scale / 32);
+    for (std::size_t b = 4; b < 16; ++b) put(b, static_cast<std::uint8_t>(b < 12 ? 0xa0 : 0));
+  } else {
+    put_half(0, scale);
+    if (type == tensor_type::q4_1) put_half(2, -half_range * scale);
+  }
 }
 
 sparsellm::buffer<std::byte> random_rows(tensor_type type, std::size_t rows, std::size_t cols) {
@@ -109,6 +124,10 @@ model_shape parse_shape(const std::string& text) {
 
 random_model::random_model(const std::string& name, const model_shape& s, tensor_type type)
     : model_file("random model"), type_(type), ones_(s.width) {
+  const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
+  require<value_error>(s.width % info.block == 0 && s.hidden % info.block == 0,
+                       "--shape: ", info.name, " takes multiples of ", info.block,
+                       ", got a width of ", s.width, " and a hidden size of ", s.hidden);
   const std::size_t kv_width = s.width / s.heads * s.kv_heads;
   std::fill_n(ones_.data(), s.width, 1.0f);
   std::map<std::size_t, std::size_t> most_rows;  // by the number of columns

@@ -102,27 +102,25 @@ std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
 any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where) const {
   element_kind stored = wanted_.value_or(storage_of(rows.type()));
   if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
-  if (wanted_.has_value() || !has_levels(rows.type()))
+  if (wanted_.has_value() || !keeps_blocks(rows.type()))
     return any_weight(exec_, stored, where, rows.shape(),
                       [&](std::size_t row, vector_view<float> out) { rows.read(row, out); });
   for (const placed_tensor& p : rows.tensors())
     sparsellm::require<sparsellm::value_error>(
         p.rows->size() == 0 && p.columns->size() == 0, "model: '", p.t->name,
         "' can be put in another order as floats, not as it is in the file");
-  return any_weight(exec_, stored, where, rows.shape(),
-                    [&](std::size_t row, sparsellm::quantized_row& out) {
-                      const auto [p, r] = rows.locate(row);
-                      read_levels(*p->t, r, out);
-                    });
+  return any_weight(exec_, stored, where, rows.shape(), [&](std::size_t row) {
+    const auto [p, r] = rows.locate(row);
+    return row_blocks(*p->t, r);
+  });
 }
 
 // How far a packed weight is from its tensors, where it is not kept as the file has it.
 void weight_packer::measure_conversion(const any_weight& packed, const stacked_rows& rows) {
-  const tensor_type type = rows.type();
-  const bool kept = type == tensor_type::q8_0 || type == tensor_type::q4_0 ||
-                    type == tensor_type::q4_1 || !sparsellm::is_quantized(packed.element());
-  if (wanted_.has_value() || kept) return;
-  conversion& into = conversions_[type];
+  if (wanted_.has_value() || keeps_blocks(rows.type()) ||
+      !sparsellm::is_quantized(packed.element()))
+    return;
+  conversion& into = conversions_[rows.type()];
   into.tensors += rows.tensors().size();
   const sparsellm::extents shape = rows.shape();
   buffer<float> exact(shape.inputs), stored(shape.inputs);

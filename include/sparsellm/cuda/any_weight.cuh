@@ -20,18 +20,40 @@
 #include "sparsellm/cuda/multiply_rows.cuh"
 #include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/model/weight_format.hpp"
+#include "sparsellm/pack/element.hpp"
+#include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/pack/format.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// body(view) of the format that w has; the list holds it, for any_weight checked.
+// GGUF's K-quants have no products here.
+template <packed_format F>
+inline constexpr bool has_products = !super_block_element<typename F::element>;
+
+inline void check_products(weight_format format) {
+  require<value_error>(!has_super_blocks(format.element),
+                       "cuda: no products of q4_k, q5_k and q6_k, got ", describe(format),
+                       "; weights of another element expected");
+}
+
+template <packed_format F, class Body>
+bool visit_one(const any_view<device_space>& w, const Body& body) {
+  if constexpr (has_products<F>) {
+    if (w.functions->format != detail::value_of<F>()) return false;
+    body(F::template make_view<device_space>(w.storage, w.shape));
+    return true;
+  } else {
+    return false;
+  }
+}
+
+// body(view) of the format that w has; the list holds it, for any_weight checked. Throws
+// value_error for a format that has no products.
 template <class... F, class Body>
 void visit(format_list<F...>, const any_view<device_space>& w, const Body& body) {
-  const weight_format format = w.functions->format;
-  (void)((format == detail::value_of<F>()
-              ? (body(F::template make_view<device_space>(w.storage, w.shape)), true)
-              : false) ||
-         ...);
+  check_products(w.functions->format);
+  (void)(visit_one<F>(w, body) || ...);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
@@ -39,9 +61,11 @@ void visit(format_list<F...>, const any_view<device_space>& w, const Body& body)
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// A copy of the weight on the device, in stream order. Allocates it.
+// A copy of the weight on the device, in stream order. Allocates it. Throws value_error for q4_k,
+// q5_k and q6_k, which have no products there.
 [[nodiscard]] inline basic_any_weight<device_space> to_device(executor& exec,
                                                               const any_weight& weight) {
+  detail::device::check_products(weight.format());
   return {weight.format(), weight.shape(), to_device(exec, weight.storage_view())};
 }
 

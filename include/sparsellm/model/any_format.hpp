@@ -24,6 +24,7 @@ struct row_source {
   void (*floats)(const void* body, std::size_t r, float* out, std::size_t inputs);
   void (*levels)(const void* body, std::size_t r, std::uint8_t* level, std::size_t inputs,
                  half* scale, half* minimum, std::size_t blocks);
+  vector_view<const std::byte> (*blocks)(const void* body, std::size_t r);  // of GGUF
 };
 
 // A mask's rows of words, borrowed; the shape is the weight's.
@@ -41,6 +42,8 @@ struct any_format {
   void (*pack_levels)(const executor_ref& exec, extents shape, std::byte* storage, row_source rows);
   void (*pack_blocks)(const executor_ref& exec, extents shape, std::byte* storage,
                       vector_view<const std::byte> blocks);
+  void (*pack_block_rows)(const executor_ref& exec, extents shape, std::byte* storage,
+                          row_source rows);
   void (*pack_masked)(const executor_ref& exec, extents shape, std::byte* storage, row_source rows,
                       mask_source mask);
   void (*unpack_row)(const std::byte* storage, extents shape, std::size_t r, float* out) noexcept;

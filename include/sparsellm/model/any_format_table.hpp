@@ -50,7 +50,12 @@ struct any_format_functions {
   }
   static void pack_blocks(const executor_ref& exec, extents shape, std::byte* storage,
                           vector_view<const std::byte> blocks) {
-    levels_into<F>(exec, shape, storage, levels_of<typename F::element>(blocks, shape));
+    gguf_into<F>(exec, shape, storage, blocks);
+  }
+  static void pack_block_rows(const executor_ref& exec, extents shape, std::byte* storage,
+                              row_source rows) {
+    gguf_rows_into<F>(exec, shape, storage,
+                      [rows](std::size_t r) { return rows.blocks(rows.body, r); });
   }
   static void pack_masked(const executor_ref& exec, extents shape, std::byte* storage,
                           row_source rows, mask_source from) {
@@ -87,9 +92,10 @@ struct any_format_functions {
       f.pack_masked = &pack_masked;
     } else {
       f.pack_floats = &pack_floats;
-      if constexpr (quantized_element<typename F::element>) {
-        f.pack_levels = &pack_levels;
+      if constexpr (quantized_element<typename F::element>) f.pack_levels = &pack_levels;
+      if constexpr (levels_format<F>) {
         f.pack_blocks = &pack_blocks;
+        f.pack_block_rows = &pack_block_rows;
       }
     }
     f.unpack_row = &unpack_row;

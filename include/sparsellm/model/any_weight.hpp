@@ -53,10 +53,14 @@ template <class Fill>
     return *static_cast<const Fill*>(body);
 }
 
-// The rows that `fill` makes: floats, levels or both.
+// A function that gives a row's GGUF blocks.
+template <class Fill>
+concept gguf_rows = std::is_invocable_r_v<vector_view<const std::byte>, const Fill&, std::size_t>;
+
+// The rows that `fill` makes: floats, levels or both, or GGUF's blocks.
 template <class Fill>
 [[nodiscard]] row_source source_of(const Fill& fill) noexcept {
-  row_source rows{forget(fill), nullptr, nullptr};
+  row_source rows{forget(fill), nullptr, nullptr, nullptr};
   if constexpr (std::invocable<const Fill&, std::size_t, vector_view<float>>)
     rows.floats = [](const void* body, std::size_t r, float* out, std::size_t inputs) {
       recall<Fill>(body)(r, vector_view<float>(out, inputs));
@@ -70,6 +74,10 @@ template <class Fill>
       std::copy(row.level.begin(), row.level.end(), level);
       std::copy(row.scale.begin(), row.scale.end(), scale);
       std::copy(row.minimum.begin(), row.minimum.end(), minimum);
+    };
+  if constexpr (gguf_rows<Fill>)
+    rows.blocks = [](const void* body, std::size_t r) {
+      return vector_view<const std::byte>(recall<Fill>(body)(r));
     };
   return rows;
 }
@@ -99,8 +107,8 @@ template <class = void>
                        "any_weight: quantised weights are packed as panel or channel_major");
   const any_format* const found = find_format<>(f);
   require<value_error>(found != nullptr, "any_weight: no weights of ", describe(f),
-                       "; N:M weights are f32, f16, bf16 or i8, others f32, f16, bf16, q8_0, q4_0 "
-                       "or q4_1");
+                       "; N:M weights are f32, f16, bf16 or i8, others f32, f16, bf16, q8_0, "
+                       "q4_0, q4_1, q4_k, q5_k or q6_k");
   return *found;
 }
 
@@ -145,16 +153,24 @@ class basic_any_weight {
                                                            storage_.data(), rows);
   }
 
-  // From GGUF's blocks of q8_0, q4_0 or q4_1, as pack() takes them. Throws as that does, and
+  // blocks_of(r): GGUF's blocks of row r, so that a weight may be of several tensors, one below the
+  // other. As the constructor from all blocks does otherwise.
+  template <host_executor E, detail::gguf_rows Fill>
+  basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
+                   const Fill& blocks_of)
+  requires std::same_as<Space, host_space>
+      : basic_any_weight(blocks_packable(element, layout), shape) {
+    format_->pack_block_rows(detail::ref(exec), shape, storage_.data(),
+                             detail::source_of(blocks_of));
+  }
+
+  // From GGUF's blocks of a quantised element, as pack() takes them. Throws as that does, and
   // value_error for other elements.
   template <host_executor E>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    vector_view<const std::byte> blocks)
   requires std::same_as<Space, host_space>
-      : basic_any_weight(packable(element, layout), shape) {
-    require<value_error>(format_->pack_blocks != nullptr,
-                         "any_weight: GGUF blocks of q8_0, q4_0 or q4_1 expected, got ",
-                         name(element));
+      : basic_any_weight(blocks_packable(element, layout), shape) {
     format_->pack_blocks(detail::ref(exec), shape, storage_.data(), blocks);
   }
 
@@ -209,6 +225,14 @@ class basic_any_weight {
     require<value_error>(!is_pruned(l) && e != element_kind::i8,
                          "any_weight: N:M layouts and i8 need a mask");
     return detail::format_for<>({e, l, {0, 0}});
+  }
+  [[nodiscard]] static const detail::any_format& blocks_packable(element_kind e, layout_kind l) {
+    const detail::any_format& format = packable(e, l);
+    require<value_error>(format.pack_blocks != nullptr,
+                         "any_weight: GGUF blocks of q8_0, q4_0, q4_1, q4_k, q5_k or q6_k "
+                         "expected, got ",
+                         name(e));
+    return format;
   }
   [[nodiscard]] static const detail::any_format& maskable(element_kind e, layout_kind l,
                                                           nm_pattern p) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/channel_major.hpp"
@@ -22,6 +23,7 @@
 #include "sparsellm/pack/layout_kind.hpp"
 #include "sparsellm/pack/panel.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
+#include "sparsellm/pack/strip_levels.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -111,27 +113,56 @@ struct quantized_format {
   }
 
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows) noexcept {
-    std::uint8_t level[block_channels];
-    const strip_writer to(storage, e, first);
+                        matrix_view<const float> rows) {
+    const quantized_row blank = blank_row(e);
+    std::vector<quantized_row> rounded(rows.rows(), blank);
     for (std::size_t r = 0; r < rows.rows(); ++r)
       for (std::size_t b = 0; b < blocks(e); ++b) {
         const std::size_t c0 = b * block_channels, n = std::min(block_channels, e.inputs - c0);
-        half scale{}, minimum{};
-        quantize_block<Q>(&rows(r, c0), n, level, scale, minimum);
-        to.write(r, b, level, n, scale, minimum);
+        quantize_block<Q>(&rows(r, c0), n, rounded[r].level.data() + c0, rounded[r].scale[b],
+                          rounded[r].minimum[b]);
       }
+    pack_levels(storage, e, first, rounded, rounded.size());
   }
 
-  // Writes rows [first, first + count), which are quantised already and kept as they are.
+  // What pack_levels() takes for each row, and whether it can be stored.
+  using row = quantized_row;
+  [[nodiscard]] static row blank_row(extents e) {
+    return {std::vector<std::uint8_t>(e.inputs), std::vector<half>(blocks(e)),
+            std::vector<half>(blocks(e))};
+  }
+  static void check_row(std::size_t r, const row& given) {
+    for (std::size_t b = 0; b < given.scale.size(); ++b)
+      require<value_error>(is_finite(widen(given.scale[b])) && is_finite(widen(given.minimum[b])),
+                           "pack_levels: row ", r, ", block ", b, ": scale ", widen(given.scale[b]),
+                           " and minimum ", widen(given.minimum[b]), ", expected finite numbers");
+  }
+
+  // Writes rows [first, first + count) of one strip, which are quantised already and kept as they
+  // are.
   static void pack_levels(std::byte* storage, extents e, std::size_t first,
                           const std::vector<quantized_row>& rows, std::size_t count) noexcept {
-    const strip_writer to(storage, e, first);
-    for (std::size_t r = 0; r < count; ++r)
-      for (std::size_t b = 0; b < blocks(e); ++b)
-        to.write(r, b, rows[r].level.data() + b * block_channels,
-                 std::min(block_channels, e.inputs - b * block_channels), rows[r].scale[b],
-                 affine ? rows[r].minimum[b] : half{});
+    const view<host_space> to = make_view(storage, e);
+    const std::size_t strip = first / strip_outputs<bits>;
+    const auto at = [&](const auto* p) {  // views are read-only: this is where they are written
+      return storage + (reinterpret_cast<const std::byte*>(p) - to.data);
+    };
+    // The last strip's levels include the line that keeps channels apart.
+    const std::size_t spare = Layout == layout_kind::panel || strip + 1 < strips(e)
+                                  ? 0
+                                  : to.channel_stride - (strip + 1) * strip_bytes;
+    for (std::size_t b = 0; b < blocks(e); ++b) {
+      auto* const scales = reinterpret_cast<half*>(at(to.scales(strip, b)));
+      for (std::size_t o = 0; o < strip_outputs<bits>; ++o) {
+        scales[o] = o < count ? rows[o].scale[b] : half{};
+        if constexpr (affine)
+          scales[to.minimum_at / sizeof(half) + o] = o < count ? rows[o].minimum[b] : half{};
+      }
+      const std::size_t c0 = b * block_channels;
+      write_levels<bits>(block_levels<bits>(rows, count, c0),
+                         std::min(block_channels, e.inputs - c0), block_channels,
+                         {at(to.levels(strip, b)), to.channel_stride, strip_bytes + spare}, {});
+    }
   }
 
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
@@ -159,47 +190,6 @@ struct quantized_format {
   [[nodiscard]] static constexpr std::size_t channel_stride(extents e) noexcept {
     return (strips(e) + (strips(e) % 16 == 0 ? 1 : 0)) * strip_bytes;
   }
-
-  // Writes the rows of one strip, which it zeroes first: what pads the last one is zero too.
-  class strip_writer {
-   public:
-    strip_writer(std::byte* storage, extents e, std::size_t first) noexcept
-        : view_(make_view(storage, e)), to_(storage), strip_(first / strip_outputs<bits>) {
-      for (std::size_t b = 0; b < blocks(e); ++b) {
-        std::fill_n(at(view_.scales(strip_, b)), strip_outputs<bits> * sizeof(half), std::byte{});
-        if constexpr (affine)
-          std::fill_n(at(view_.minima(strip_, b)), strip_outputs<bits> * sizeof(half), std::byte{});
-        // The last strip's levels include the line that keeps channels apart.
-        const std::size_t n = Layout == layout_kind::panel || strip_ + 1 < strips(e)
-                                  ? strip_bytes
-                                  : view_.channel_stride - strip_ * strip_bytes;
-        for (std::size_t c = 0; c < block_channels; ++c)
-          std::fill_n(at(view_.levels(strip_, b) + c * view_.channel_stride), n, std::byte{});
-      }
-    }
-
-    // Row r of the strip, block b: n levels.
-    void write(std::size_t r, std::size_t b, const std::uint8_t* level, std::size_t n, half scale,
-               half minimum) const noexcept {
-      *reinterpret_cast<half*>(at(view_.scales(strip_, b) + r)) = scale;
-      if constexpr (affine) *reinterpret_cast<half*>(at(view_.minima(strip_, b) + r)) = minimum;
-      const unsigned shift = bits == 4 && r >= 64 ? 4 : 0;
-      std::byte* const column = at(view_.levels(strip_, b)) + byte_of_output(r % 64);
-      for (std::size_t c = 0; c < n; ++c)
-        column[c * view_.channel_stride] |= std::byte{level[c]} << shift;
-    }
-
-   private:
-    // The view is read-only; this is the one place that writes what it points to.
-    template <class T>
-    [[nodiscard]] std::byte* at(const T* p) const noexcept {
-      return to_ + (reinterpret_cast<const std::byte*>(p) - view_.data);
-    }
-
-    view<host_space> view_;
-    std::byte* to_;
-    std::size_t strip_;
-  };
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What kernels know of a quantised weight. Input channels are cut into blocks, outputs into strips
-// whose levels of one channel are 64 bytes: 64 outputs of 8 bits, 128 of 4. Each (strip, block) has
+// whose levels of one channel are 64 bytes: 64 outputs of 8 bits, 128 of 4 (what 5 and 6 bits have
+// beyond four stands apart: pack/super_block_weight.hpp). Each (strip, block) has
 // a scale, and when affine a minimum, per output:
 //   w[o][c] = scale[o] · (level[o][c] − zero) + minimum[o]
 #pragma once
@@ -20,7 +21,7 @@ namespace sparsellm::inline v0::detail {
 inline constexpr std::size_t strip_bytes = 64;
 
 template <int Bits>
-inline constexpr std::size_t strip_outputs = strip_bytes * 8 / Bits;
+inline constexpr std::size_t strip_outputs = strip_bytes * (Bits == 8 ? 1 : 2);
 
 // The unsigned level that means 0: symmetric levels are stored with half the range added.
 template <int Bits, bool Affine>
@@ -50,6 +51,15 @@ struct quantized_weight {
   std::size_t minimum_at;      // minima after the scales
   std::size_t levels_at;       // levels after the block's first byte
 
+  // Strips [s, …) as a weight of their own, of at most `outputs` outputs.
+  [[nodiscard]] quantized_weight from_strip(std::size_t s, std::size_t outputs) const noexcept {
+    quantized_weight strips = *this;
+    strips.data += s * scale_stride;
+    strips.levels_at += s * strip_stride - s * scale_stride;
+    const std::size_t left = shape.outputs - s * strip_outputs<Bits>;
+    strips.shape.outputs = outputs < left ? outputs : left;
+    return strips;
+  }
   [[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE std::size_t strips() const noexcept {
     return (shape.outputs + strip_outputs<Bits> - 1) / strip_outputs<Bits>;
   }

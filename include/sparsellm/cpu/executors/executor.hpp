@@ -34,7 +34,7 @@ class executor : public executor_base {
     workers_.reserve(threads - 1);
     for (std::size_t t = 1; t < threads; ++t)
       workers_.emplace_back([this, t] {
-        std::uint32_t seen = 0;
+        detail::fork_join::follower seen;
         team_.follow(t, seen);
       });
   }
@@ -53,8 +53,9 @@ class executor : public executor_base {
   // How many threads there are, the calling one included.
   [[nodiscard]] std::size_t concurrency() const noexcept { return team_.threads(); }
 
-  // As host_executor says. Each thread takes one contiguous range of indices, so that it reads one
-  // stream. Allocates nothing.
+  // As host_executor says. Each thread takes one contiguous range of indices first, so that it
+  // reads one stream, and then what others have not begun of theirs. Waits: spins for as long as
+  // its own share took, then sleeps. Allocates nothing.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     team_.run(count, body);

@@ -1,16 +1,23 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// How one thread hands work to others that are there already, and waits for them. A decode step
-// forks and joins a hundred times for work of a few microseconds, so threads spin for a while
-// before they sleep; with more threads than cores they sleep at once.
+// How one thread hands work to others that are there already, and waits for it. A decode step forks
+// and joins a hundred times for work of a few microseconds, so threads spin for a while before they
+// sleep. On a machine with other programs a thread may be off its core for milliseconds: its work
+// is taken by those that run, nobody waits for a thread that has begun nothing, and who waits for
+// one that has soon sleeps, so that the system can run it on the core that this leaves
+// (docs/decisions/0020).
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cpu/executors/waitable.hpp"
@@ -24,16 +31,33 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
   return n == 0 ? 1 : n;
 }
 
-// Thread 0 leads: it runs work and dismisses the others. Threads 1 and on follow.
+struct fork_join_tuning {
+  // How long threads spin. Who waits for the end of a loop: as long as its own share took, and at
+  // least this; who waits for the next loop: this. A wake-up takes some tens of microseconds.
+  static constexpr std::chrono::microseconds for_the_end{20}, for_the_next{100};
+  // Pauses between two looks at the clock, and before others' work is taken.
+  static constexpr unsigned pauses = 32;
+  // Tasks a thread, at most: taking one costs an atomic operation.
+  static constexpr std::size_t tasks = 64;
+};
+
+// Thread 0 leads: it runs loops and dismisses the others. Threads 1 and on follow.
 class fork_join {
  public:
-  explicit fork_join(std::size_t threads) noexcept
-      : threads_(threads), spins_(threads <= hardware_threads() ? 20000 : 0) {}
+  // What a thread that follows has seen of the leader's calls.
+  struct follower {
+    std::uint32_t loops = 0, dismissals = 0;
+  };
+
+  // Throws std::bad_alloc.
+  explicit fork_join(std::size_t threads)
+      : threads_(threads), spins_(threads <= hardware_threads()), taken_(threads) {}
 
   [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
 
-  // body(0) to body(count - 1), each thread one contiguous range, so that it reads one stream.
-  // Returns when all are done; an exception of a body is rethrown then.
+  // body(0) to body(count - 1). Each thread has one contiguous range, so that it reads one stream,
+  // and takes of the others' what they have not begun when it is done. Returns when all calls have;
+  // an exception of a body is rethrown then.
   template <class Body>
   void run(std::size_t count, const Body& body) {
     if (threads_ == 1 || count <= 1) {
@@ -41,48 +65,65 @@ class fork_join {
       return;
     }
     failure_ = nullptr;
-    start({[](const void* b, std::size_t i) { (*static_cast<const Body*>(b))(i); }, &body, count});
-    run_share(0);
-    meet();
+    const clock::time_point begun = clock::now();
+    const std::uint32_t loop = start(
+        [](const void* b, std::size_t i) { (*static_cast<const Body*>(b))(i); }, &body, count);
+    take(0, loop);
+    wait(
+        unfinished_, [](std::uint32_t tasks) { return tasks == 0; },
+        [&] {
+          const clock::duration share = clock::now() - begun;
+          help(0, loop);
+          return std::max<clock::duration>(fork_join_tuning::for_the_end, share);
+        });
     if (failure_ != nullptr) std::rethrow_exception(failure_);
   }
 
-  // The others return from follow().
-  void dismiss() noexcept { start({}); }
-
-  // Waits until the others are done with what was started last.
+  // The others return from follow(), each once.
+  void dismiss() noexcept {
+    inside_.start_at(static_cast<std::uint32_t>(threads_ - 1));
+    dismissals_.fetch_add(1, std::memory_order_release);
+    start(nullptr, nullptr, 0);
+  }
+  // Waits until the others have returned from follow() for the last dismissal.
   void meet() noexcept {
-    for (std::size_t spin = 0; pending_.load() != 0; ++spin) {
-      if (spin < spins_)
-        pause();
-      else if (const std::uint32_t left = pending_.load(); left != 0)
-        pending_.wait(left);
-    }
+    wait(
+        inside_, [](std::uint32_t others) { return others == 0; },
+        [] { return fork_join_tuning::for_the_end; });
   }
 
-  // Thread t takes its share of everything that is run, until it is dismissed. `seen` counts what
-  // was started so far: 0 at first, and kept from one call to the next.
-  void follow(std::size_t t, std::uint32_t& seen) noexcept {
-    for (;;) {
-      for (std::size_t spin = 0; generation_.load() == seen; ++spin) {
-        if (spin < spins_)
-          pause();
-        else
-          generation_.wait(seen);
-      }
-      ++seen;
-      const bool dismissed = job_.call == nullptr;
-      if (!dismissed) run_share(t);
-      if (pending_.decrement() == 0) pending_.notify();
-      if (dismissed) return;
+  // Thread t takes its share of everything that is run, until it is dismissed. `seen` is kept from
+  // one call to the next.
+  void follow(std::size_t t, follower& seen) noexcept {
+    while (dismissals_.load(std::memory_order_acquire) == seen.dismissals) {
+      wait(
+          generation_, [&](std::uint32_t loop) { return loop != seen.loops; },
+          [&] {
+            if (unfinished_.load() != 0) help(t, seen.loops);
+            return fork_join_tuning::for_the_next;
+          });
+      seen.loops = generation_.load();
+      take(t, seen.loops);
     }
+    ++seen.dismissals;
+    if (inside_.subtract(1) == 0) inside_.notify();
   }
 
  private:
+  using clock = std::chrono::steady_clock;
+  using call = void (*)(const void* body, std::size_t i);
+
+  // A loop. Two in turn, so that a thread that comes late reads no half of the next one: it looks
+  // again which loop is run after it has read (a sequence lock).
   struct job {
-    void (*call)(const void* body, std::size_t i) = nullptr;  // null: dismissed
-    const void* body = nullptr;
-    std::size_t count = 0;
+    std::atomic<call> function{nullptr};
+    std::atomic<const void*> body{nullptr};
+    std::atomic<std::size_t> count{0};
+  };
+  // Of one thread's range, in the upper half the loop, in the lower the next task. A word of an
+  // earlier loop says that nothing was taken yet.
+  struct alignas(64) next_task {
+    std::atomic<std::uint64_t> word{0};
   };
 
   static void pause() noexcept {
@@ -93,35 +134,97 @@ class fork_join {
 #endif
   }
 
-  void start(job next) noexcept {
-    job_ = next;
-    pending_.start_at(static_cast<std::uint32_t>(threads_ - 1));
-    generation_.increment();
-    generation_.notify();
+  // Until ended(number). When that does not come at once calls meanwhile(), which says how long to
+  // spin from then on, and after that sleeps; with more threads than cores it does not spin.
+  template <class Ended, class Meanwhile>
+  void wait(waitable& number, Ended ended, Meanwhile meanwhile) noexcept {
+    clock::time_point until;
+    for (unsigned spin = 1; !ended(number.load()); ++spin) {
+      pause();
+      if (spin % fork_join_tuning::pauses != 0) continue;
+      if (spin == fork_join_tuning::pauses) until = clock::now() + meanwhile();
+      if (spins_ && clock::now() < until) continue;
+      if (const std::uint32_t now = number.load(); !ended(now)) number.wait(now);
+    }
   }
 
-  void run_share(std::size_t t) noexcept {
-    const std::size_t first = job_.count * t / threads_, last = job_.count * (t + 1) / threads_;
+  [[nodiscard]] std::size_t tasks_of(std::size_t count) const noexcept {
+    return std::min(count, threads_ * fork_join_tuning::tasks);
+  }
+
+  // Returns the loop's number.
+  std::uint32_t start(call function, const void* body, std::size_t count) noexcept {
+    const std::uint32_t loop = generation_.load() + 1;
+    job& next = jobs_[loop % 2];
+    next.function.store(function, std::memory_order_release);
+    next.body.store(body, std::memory_order_release);
+    next.count.store(count, std::memory_order_release);
+    unfinished_.start_at(static_cast<std::uint32_t>(tasks_of(count)));
+    // Words of empty ranges would stay behind, until their loop's number comes round again.
+    for (std::size_t t = 0; count < threads_ && t < threads_; ++t)
+      if (count * t / threads_ == count * (t + 1) / threads_)
+        taken_[t].word.store(std::uint64_t{loop} << 32 | 0xffffffff, std::memory_order_relaxed);
+    generation_.increment();
+    generation_.notify();
+    return loop;
+  }
+
+  // Runs what is left of thread t's range of that loop. A loop that has ended has nothing left.
+  void take(std::size_t t, std::uint32_t loop) noexcept {
+    const job& current = jobs_[loop % 2];
+    const call function = current.function.load(std::memory_order_acquire);
+    const void* const body = current.body.load(std::memory_order_acquire);
+    const std::size_t count = current.count.load(std::memory_order_acquire);
+    if (generation_.load() != loop) return;
+    const std::size_t tasks = tasks_of(count), last = tasks * (t + 1) / threads_;
+    std::uint32_t done = 0;
+    for (std::size_t task = 0; claim(t, loop, tasks * t / threads_, last, task); ++done)
+      run_task(function, body, count * task / tasks, count * (task + 1) / tasks);
+    if (done != 0 && unfinished_.subtract(done) == 0) unfinished_.notify();
+  }
+  void help(std::size_t t, std::uint32_t loop) noexcept {
+    for (std::size_t other = 1; other < threads_; ++other) take((t + other) % threads_, loop);
+  }
+
+  // The next task of thread t's range [first, last); false when there is none.
+  bool claim(std::size_t t, std::uint32_t loop, std::size_t first, std::size_t last,
+             std::size_t& task) noexcept {
+    std::atomic<std::uint64_t>& word = taken_[t].word;
+    std::uint64_t seen = word.load(std::memory_order_acquire);
+    do {
+      const auto of = static_cast<std::uint32_t>(seen >> 32);
+      if (static_cast<std::int32_t>(of - loop) > 0) return false;
+      task = of == loop ? static_cast<std::uint32_t>(seen) : first;
+      if (task >= last) return false;
+    } while (!word.compare_exchange_weak(seen, std::uint64_t{loop} << 32 | (task + 1),
+                                         std::memory_order_acq_rel));
+    return true;
+  }
+
+  void run_task(call function, const void* body, std::size_t first, std::size_t last) noexcept {
 #if SPARSELLM_HAS_EXCEPTIONS
     try {
-      for (std::size_t i = first; i < last; ++i) job_.call(job_.body, i);
+      for (std::size_t i = first; i < last; ++i) function(body, i);
     } catch (...) {
       const std::lock_guard lock(failure_mutex_);
       if (failure_ == nullptr) failure_ = std::current_exception();
     }
 #else
-    for (std::size_t i = first; i < last; ++i) job_.call(job_.body, i);
+    for (std::size_t i = first; i < last; ++i) function(body, i);
 #endif
   }
 
   std::size_t threads_;
-  std::size_t spins_;
-  job job_;
+  bool spins_;
+  job jobs_[2];
+  std::atomic<std::uint32_t> dismissals_{0};
   std::exception_ptr failure_;
   std::mutex failure_mutex_;
+  std::vector<next_task> taken_;
   // Apart from each other: followers write one while they read the other.
-  alignas(64) waitable generation_;
-  alignas(64) waitable pending_;
+  alignas(64) waitable generation_;  // the number of the loop that is run
+  alignas(64) waitable unfinished_;  // tasks of it
+  waitable inside_;                  // followers that have not left since the last dismissal
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

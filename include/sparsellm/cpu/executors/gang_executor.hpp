@@ -40,22 +40,24 @@ class gang_executor : public executor_base {
 
   // Called once by each member, [0, members), for everything that the gang does. Member 0 calls
   // work(), in which verbs may use this executor; the others take shares of its loops. Member 0
-  // returns when all others have done their last share, and what work() wrote is there for every
-  // member when it returns. A member that comes early for the next call waits; so does member 0,
-  // as soon as it runs a loop, until all have come. What work() throws reaches member 0 alone.
-  // Throws value_error for a member that there is not. Waits: spins for about a millisecond, then
-  // sleeps. Allocates nothing. Before the gang is destroyed all calls must have returned.
+  // returns when all others have come and done their last share, and what work() wrote is there for
+  // every member when it returns. Loops wait for nobody: the shares of members that have not come
+  // are taken by the others. A member that comes early for the next call waits. What work() throws
+  // reaches member 0 alone. Throws value_error for a member that there is not. Waits: spins for
+  // some tens of microseconds, then sleeps. Allocates nothing. Before the gang is destroyed all
+  // calls must have returned.
   template <class Work>
   void enter(std::size_t member, const Work& work) {
     require<value_error>(member < concurrency(), "gang_executor: a member in [0, ", concurrency(),
                          ") expected, got ", member);
-    if (member != 0) return team_.follow(member, seen_[member].generation);
+    if (member != 0) return team_.follow(member, seen_[member].seen);
     const gathering others(*this);
     work();
   }
 
-  // As host_executor says, on the members that entered; each takes one contiguous range of indices.
-  // Outside of enter() the calling thread works alone.
+  // As host_executor says, on the members that entered; each takes one contiguous range of indices
+  // first, and then what others have not begun of theirs. Outside of enter() the calling thread
+  // works alone.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     if (entered_)
@@ -77,13 +79,13 @@ class gang_executor : public executor_base {
     }
     gang_executor& of;
   };
-  struct alignas(64) counter {
-    std::uint32_t generation = 0;
+  struct alignas(64) progress {
+    detail::fork_join::follower seen;
   };
 
   detail::fork_join team_;
   bool entered_ = false;  // member 0's
-  std::vector<counter> seen_;
+  std::vector<progress> seen_;
 };
 
 static_assert(host_executor<gang_executor>);

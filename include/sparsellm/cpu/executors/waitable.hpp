@@ -33,7 +33,9 @@ class waitable {
   // These return what the number becomes. In one order with waiting_, so that either notify() sees
   // who waits or wait() sees the change.
   std::uint32_t increment() noexcept { return value_.fetch_add(1, std::memory_order_seq_cst) + 1; }
-  std::uint32_t decrement() noexcept { return value_.fetch_sub(1, std::memory_order_seq_cst) - 1; }
+  std::uint32_t subtract(std::uint32_t n) noexcept {
+    return value_.fetch_sub(n, std::memory_order_seq_cst) - n;
+  }
 
   // Sleeps while the number is `old`; may return before it changes.
   void wait(std::uint32_t old) noexcept {

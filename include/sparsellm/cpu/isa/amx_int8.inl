@@ -18,12 +18,13 @@ namespace amx_int8 {
 using avx512_vnni::add;
 using avx512_vnni::add_blocks;
 using avx512_vnni::broadcast;
-using avx512_vnni::interleave;
+using avx512_vnni::interleave_channels;
 using avx512_vnni::load;
-using avx512_vnni::load_row;
+using avx512_vnni::minima_at;
 using avx512_vnni::mul;
 using avx512_vnni::mul_add;
 using avx512_vnni::quantized_strips;
+using avx512_vnni::scales_at;
 using avx512_vnni::store;
 using avx512_vnni::to_float;
 using avx512_vnni::vbytes;
@@ -31,10 +32,10 @@ using avx512_vnni::vfloat;
 using avx512_vnni::vsum;
 #include "sparsellm/cpu/kernels/quantized/tiles.inl"
 // One kernel differs from VNNI's.
-template <int Bits, bool Affine>
-constexpr quantized_table<Bits, Affine> quantized_kernels_of() noexcept {
-  quantized_table<Bits, Affine> kernels = avx512_vnni::quantized_kernels_of<Bits, Affine>();
-  kernels.strips = &quantized_strips<Bits, Affine, &add_blocks_by_tiles<Bits, Affine> >;
+template <class W>
+constexpr quantized_table<W> quantized_kernels_of() noexcept {
+  quantized_table<W> kernels = avx512_vnni::quantized_kernels_of<W>();
+  kernels.strips = &quantized_strips<W, &add_blocks_by_tiles<W> >;
   return kernels;
 }
 }  // namespace amx_int8

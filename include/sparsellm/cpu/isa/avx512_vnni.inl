@@ -17,6 +17,7 @@ namespace avx512_vnni {
 using avx512::add;
 using avx512::broadcast;
 using avx512::every_lane;
+using avx512::four_channels;
 using avx512::interleave;
 using avx512::lanes;
 using avx512::load;
@@ -26,6 +27,7 @@ using avx512::mul_add;
 using avx512::store;
 using avx512::vbytes;
 using avx512::vfloat;
+using avx512::with_high;
 #include "sparsellm/cpu/isa/simd/avx512_vnni.inl"
 }  // namespace avx512_vnni
 SPARSELLM_TARGET_END

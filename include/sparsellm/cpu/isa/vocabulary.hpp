@@ -22,6 +22,7 @@
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
+#include "sparsellm/pack/super_block_weight.hpp"
 
 // The families of kernels: what SPARSELLM_FAMILY is while SPARSELLM_KERNELS is included.
 #define SPARSELLM_FAMILY_VECTOR 1

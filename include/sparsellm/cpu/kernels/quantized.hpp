@@ -20,10 +20,10 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 #undef SPARSELLM_FAMILY
 
 // On an instruction set that supported() says is there.
-template <int Bits, bool Affine>
-[[nodiscard]] const quantized_table<Bits, Affine>& quantized_kernels(cpu::isa i) noexcept {
-  static constexpr quantized_table<Bits, Affine> tables[] = {
-#define SPARSELLM_ISA_ROW(name, home, here) home::quantized_kernels_of<Bits, Affine>(),
+template <class W>
+[[nodiscard]] const quantized_table<W>& quantized_kernels(cpu::isa i) noexcept {
+  static constexpr quantized_table<W> tables[] = {
+#define SPARSELLM_ISA_ROW(name, home, here) home::quantized_kernels_of<W>(),
 #include "sparsellm/cpu/isa/list.inl"
 #undef SPARSELLM_ISA_ROW
   };

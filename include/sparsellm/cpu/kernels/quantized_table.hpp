@@ -38,7 +38,7 @@ struct quantized_activations {
 };
 
 // Bytes of a strip's levels as tiles take them: every four channels of a block two rows of 16
-// outputs, and a row more for the block.
+// outputs, and a row more for the block. A block of 16 channels takes as much as one of 32.
 template <int Bits>
 inline constexpr std::size_t tile_rows_bytes =
     (quantized_tuning::channels_at_once / 2 + quantized_tuning::channels_at_once / 32) * 64 *
@@ -50,9 +50,9 @@ template <int Bits>
   return 2 * tokens * strip_outputs<Bits> + tile_rows_bytes<Bits> / sizeof(float);
 }
 
-template <int Bits, bool Affine>
+template <class W>
 struct quantized_table {
-  using weight = quantized_weight<Bits, Affine>;
+  using weight = W;
 
   // Fills `a` for blocks of X, zeros standing for skipped channels. With every_channel all are
   // listed, zero or not: a panel is read as one stream.

@@ -18,12 +18,12 @@
 
 namespace SPARSELLM_PRODUCTS {
 
+// W: quantized_weight or super_block_weight.
 // Y [tokens, outputs] = W · what each section keeps of X, outputs that no section covers left
 // alone.
-template <int Bits, bool Affine>
-void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Affine>& w,
-                       layout_kind layout, const selection& s, const token_inputs& x,
-                       std::size_t tokens, matrix_view<float> y);
+template <class W>
+void quantized_product(const executor_ref& exec, const W& w, layout_kind layout, const selection& s,
+                       const token_inputs& x, std::size_t tokens, matrix_view<float> y);
 
 }  // namespace SPARSELLM_PRODUCTS
 
@@ -42,27 +42,15 @@ void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Af
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Strips [s, ..) of w as a weight of their own, of at most `outputs` outputs.
-template <int Bits, bool Affine>
-[[nodiscard]] quantized_weight<Bits, Affine> from_strip(const quantized_weight<Bits, Affine>& w,
-                                                        std::size_t s,
-                                                        std::size_t outputs) noexcept {
-  quantized_weight<Bits, Affine> strips = w;
-  strips.data += s * w.scale_stride;
-  strips.levels_at += s * w.strip_stride - s * w.scale_stride;
-  strips.shape.outputs = std::min(outputs, w.shape.outputs - s * strip_outputs<Bits>);
-  return strips;
-}
-
 // The steps of a product and what they share: X is rounded, then multiplied in one of three ways,
 // then the parts of the sums are added.
-template <int Bits, bool Affine>
+template <class W>
 struct quantized_steps {
-  static constexpr std::size_t outputs = strip_outputs<Bits>;
-  using weight = quantized_weight<Bits, Affine>;
+  static constexpr std::size_t outputs = strip_outputs<W::bits>;
+  using weight = W;
 
   const executor_ref& exec;
-  const quantized_table<Bits, Affine>& kernels;
+  const quantized_table<W>& kernels;
   const weight& w;
   const cover& sections;
   const rounded_input& rounded;
@@ -74,7 +62,7 @@ struct quantized_steps {
 
   // The strips of section s.
   [[nodiscard]] weight strips_of(std::size_t s) const noexcept {
-    return from_strip(w, sections[s].strips.first, sections[s].strip_count() * outputs);
+    return w.from_strip(sections[s].strips.first, sections[s].strip_count() * outputs);
   }
   [[nodiscard]] std::size_t block_of(std::size_t channel) const noexcept {
     return (channel + w.block_channels - 1) / w.block_channels;
@@ -102,7 +90,7 @@ struct quantized_steps {
             strips, share(strips.strips(), t, tasks), parts, rounded[s],
             apart ? matrix_view<float>(sums + sections[s].at, tokens, strips.shape.outputs, width)
                   : y,
-            scratch + t * strips_scratch<Bits>(tokens));
+            scratch + t * strips_scratch<W::bits>(tokens));
       }
     });
   }
@@ -167,11 +155,10 @@ struct quantized_steps {
 
 namespace SPARSELLM_PRODUCTS {
 
-template <int Bits, bool Affine>
-void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Affine>& w,
-                       layout_kind layout, const selection& s, const token_inputs& x,
-                       std::size_t tokens, matrix_view<float> y) {
-  const cover sections(s, strip_outputs<Bits>, w.shape.outputs);
+template <class W>
+void quantized_product(const executor_ref& exec, const W& w, layout_kind layout, const selection& s,
+                       const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
+  const cover sections(s, strip_outputs<W::bits>, w.shape.outputs);
   const summation_parts parts = summation_of(w.shape.inputs, w.block_channels);
   const bool panel = layout == layout_kind::panel;
   const bool by_strips = panel ? tokens != 1 : tokens > quantized_tuning::skipping_batch;
@@ -183,19 +170,12 @@ void quantized_product(const executor_ref& exec, const quantized_weight<Bits, Af
   scratch_layout memory;
   rounded_input rounded(memory, sections, x, tokens, w.shape.inputs, w.block_channels, panel);
   const std::size_t sums_at = memory.reserve<float>(stored ? 0 : count * tokens * width);
-  const std::size_t strip_at = memory.reserve<float>(strip_tasks * strips_scratch<Bits>(tokens));
+  const std::size_t strip_at = memory.reserve<float>(strip_tasks * strips_scratch<W::bits>(tokens));
   std::byte* const scratch = exec.scratch(memory.bytes());
   rounded.use(scratch);
-  const quantized_steps<Bits, Affine> steps{exec,
-                                            quantized_kernels<Bits, Affine>(exec.isa),
-                                            w,
-                                            sections,
-                                            rounded,
-                                            parts,
-                                            tokens,
-                                            y,
-                                            at<float>(scratch, sums_at),
-                                            width};
+  const quantized_steps<W> steps{
+      exec, quantized_kernels<W>(exec.isa), w,    sections, rounded, parts, tokens,
+      y,    at<float>(scratch, sums_at),    width};
 
   if (by_strips)
     steps.by_strips(strip_tasks, at<float>(scratch, strip_at));

@@ -41,6 +41,10 @@ SPARSELLM_INLINE vfloat load_row(const bfloat16* p) noexcept {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
+SPARSELLM_INLINE vfloat load_row(const std::int8_t* p) noexcept {
+  return _mm256_cvtepi32_ps(
+      _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
 
 template <class T>
 SPARSELLM_INLINE void load_brick(const T* brick, std::size_t i, vfloat& low,
@@ -99,6 +103,22 @@ SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
       out[k] = _mm256_and_si256(out[k], nibble);
     }
   }
+}
+// A byte of each of four channels for every lane.
+SPARSELLM_INLINE vbytes four_channels(const std::uint8_t* a, const std::uint8_t* b,
+                                      const std::uint8_t* c, const std::uint8_t* d) noexcept {
+  const __m128i r01 = _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)),
+                                        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b)));
+  const __m128i r23 = _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(c)),
+                                        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(d)));
+  return _mm256_set_m128i(_mm_unpackhi_epi16(r01, r23), _mm_unpacklo_epi16(r01, r23));
+}
+// Bits of `high`, moved up by Shift (down when negative), under Mask, beside those of the levels.
+template <int Shift, int Mask>
+SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
+  const __m256i moved = Shift >= 0 ? _mm256_slli_epi16(high, Shift >= 0 ? Shift : 0)
+                                   : _mm256_srli_epi16(high, Shift < 0 ? -Shift : 0);
+  return _mm256_or_si256(level, _mm256_and_si256(moved, _mm256_set1_epi8(Mask)));
 }
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   const __m256i even = _mm256_and_si256(w, _mm256_set1_epi16(0xff));

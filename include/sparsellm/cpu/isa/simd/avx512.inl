@@ -67,6 +67,10 @@ SPARSELLM_INLINE vfloat load_row(const bfloat16* p) noexcept {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(high_half(_mm512_maskz_cvtepu16_epi32(every_lane, bits)));
 }
+SPARSELLM_INLINE vfloat load_row(const std::int8_t* p) noexcept {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_maskz_cvtepi32_ps(every_lane, _mm512_maskz_cvtepi8_epi32(every_lane, bytes));
+}
 
 template <class T>
 SPARSELLM_INLINE void load_brick(const T* brick, std::size_t, vfloat& low, vfloat& high) noexcept {
@@ -126,4 +130,27 @@ SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
       out[k] = _mm512_and_si512(out[k], nibble);
     }
   }
+}
+// A byte of each of four channels for every lane: quarters of the vector are channels, and become
+// its words' bytes.
+SPARSELLM_INLINE vbytes four_channels(const std::uint8_t* a, const std::uint8_t* b,
+                                      const std::uint8_t* c, const std::uint8_t* d) noexcept {
+  const auto quarter = [](const std::uint8_t* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  };
+  __m512i four = _mm512_zextsi128_si512(quarter(a));
+  four = _mm512_inserti32x4(four, quarter(b), 1);
+  four = _mm512_inserti32x4(four, quarter(c), 2);
+  four = _mm512_inserti32x4(four, quarter(d), 3);
+  const __m512i words = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i bytes = _mm512_maskz_broadcast_i32x4(
+      every_lane, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  return _mm512_shuffle_epi8(_mm512_maskz_permutexvar_epi32(every_lane, words, four), bytes);
+}
+// Bits of `high`, moved up by Shift (down when negative), under Mask, beside those of the levels.
+template <int Shift, int Mask>
+SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
+  const __m512i moved = Shift >= 0 ? _mm512_slli_epi16(high, Shift >= 0 ? Shift : 0)
+                                   : _mm512_srli_epi16(high, Shift < 0 ? -Shift : 0);
+  return _mm512_ternarylogic_epi32(level, moved, _mm512_set1_epi8(Mask), 0xf8);  // a | (b & c)
 }

@@ -41,6 +41,12 @@ SPARSELLM_INLINE vfloat load_row(const bfloat16* p) noexcept {
   const uint16x4_t bits = vld1_u16(reinterpret_cast<const std::uint16_t*>(p));
   return vreinterpretq_f32_u32(vshll_n_u16(bits, 16));
 }
+SPARSELLM_INLINE vfloat load_row(const std::int8_t* p) noexcept {
+  std::uint32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  const int16x8_t wide = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(word)));
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+}
 
 template <class T>
 SPARSELLM_INLINE void load_brick(const T* brick, std::size_t i, vfloat& low,
@@ -93,6 +99,24 @@ SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
       out[4 + k] = vshrq_n_u8(out[k], 4);
       out[k] = vandq_u8(out[k], vdupq_n_u8(15));
     }
+}
+// A byte of each of four channels for every lane.
+SPARSELLM_INLINE vbytes four_channels(const std::uint8_t* a, const std::uint8_t* b,
+                                      const std::uint8_t* c, const std::uint8_t* d) noexcept {
+  std::uint32_t word[4];
+  __builtin_memcpy(word, a, 4);
+  __builtin_memcpy(word + 1, b, 4);
+  __builtin_memcpy(word + 2, c, 4);
+  __builtin_memcpy(word + 3, d, 4);
+  alignas(16) constexpr std::uint8_t transposed[16] = {0, 4, 8,  12, 1, 5, 9,  13,
+                                                       2, 6, 10, 14, 3, 7, 11, 15};
+  return vqtbl1q_u8(vreinterpretq_u8_u32(vld1q_u32(word)), vld1q_u8(transposed));
+}
+// Bits of `high`, moved up by Shift (down when negative), under Mask, beside those of the levels.
+template <int Shift, int Mask>
+SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
+  const uint8x16_t moved = vshlq_u8(high, vdupq_n_s8(Shift));  // a negative count shifts down
+  return vorrq_u8(level, vandq_u8(moved, vdupq_n_u8(Mask)));
 }
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   const uint16x8_t words = vreinterpretq_u16_u8(w);

@@ -35,6 +35,7 @@ template <class T>
 SPARSELLM_INLINE vfloat load_row(const T* p) noexcept {
   return widen(*p);
 }
+SPARSELLM_INLINE vfloat load_row(const std::int8_t* p) noexcept { return static_cast<float>(*p); }
 
 // Outputs [i, i + lanes) and [16 + i, 16 + i + lanes) of a brick (pack/brick_weight.hpp).
 template <class T>
@@ -85,6 +86,21 @@ SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
       }
     }
   }
+}
+// A byte of each of four channels for every lane.
+SPARSELLM_INLINE vbytes four_channels(const std::uint8_t* a, const std::uint8_t* b,
+                                      const std::uint8_t* c, const std::uint8_t* d) noexcept {
+  return {{*a, *b, *c, *d}};
+}
+// Bits of `high`, moved up by Shift (down when negative), under Mask, beside those of the levels.
+template <int Shift, int Mask>
+SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) {
+    const int bits = Shift >= 0 ? high.level[i] << (Shift >= 0 ? Shift : 0)
+                                : high.level[i] >> (Shift < 0 ? -Shift : 0);
+    level.level[i] = static_cast<std::uint8_t>(level.level[i] | (bits & Mask));
+  }
+  return level;
 }
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   for (std::size_t i = 0; i < 4; ++i) sum += w.level[i] * x.level[i];

@@ -5,21 +5,55 @@
 // target region. Four channels are multiplied at a time: their levels are interleaved byte by byte,
 // so that a 32-bit lane holds one output's four levels.
 
+// Of outputs [o, o + lanes) of a strip.
+template <int Bits, bool Affine>
+SPARSELLM_INLINE vfloat scales_at(const quantized_weight<Bits, Affine>& w, std::size_t s,
+                                  std::size_t b, std::size_t o) noexcept {
+  return load_row(w.scales(s, b) + o);
+}
+template <int Bits, bool Affine>
+SPARSELLM_INLINE vfloat minima_at(const quantized_weight<Bits, Affine>& w, std::size_t s,
+                                  std::size_t b, std::size_t o) noexcept {
+  return load_row(w.minima(s, b) + o);
+}
+
+// The levels of four channels of a block, outputs 16 k + at for each k.
+template <int Bits, bool Affine>
+SPARSELLM_INLINE void interleave_channels(const quantized_weight<Bits, Affine>& w, std::size_t s,
+                                          std::size_t b, const std::uint8_t* c, std::size_t at,
+                                          vbytes* four) noexcept {
+  const std::uint8_t* const levels = w.levels(s, b);
+  interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
+                   levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at,
+                   four);
+}
+
+// What a strip has of `count` channels of a block, and their scales.
+template <int Bits, bool Affine>
+SPARSELLM_INLINE void prefetch_channels(const quantized_weight<Bits, Affine>& w, std::size_t s,
+                                        std::size_t b, const std::uint8_t* channel,
+                                        std::size_t count) noexcept {
+  const std::uint8_t* const levels = w.levels(s, b);
+  for (std::size_t i = 0; i < count; ++i) prefetch_l2(levels + channel[i] * w.channel_stride);
+  for (std::size_t at = 0; at < strip_outputs<Bits>; at += 32) {
+    prefetch_l2(w.scales(s, b) + at);
+    if constexpr (Affine) prefetch_l2(w.minima(s, b) + at);
+  }
+}
+
 // y [strip_outputs] += scales · (the block's sums) · x's scale + minima · (the sum of x), outputs
 // 16 k + at for each k of each nibble.
-template <int Bits, bool Affine>
-SPARSELLM_INLINE void finish_block(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                   std::size_t b, const vsum* sums, std::size_t at, float scale,
-                                   std::int32_t level_sum, float* y) noexcept {
-  const half* const scales = w.scales(s, b) + at;
-  const half* const minima = w.minima(s, b) + at;
+template <class W>
+SPARSELLM_INLINE void finish_block(const W& w, std::size_t s, std::size_t b, const vsum* sums,
+                                   std::size_t at, float scale, std::int32_t level_sum,
+                                   float* y) noexcept {
   const vfloat x_scale = broadcast(scale);
   const vfloat x_sum = broadcast(scale * static_cast<float>(level_sum));
-  const std::int32_t bias = -zero_level<Bits, Affine> * level_sum;
-  for (std::size_t k = 0; k < strip_outputs<Bits> / 16; ++k) {
+  const std::int32_t bias = -zero_level<W::bits, W::affine> * level_sum;
+  for (std::size_t k = 0; k < strip_outputs<W::bits> / 16; ++k) {
     vfloat total = load(y + at + 16 * k);
-    if constexpr (Affine) total = mul_add(load_row(minima + 16 * k), x_sum, total);
-    total = mul_add(load_row(scales + 16 * k), mul(to_float(sums[k], bias), x_scale), total);
+    if constexpr (W::affine) total = mul_add(minima_at(w, s, b, at + 16 * k), x_sum, total);
+    total = mul_add(scales_at(w, s, b, at + 16 * k), mul(to_float(sums[k], bias), x_scale), total);
     store(y + at + 16 * k, total);
   }
 }
@@ -34,12 +68,11 @@ struct stream_ahead {
 };
 
 // One strip of one block, one token.
-template <int Bits, bool Affine>
-SPARSELLM_INLINE void add_block(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                std::size_t b, const quantized_activations& a, stream_ahead ahead,
+template <class W>
+SPARSELLM_INLINE void add_block(const W& w, std::size_t s, std::size_t b,
+                                const quantized_activations& a, stream_ahead ahead,
                                 float* y) noexcept {
-  constexpr std::size_t vectors = strip_outputs<Bits> / 16;
-  const std::uint8_t* const levels = w.levels(s, b);
+  constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
   const std::uint8_t* const channel = a.channel + b * a.slots * 4;
   const std::uint32_t* const word = a.word + b * a.slots * 2;
   for (std::size_t at = 0; at < 16; at += lanes) {
@@ -47,11 +80,8 @@ SPARSELLM_INLINE void add_block(const quantized_weight<Bits, Affine>& w, std::si
     for (std::size_t k = 0; k < vectors; ++k) sums[k] = zero_sum();
     for (std::size_t f = 0; f < a.count[b]; ++f) {
       vbytes four[vectors];
-      const std::uint8_t* const c = channel + 4 * f;
       if (at == 0) ahead.prefetch(f);
-      interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
-                       levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at,
-                       four);
+      interleave_channels(w, s, b, channel + 4 * f, at, four);
       const vlevels x = load_levels(word + 2 * f);
       for (std::size_t k = 0; k < vectors; ++k) sums[k] = dot_add(four[k], x, sums[k]);
     }
@@ -61,22 +91,18 @@ SPARSELLM_INLINE void add_block(const quantized_weight<Bits, Affine>& w, std::si
 
 // One strip of one block, all tokens: levels are interleaved once. y [tokens] at a distance of
 // stride.
-template <int Bits, bool Affine>
-inline void add_block_tokens(const quantized_weight<Bits, Affine>& w, std::size_t s, std::size_t b,
+template <class W>
+inline void add_block_tokens(const W& w, std::size_t s, std::size_t b,
                              const quantized_activations& a, float* y,
                              std::size_t stride) noexcept {
-  constexpr std::size_t vectors = strip_outputs<Bits> / 16;
+  constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
   constexpr std::size_t some = 4;  // 4 vectors' sums and a token's two words stay in registers
-  const std::uint8_t* const levels = w.levels(s, b);
   const std::uint8_t* const channel = a.channel + b * a.slots * 4;
   const std::size_t fours = a.count[b];
   for (std::size_t at = 0; at < 16; at += lanes) {
     vbytes four[32 * vectors];
     for (std::size_t f = 0; f < fours; ++f) {
-      const std::uint8_t* const c = channel + 4 * f;
-      interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
-                       levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at,
-                       four + f * vectors);
+      interleave_channels(w, s, b, channel + 4 * f, at, four + f * vectors);
     }
     for (std::size_t t = 0; t < a.tokens; ++t) {
       const std::uint32_t* const word = a.word + a.at(t, b) * a.slots * 2;
@@ -94,11 +120,11 @@ inline void add_block_tokens(const quantized_weight<Bits, Affine>& w, std::size_
   }
 }
 
-template <int Bits, bool Affine>
-inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range strip_parts,
-                            summation_parts parts, const quantized_activations& a, float* sums,
+template <class W>
+inline void quantized_panel(const W& w, index_range strip_parts, summation_parts parts,
+                            const quantized_activations& a, float* sums,
                             std::size_t stride) noexcept {
-  constexpr std::size_t outputs = strip_outputs<Bits>;
+  constexpr std::size_t outputs = strip_outputs<W::bits>;
   const std::size_t lines = w.block_stride / 64, step = (lines + a.slots - 1) / a.slots;
   for (std::size_t i = strip_parts.first; i < strip_parts.last; ++i) {
     const std::size_t s = i / parts.count, part = i % parts.count;
@@ -117,8 +143,8 @@ inline void quantized_panel(const quantized_weight<Bits, Affine>& w, index_range
 
 // Some blocks of one strip, all tokens, in ascending order. sums [tokens][strip_outputs]; rows are
 // scratch that this does not need.
-template <int Bits, bool Affine>
-inline void add_blocks(const quantized_weight<Bits, Affine>& w, std::size_t s, index_range blocks,
+template <class W>
+inline void add_blocks(const W& w, std::size_t s, index_range blocks,
                        const quantized_activations& a, float* sums, std::byte*) noexcept {
   for (std::size_t b = blocks.first; b < blocks.last; ++b) {
     if (w.channel_stride == strip_bytes) {  // a panel: one stream, as for one token
@@ -126,16 +152,16 @@ inline void add_blocks(const quantized_weight<Bits, Affine>& w, std::size_t s, i
           reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
       for (std::size_t at = 0; at < w.block_stride; at += 64) prefetch_l2(block + at);
     }
-    if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, strip_outputs<Bits>);
+    if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, strip_outputs<W::bits>);
   }
 }
 
 // Add: add_blocks(), or what does the same.
-template <int Bits, bool Affine, auto Add>
-inline void quantized_strips(const quantized_weight<Bits, Affine>& w, index_range strips,
-                             summation_parts parts, const quantized_activations& a,
-                             matrix_view<float> y, float* scratch) noexcept {
-  constexpr std::size_t outputs = strip_outputs<Bits>;
+template <class W, auto Add>
+inline void quantized_strips(const W& w, index_range strips, summation_parts parts,
+                             const quantized_activations& a, matrix_view<float> y,
+                             float* scratch) noexcept {
+  constexpr std::size_t outputs = strip_outputs<W::bits>;
   float* const part_sums = scratch;
   float* const total = scratch + a.tokens * outputs;
   auto* const rows = reinterpret_cast<std::byte*>(total + a.tokens * outputs);
@@ -157,12 +183,11 @@ inline void quantized_strips(const quantized_weight<Bits, Affine>& w, index_rang
   }
 }
 
-template <int Bits, bool Affine>
-inline void quantized_blocks(const quantized_weight<Bits, Affine>& w, index_range strips,
-                             index_range blocks, std::size_t rounded_end,
-                             const quantized_activations& a, float* sums,
+template <class W>
+inline void quantized_blocks(const W& w, index_range strips, index_range blocks,
+                             std::size_t rounded_end, const quantized_activations& a, float* sums,
                              std::size_t stride) noexcept {
-  constexpr std::size_t outputs = strip_outputs<Bits>;
+  constexpr std::size_t outputs = strip_outputs<W::bits>;
   for (std::size_t t = 0; t < a.tokens; ++t)
     for (std::size_t o = strips.first * outputs; o < strips.last * outputs; ++o)
       sums[t * stride + o] = 0.0f;
@@ -174,13 +199,7 @@ inline void quantized_blocks(const quantized_weight<Bits, Affine>& w, index_rang
       // This strip's levels and scales of the next block's active channels are prefetched all at
       // once. Some with every four channels, as for a panel, is 10 to 20 % slower here.
       if (next_count != 0) {
-        const std::uint8_t* const levels = w.levels(s, next);
-        for (std::size_t i = 0; i < next_count; ++i)
-          prefetch_l2(levels + next_channel[i] * w.channel_stride);
-        for (std::size_t at = 0; at < outputs; at += 32) {
-          prefetch_l2(w.scales(s, next) + at);
-          if constexpr (Affine) prefetch_l2(w.minima(s, next) + at);
-        }
+        prefetch_channels(w, s, next, next_channel, next_count);
       }
       if (a.count[b] == 0) continue;
       if (a.tokens == 1)

@@ -5,11 +5,11 @@
 // target region.
 
 #include "sparsellm/cpu/kernels/quantized/round.inl"
+#include "sparsellm/cpu/kernels/quantized/super_blocks.inl"
 #include "sparsellm/cpu/kernels/quantized/blocks.inl"
 
-template <int Bits, bool Affine>
-constexpr quantized_table<Bits, Affine> quantized_kernels_of() noexcept {
-  return {&round_activations, &quantized_panel<Bits, Affine>,
-          &quantized_strips<Bits, Affine, &add_blocks<Bits, Affine>>,
-          &quantized_blocks<Bits, Affine>};
+template <class W>
+constexpr quantized_table<W> quantized_kernels_of() noexcept {
+  return {&round_activations, &quantized_panel<W>, &quantized_strips<W, &add_blocks<W>>,
+          &quantized_blocks<W>};
 }

@@ -4,33 +4,36 @@
 // Activations rounded to 16 bits, a scale for each block and token. Included once per instruction
 // set, before blocks.inl.
 
-// Rounds 32 activations: level = x · inverse to the nearest, ties to even. Adding 1.5 · 2^23 leaves
-// the integer in the low bits; one fused operation, so that no instruction set rounds twice.
+// Rounds some activations: level = x · inverse to the nearest, ties to even. Adding 1.5 · 2^23
+// leaves the integer in the low bits; one fused operation, so that no instruction set rounds twice.
+template <std::size_t Some>
 SPARSELLM_INLINE void round_levels(const float* x, float inverse, std::int32_t* level) noexcept {
   constexpr float magic = 12582912.0f;
-  float shifted[32];
-  for (std::size_t i = 0; i < 32; i += lanes)
+  float shifted[Some];
+  for (std::size_t i = 0; i < Some; i += lanes)
     store(shifted + i, mul_add(load(x + i), broadcast(inverse), broadcast(magic)));
-  for (std::size_t i = 0; i < 32; ++i)
+  for (std::size_t i = 0; i < Some; ++i)
     level[i] = __builtin_bit_cast(std::int32_t, shifted[i]) - 0x4b400000;
 }
 
-// The largest |x| of 32, as bits: they compare as the numbers do, NaN largest.
+// The largest |x| of some, as bits: they compare as the numbers do, NaN largest.
+template <std::size_t Some>
 SPARSELLM_INLINE std::uint32_t largest_bits(const float* x) noexcept {
   std::uint32_t most = 0;
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (std::size_t i = 0; i < Some; ++i) {
     const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x[i]) & 0x7fffffffu;
     most = bits > most ? bits : most;
   }
   return most;
 }
 
-// The levels, scale and sum of one token's block; loops of 32, a number that vectorises.
-inline void round_block(const float* x, std::size_t block_channels, std::int32_t* level,
-                        float& scale, std::int32_t& sum) noexcept {
+// The levels, scale and sum of one token's block; loops of `Some`, a number that vectorises.
+template <std::size_t Some>
+inline void round_by(const float* x, std::size_t block_channels, std::int32_t* level, float& scale,
+                     std::int32_t& sum) noexcept {
   std::uint32_t most = 0;
-  for (std::size_t i = 0; i < block_channels; i += 32) {
-    const std::uint32_t bits = largest_bits(x + i);
+  for (std::size_t i = 0; i < block_channels; i += Some) {
+    const std::uint32_t bits = largest_bits<Some>(x + i);
     most = bits > most ? bits : most;
   }
   sum = 0;
@@ -43,10 +46,16 @@ inline void round_block(const float* x, std::size_t block_channels, std::int32_t
   const bool tiny = largest < least_activation;
   scale = tiny ? 0.0f : largest / activation_levels;
   const float inverse = tiny ? 0.0f : activation_levels / largest;
-  for (std::size_t i = 0; i < block_channels; i += 32) {
-    round_levels(x + i, inverse, level + i);
-    for (std::size_t k = 0; k < 32; ++k) sum += level[i + k];
+  for (std::size_t i = 0; i < block_channels; i += Some) {
+    round_levels<Some>(x + i, inverse, level + i);
+    for (std::size_t k = 0; k < Some; ++k) sum += level[i + k];
   }
+}
+
+SPARSELLM_INLINE void round_block(const float* x, std::size_t block_channels, std::int32_t* level,
+                                  float& scale, std::int32_t& sum) noexcept {
+  if (block_channels == 16) return round_by<16>(x, 16, level, scale, sum);
+  round_by<32>(x, block_channels, level, scale, sum);
 }
 
 // The same for the n channels that the last block may have.

@@ -17,19 +17,15 @@ SPARSELLM_INLINE std::size_t rows_of(std::size_t fours) noexcept {
 }
 
 // rows [strip_outputs / 16][rows_of] of a block.
-template <int Bits, bool Affine>
-inline void make_rows(const quantized_weight<Bits, Affine>& w, std::size_t s, std::size_t b,
-                      const quantized_activations& a, std::byte* rows) noexcept {
-  constexpr std::size_t vectors = strip_outputs<Bits> / 16;
-  const std::uint8_t* const levels = w.levels(s, b);
+template <class W>
+inline void make_rows(const W& w, std::size_t s, std::size_t b, const quantized_activations& a,
+                      std::byte* rows) noexcept {
+  constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
   const std::uint8_t* const channel = a.channel + b * a.slots * 4;
   const std::size_t fours = a.count[b], count = rows_of(fours);
   for (std::size_t f = 0; 2 * f + 1 < count; ++f) {
     vbytes four[vectors];
-    const std::uint8_t* const c = channel + 4 * f;
-    if (f < fours)
-      interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
-                       levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 0, four);
+    if (f < fours) interleave_channels(w, s, b, channel + 4 * f, 0, four);
     for (std::size_t k = 0; k < vectors; ++k) {
       std::byte* const to = rows + (k * count + 2 * f) * 64;
       _mm512_storeu_si512(to, _mm512_setzero_si512());
@@ -47,11 +43,10 @@ struct token_scales {
 };
 
 // sums [n][strip_outputs] += a block of n tokens, up to 16, from token t on.
-template <int Bits, bool Affine>
-inline void add_tiles(const quantized_weight<Bits, Affine>& w, std::size_t s, std::size_t b,
-                      const quantized_activations& a, std::size_t t, std::size_t n,
-                      const std::byte* rows, float* sums) noexcept {
-  constexpr std::size_t outputs = strip_outputs<Bits>;
+template <class W>
+inline void add_tiles(const W& w, std::size_t s, std::size_t b, const quantized_activations& a,
+                      std::size_t t, std::size_t n, const std::byte* rows, float* sums) noexcept {
+  constexpr std::size_t outputs = strip_outputs<W::bits>;
   const std::size_t fours = a.count[b], stride = rows_of(fours) * 64;
   const std::uint32_t* const word = a.word + a.at(t, b) * a.slots * 2;
   const std::size_t token_bytes = a.blocks * a.slots * 2 * sizeof(std::uint32_t);
@@ -59,7 +54,7 @@ inline void add_tiles(const quantized_weight<Bits, Affine>& w, std::size_t s, st
   for (std::size_t i = 0; i < n; ++i) {
     x.scale[i] = a.scale[a.at(t + i, b)];
     x.sum[i] = x.scale[i] * static_cast<float>(a.sum[a.at(t + i, b)]);
-    x.bias[i] = -zero_level<Bits, Affine> * a.sum[a.at(t + i, b)];
+    x.bias[i] = -zero_level<W::bits, W::affine> * a.sum[a.at(t + i, b)];
   }
   alignas(64) std::int32_t high[2][16 * 16], low[2][16 * 16];
   for (std::size_t o = 0; o < outputs; o += 32, rows += 2 * stride) {
@@ -84,13 +79,13 @@ inline void add_tiles(const quantized_weight<Bits, Affine>& w, std::size_t s, st
     _tile_stored(3, low[1], 64);
     for (std::size_t k = 0; k < 2; ++k) {
       const std::size_t at = o + 16 * k;
-      const vfloat scale = load_row(w.scales(s, b) + at);
+      const vfloat scale = scales_at(w, s, b, at);
       vfloat minimum{};
-      if constexpr (Affine) minimum = load_row(w.minima(s, b) + at);
+      if constexpr (W::affine) minimum = minima_at(w, s, b, at);
       for (std::size_t i = 0; i < n; ++i) {
         float* const y = sums + i * outputs + at;
         vfloat total = load(y);
-        if constexpr (Affine) total = mul_add(minimum, broadcast(x.sum[i]), total);
+        if constexpr (W::affine) total = mul_add(minimum, broadcast(x.sum[i]), total);
         const vsum sum{_mm512_load_si512(high[k] + 16 * i), _mm512_load_si512(low[k] + 16 * i)};
         store(y, mul_add(scale, mul(to_float(sum, x.bias[i]), broadcast(x.scale[i])), total));
       }
@@ -100,15 +95,15 @@ inline void add_tiles(const quantized_weight<Bits, Affine>& w, std::size_t s, st
 
 // As add_blocks(). Levels of some blocks are made rows, then groups of tokens go through all of
 // them, so that a group's sums stay in L1.
-template <int Bits, bool Affine>
-inline void add_blocks_by_tiles(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                index_range blocks, const quantized_activations& a, float* sums,
+template <class W>
+inline void add_blocks_by_tiles(const W& w, std::size_t s, index_range blocks,
+                                const quantized_activations& a, float* sums,
                                 std::byte* rows) noexcept {
-  if (a.tokens < quantized_tuning::tile_batch)
-    return add_blocks<Bits, Affine>(w, s, blocks, a, sums, rows);
-  constexpr std::size_t outputs = strip_outputs<Bits>;
-  const std::size_t at_once = quantized_tuning::channels_at_once / w.block_channels;
-  const std::size_t block_bytes = (2 * a.slots + 1) * 64 * (outputs / 16);
+  if (a.tokens < quantized_tuning::tile_batch) return add_blocks<W>(w, s, blocks, a, sums, rows);
+  constexpr std::size_t outputs = strip_outputs<W::bits>;
+  const std::size_t least = w.block_channels < 32 ? 32 : w.block_channels;  // a tile's channels
+  const std::size_t at_once = quantized_tuning::channels_at_once / least;
+  const std::size_t block_bytes = rows_of(a.slots) * 64 * (outputs / 16);
   _tile_loadconfig(&shapes_for.tokens[16]);
   for (std::size_t b0 = blocks.first; b0 < blocks.last; b0 += at_once) {
     const std::size_t last = b0 + at_once < blocks.last ? b0 + at_once : blocks.last;
