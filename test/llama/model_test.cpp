@@ -76,7 +76,7 @@ std::vector<float> all_logits(tiny& t, const std::vector<std::int32_t>& ids, std
 std::vector<std::int32_t> greedy_text(tiny& t, const std::vector<std::int32_t>& prompt) {
   session s(t.exec, t.m, prompt.size(), prompt.size() + 20);
   sampler greedy(0.0, 0);
-  return generate(s, prompt, 20, prompt.size(), -1, greedy, nullptr, quiet, [](std::int32_t) {})
+  return generate(s, prompt, 20, prompt.size(), {}, greedy, nullptr, quiet, [](std::int32_t) {})
       .ids;
 }
 
