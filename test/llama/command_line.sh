@@ -185,6 +185,9 @@ refuses "this machine runs at once; got 100000" long --threads 100000
 refuses "--threads" long --threads 0
 refuses "q6_k or i8 expected, got 'int3'" "$program" generate --model "$folder/tiny.gguf" \
   --weights int3 --prompt a --tokens 1
+refuses "a whole number expected, got '-1'" run bench --rounds -1
+refuses "name the same file" run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.5 \
+  --output "$folder/both.json" --json "$folder/both.json"
 refuses "at least 1 expected, got 0" run generate --prompt a --tokens 0
 refuses "the text gives no tokens" run generate --prompt "" --tokens 4
 refuses "at least 0, got -1" long --temperature -1
