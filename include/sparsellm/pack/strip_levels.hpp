@@ -44,17 +44,17 @@ struct level_target {
   std::uint64_t word = 0;
   if constexpr (std::endian::native == std::endian::little) {
     std::memcpy(&word, p, sizeof word);
-    return word;
+  } else {
+    for (unsigned i = 0; i < 8; ++i) word |= std::uint64_t{p[i]} << (8 * i);
   }
-  for (unsigned i = 0; i < 8; ++i) word |= std::uint64_t{p[i]} << (8 * i);
   return word;
 }
 SPARSELLM_INLINE void put_word(std::byte* p, std::uint64_t word) noexcept {
   if constexpr (std::endian::native == std::endian::little) {
     std::memcpy(p, &word, sizeof word);
-    return;
+  } else {
+    for (unsigned i = 0; i < 8; ++i) p[i] = static_cast<std::byte>(word >> (8 * i));
   }
-  for (unsigned i = 0; i < 8; ++i) p[i] = static_cast<std::byte>(word >> (8 * i));
 }
 
 // Byte i of word j changes places with byte j of word i.
