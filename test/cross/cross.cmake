@@ -1,6 +1,7 @@
 # Tests on machines that are not this one: cross-compiled, run under qemu-user. Catch2's single header
-# is copied, for /usr/include is the wrong machine's.
+# is copied and nlohmann's folder linked, for /usr/include is the wrong machine's.
 find_file(SPARSELLM_CATCH2_HEADER catch2/catch.hpp)
+find_path(SPARSELLM_NLOHMANN_HEADERS nlohmann/json.hpp)
 
 # sparsellm_add_cross_test(<name> <processor> OPTIMISE <flag> SOURCES <file>... ARGUMENTS <Catch2's>...)
 function(sparsellm_add_cross_test name processor)
@@ -12,12 +13,13 @@ function(sparsellm_add_cross_test name processor)
   if(NOT compiler OR NOT SPARSELLM_QEMU_${upper})
     sparsellm_skip_test(${name} "${processor}-linux-gnu-g++ or qemu-${processor} is not installed")
     return()
-  elseif(NOT SPARSELLM_CATCH2_HEADER)
-    sparsellm_skip_test(${name} "Catch2 2's single header is not installed")
+  elseif(NOT SPARSELLM_CATCH2_HEADER OR NOT SPARSELLM_NLOHMANN_HEADERS)
+    sparsellm_skip_test(${name} "Catch2 2's single header or nlohmann-json is not installed")
     return()
   endif()
   set(dir ${CMAKE_CURRENT_BINARY_DIR}/${name})
   configure_file(${SPARSELLM_CATCH2_HEADER} ${dir}/catch2/catch.hpp COPYONLY)
+  file(CREATE_LINK ${SPARSELLM_NLOHMANN_HEADERS}/nlohmann ${dir}/nlohmann SYMBOLIC)
   set(objects "")
   foreach(source ${CMAKE_CURRENT_SOURCE_DIR}/catch2_main.cpp ${cross_SOURCES})
     get_filename_component(source ${source} ABSOLUTE)
@@ -60,8 +62,10 @@ sparsellm_add_cross_test(big_endian s390x OPTIMISE -O1
   SOURCES calibrate/weight_hash_test.cpp core/scalar_test.cpp cpu/kernel_test.cpp
           llama/gguf_test.cpp llama/little_endian_test.cpp multiply/multiply_test.cpp
           pack/exchange_test.cpp pack/n_of_m_test.cpp pack/pack_test.cpp pack/quantized_test.cpp
-          sparsify/selector_test.cpp
+          pack/super_blocks_test.cpp sparsify/selector_test.cpp
           ../examples/llama/files/config.cpp ../examples/llama/files/dequantize.cpp
-          ../examples/llama/files/gguf.cpp ../examples/llama/files/mapped_file.cpp
+          ../examples/llama/files/file_kind.cpp ../examples/llama/files/gguf.cpp
+          ../examples/llama/files/known_keys.cpp ../examples/llama/files/mapped_file.cpp
           ../examples/llama/files/model_file.cpp ../examples/llama/files/projection.cpp
+          ../examples/llama/files/utf8.cpp
   ARGUMENTS "~kernels: the same bits for every thread count*")
