@@ -66,8 +66,8 @@ SPARSELLM_INLINE void transpose(std::uint64_t* word) noexcept {
     word[i] ^= moved << shift;
   };
   for (std::size_t i = 0; i < 4; ++i) swap(i, 4, 0x00000000ffffffffu);
-  for (const std::size_t i : {0, 1, 4, 5}) swap(i, 2, 0x0000ffff0000ffffu);
-  for (const std::size_t i : {0, 2, 4, 6}) swap(i, 1, 0x00ff00ff00ff00ffu);
+  for (const std::size_t i : {0u, 1u, 4u, 5u}) swap(i, 2, 0x0000ffff0000ffffu);
+  for (const std::size_t i : {0u, 2u, 4u, 6u}) swap(i, 1, 0x00ff00ff00ff00ffu);
 }
 
 // The first eight bytes of what transposes to bytes [at, at + 8) of up to `count` channels.

@@ -37,8 +37,9 @@ SPARSELLM_INLINE void interleave_channels(const super_block_weight<Bits, Affine>
                 low + c[2] * w.channel_stride, low + c[3] * w.channel_stride, 4 * at, four);
   if constexpr (Bits > 4) {
     const std::uint8_t* const plane = w.high_levels(s, b) + at;
-    vbytes high[Bits - 4];
-    for (std::size_t i = 0; i < Bits - 4; ++i)
+    constexpr std::size_t planes = Bits - 4;
+    vbytes high[planes];
+    for (std::size_t i = 0; i < planes; ++i)
       high[i] = four_channels(
           plane + c[0] * w.high_stride + 16 * i, plane + c[1] * w.high_stride + 16 * i,
           plane + c[2] * w.high_stride + 16 * i, plane + c[3] * w.high_stride + 16 * i);
