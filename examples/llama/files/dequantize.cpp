@@ -6,7 +6,6 @@
 
 #include <cstdint>
 
-#include "files/gguf_blocks.hpp"
 #include "files/little_endian.hpp"
 #include "sparsellm/core/scalar.hpp"
 
@@ -17,6 +16,16 @@ using sparsellm::half;
 using sparsellm::widen;
 
 namespace {
+
+struct scale_and_minimum {
+  int scale, minimum;
+};
+
+// The 6-bit scale and minimum of sub-block j (of 8) from the 12 packed bytes of Q4_K and Q5_K.
+scale_and_minimum k_scale_min(const std::uint8_t* s, int j) {
+  if (j < 4) return {s[j] & 63, s[j + 4] & 63};
+  return {(s[j + 4] & 15) | ((s[j - 4] >> 6) << 4), (s[j + 4] >> 4) | ((s[j] >> 6) << 4)};
+}
 
 float read_half(const std::uint8_t* p) {
   return widen(half{static_cast<std::uint16_t>(p[0] | (p[1] << 8))});
