@@ -33,7 +33,8 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 struct fork_join_tuning {
   // How long threads spin. Who waits for the end of a loop: as long as its own share took, and at
-  // least this; who waits for the next loop: this. A wake-up takes some tens of microseconds.
+  // least this; who waits for the next loop: this. Less made forks on a quiet machine slower, more
+  // those on a busy one, where it was tried.
   static constexpr std::chrono::microseconds for_the_end{20}, for_the_next{100};
   // Pauses between two looks at the clock, and before others' work is taken.
   static constexpr unsigned pauses = 32;
