@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   const std::filesystem::path root = argv[1];
   const std::pair<const char*, std::vector<seed>> corpora[] = {{"gguf", gguf_seeds()},
                                                                {"table", table_seeds()},
+                                                               {"search", search_seeds()},
                                                                {"checkpoint", checkpoint_seeds()},
                                                                {"config", config_seeds()},
                                                                {"tokenizer", tokenizer_seeds()}};
