@@ -3,7 +3,7 @@
 
 The references are committed (family_logits.json); with transformers installed they are made afresh and compared whole,
 and --write commits them. A checkpoint and its GGUF, where llama.cpp defines one, give the same; so do a text at once and
-token by token.
+token by token, and with the channels of every activation in another order.
 """
 import json
 import os
@@ -66,6 +66,7 @@ with tempfile.TemporaryDirectory() as work:
                 golden[name] = [[round(v, 6) for v in row] for row in sample(reference)]
         compare(f"{name}: the committed references", sample(got), golden[name])
         compare(f"{name}: token by token", logits(folder, "one-by-one"), got)
+        compare(f"{name}: channels in other orders", logits(folder, "ordered"), got)
         gguf = families.gguf(os.path.join(work, "model.gguf"), name)
         if gguf is not None:
             compare(f"{name}: its GGUF", logits(gguf), got)

@@ -30,10 +30,10 @@ FAMILIES = {
                              "use_sliding_window": True, "sliding_window": 24, "max_window_layers": 1}, None, {}),
     "qwen3": ({"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "head_dim": 16,
                "tie_word_embeddings": True}, "qwen3", {"attention.key_length": 16, "attention.value_length": 16}),
-    "opt": ({"model_type": "opt", "architectures": ["OPTForCausalLM"], "ffn_dim": tiny.HIDDEN,
-             "do_layer_norm_before": True, "word_embed_proj_dim": tiny.WIDTH, "tie_word_embeddings": True}, None, {}),
-    "opt without biases": ({"model_type": "opt", "architectures": ["OPTForCausalLM"], "ffn_dim": tiny.HIDDEN,
-                            "enable_bias": False, "tie_word_embeddings": True}, None, {}),
+    "opt": ({"model_type": "opt", "architectures": ["OPTForCausalLM"], "do_layer_norm_before": True,
+             "tie_word_embeddings": True}, None, {}),
+    "opt without biases": ({"model_type": "opt", "architectures": ["OPTForCausalLM"], "enable_bias": False,
+                            "tie_word_embeddings": True}, None, {}),
 }
 NOT_OF_OPT = ("num_key_value_heads", "head_dim", "rms_norm_eps", "rope_theta", "hidden_act", "intermediate_size")
 OPT_NAMES = {"self_attn.o_proj": "self_attn.out_proj", "mlp.up_proj": "fc1", "mlp.down_proj": "fc2",
@@ -42,7 +42,10 @@ OPT_NAMES = {"self_attn.o_proj": "self_attn.out_proj", "mlp.up_proj": "fc1", "ml
 
 def config(name):
     c = tiny.config(**FAMILIES[name][0])
-    return {k: v for k, v in c.items() if not (c["model_type"] == "opt" and k in NOT_OF_OPT)}
+    if c["model_type"] != "opt":
+        return c
+    own = {"ffn_dim": tiny.HIDDEN, "word_embed_proj_dim": tiny.WIDTH}
+    return {**{k: v for k, v in c.items() if k not in NOT_OF_OPT}, **own}
 
 
 def weights(name):

@@ -66,6 +66,9 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
   sparsellm::require<sparsellm::value_error>(
       how.score != table_score::gate || (how.selection == sparsellm::table_selection::above),
       "calibration: the gate's score takes thresholds alone, not top-k");
+  sparsellm::require<sparsellm::value_error>(
+      how.score != table_score::gate || m.shape().is_gated(),
+      "calibration: CATS' scores are those of a gate, which this model's MLP has not");
   const std::unique_ptr<observed_text> text =
       make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
