@@ -112,6 +112,8 @@ def ledgers(d):
     refused("tokenizer.json: an unknown member of the model", of(tokens=tiny.tokenizer(model={"cache": 3})), "cache")
     refused("quantised weights", of(quantization_config={"quant_method": "gptq", "bits": 4}), "gptq")
     refused("biases that are missing", of(attention_bias=True), "q_proj.bias", "missing")
+    refused("a window of nothing", of(model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=0),
+            "sliding_window", "0")
     refused("biases of another class", of(model_type="mistral", architectures=["MistralForCausalLM"],
                                           attention_bias=True), "attention_bias")
     refused("a tensor that is not known", run("inspect", "--model", tiny.checkpoint(

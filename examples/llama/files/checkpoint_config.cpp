@@ -138,6 +138,8 @@ void read_windows(json_ledger& c, checkpoint_config& to) {
   const std::string_view type = to.kind->model_type;
   const bool has_pattern = type == "qwen2" || type == "qwen3";
   const std::uint64_t given = whole_or(c, "sliding_window", d.window, 0);
+  require<format_error>(given != 0 || c.take("sliding_window") == nullptr, c.where(),
+                        ": 'sliding_window' is 0, null or a number of tokens expected");
   const bool used = has_pattern ? c.flag("use_sliding_window").value_or(false) : type == "mistral";
   // Llama's class reads no window; one that would matter is refused.
   if (!has_pattern) require_value(c, "use_sliding_window", false);

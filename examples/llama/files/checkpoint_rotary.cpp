@@ -42,14 +42,18 @@ double magnitude_of_yarn(json_ledger& r, double factor) {
 }
 
 void read_yarn(json_ledger& r, const std::string& prefix, checkpoint_config& to) {
-  const double factor = number(r, "factor");
   const std::string context_key = "original_max_position_embeddings";
-  std::uint64_t context = std::get<std::uint64_t>(to.values.at(to.key("context_length")));
+  const std::uint64_t whole = std::get<std::uint64_t>(to.values.at(to.key("context_length")));
+  std::uint64_t context = whole;
   if (const auto original = r.number(context_key)) {
     require<format_error>(*original >= 1 && *original <= 1e9 && *original == std::floor(*original),
                           r.where(), ": '", context_key, "' must be a whole number");
     context = static_cast<std::uint64_t>(*original);
   }
+  // A factor of null is how much longer the context is now.
+  const bool by_context = r.has("factor") && r.take("factor") == nullptr;
+  const double factor =
+      by_context ? static_cast<double>(whole) / static_cast<double>(context) : number(r, "factor");
   require<format_error>(r.flag("truncate").value_or(true), r.where(),
                         ": 'truncate' false is not supported");
   const double fast = r.number("beta_fast").value_or(32.0),
