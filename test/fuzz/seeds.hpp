@@ -84,7 +84,7 @@ inline std::vector<seed> table_seeds() {
 inline std::vector<seed> search_seeds() {
   const std::string found =
       R"({"format":"sparsellm-search","version":1,"identity":"made from it","blocks":[)"
-      R"({"uniform_error":0.5,"path":[{"sparsity":[0,0,0,0,0,0,0.05],"error":[0.1,0.25]}]}],)"
+      R"({"uniform_error":0.5,"path":[{"sparsity":[0,0,0,0,0,0,0.05],"error":0.1}]}],)"
       R"("divisions":[{"target":0.5,"rounds":3,"now":[0,0,0,0,0,0,0,0,0,0,0,0,0],)"
       R"("best":[0,0,0,0,0,0,0,0,0,0,0,0,0.125],"divergence":-1}]})";
   return {{"found.json", found},
