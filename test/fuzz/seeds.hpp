@@ -87,9 +87,10 @@ inline std::vector<seed> search_seeds() {
       R"({"uniform_error":0.5,"path":[{"sparsity":[0,0,0,0,0,0,0.05],"error":0.1}]}],)"
       R"("divisions":[{"target":0.5,"rounds":3,"now":[0,0,0,0,0,0,0,0,0,0,0,0,0],)"
       R"("best":[0,0,0,0,0,0,0,0,0,0,0,0,0.125],"divergence":-1}]})";
-  return {{"found.json", found},
-          {"fresh.json", R"({"format":"sparsellm-search","version":1,"identity":"tiny made from it",)"
-                         R"("blocks":[],"divisions":[]})"}};
+  return {
+      {"found.json", found},
+      {"fresh.json", R"({"format":"sparsellm-search","version":1,"identity":"tiny made from it",)"
+                     R"("blocks":[],"divisions":[]})"}};
 }
 
 inline std::vector<seed> checkpoint_seeds() {

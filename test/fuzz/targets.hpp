@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// A GGUF file, or the parts of a split one: metadata, configuration, tokenizer, the first and last row of every tensor.
+// A GGUF file, or the parts of a split one: metadata, configuration, tokenizer, the first and last
+// row of every tensor.
 void fuzz_gguf(const std::uint8_t* data, std::size_t size);
 
 // A threshold table: what is read must be written and read the same.

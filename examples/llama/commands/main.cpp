@@ -100,7 +100,8 @@ struct program {
     sub->add_option("--output", options.output, "The table's file")->required();
   }
   void add_prune_command() {
-    CLI::App* sub = add("prune", "Make an N:M sparse checkpoint, or a GGUF with zeros in place", llama::run_prune);
+    CLI::App* sub = add("prune", "Make an N:M sparse checkpoint, or a GGUF with zeros in place",
+                        llama::run_prune);
     sub->add_option("--text", options.text, "The calibration text's file")->required();
     sub->add_option("--output", options.output,
                     "The checkpoint's directory, or a GGUF file, whose name ends in .gguf, of "

@@ -135,16 +135,18 @@ ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
   return j;
 }
 
-// Where the pruned model goes: a GGUF file or a checkpoint's directory. Refused before the work when
-// it cannot be written.
+// Where the pruned model goes: a GGUF file or a checkpoint's directory. Refused before the work
+// when it cannot be written.
 class destination {
  public:
   destination(const options& o, sparsellm::element_kind type) : path_(o.output), type_(type) {
     if (names_gguf(path_)) {
       file_.emplace(path_);
     } else {
-      require<value_error>(!sparsellm::is_quantized(type), "--weights: prune writes f32, f16 or "
-                           "bf16 into a directory, got '", o.weights, "'");
+      require<value_error>(!sparsellm::is_quantized(type),
+                           "--weights: prune writes f32, f16 or "
+                           "bf16 into a directory, got '",
+                           o.weights, "'");
       directory_.emplace(path_, o.model, o.force);
     }
   }
@@ -165,8 +167,8 @@ class destination {
                        show_progress("writing the checkpoint"));
       return path_;
     }
-    const std::size_t bytes = write_gguf(*file_, from, blocks, type_, provenance,
-                                         show_progress("writing the file"));
+    const std::size_t bytes =
+        write_gguf(*file_, from, blocks, type_, provenance, show_progress("writing the file"));
     char size[32];
     std::snprintf(size, sizeof size, "%.1f", static_cast<double>(bytes) / 1e6);
     return sparsellm::concat(path_, ", a GGUF of ", sparsellm::name(type_),
@@ -212,10 +214,10 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
   const pruning how = parse_pruning(o);
   const std::optional<sparsellm::element_kind> type = parse_weights(o.weights);
-  require<value_error>(type.has_value() && (!sparsellm::is_quantized(*type) ||
-                                            *type == sparsellm::element_kind::q8_0),
-                       "--weights: prune writes f32, f16 or bf16, and q8_0 into a .gguf, got '",
-                       o.weights, "'");
+  require<value_error>(
+      type.has_value() &&
+          (!sparsellm::is_quantized(*type) || *type == sparsellm::element_kind::q8_0),
+      "--weights: prune writes f32, f16 or bf16, and q8_0 into a .gguf, got '", o.weights, "'");
   const auto begun = std::chrono::steady_clock::now();
   destination to(o, *type);
   setup s(packed_as_floats(o, *type), 0.0);

@@ -115,8 +115,7 @@ gguf_metadata::gguf_metadata(const model_file& file, element_kind type) {
 
 void gguf_metadata::carry(const model_file& file) {
   for (const stored_value& v : file.stored_values())
-    if (!v.key.starts_with("split."))
-      put(v.key, {v.bytes.data, v.bytes.data + v.bytes.size});
+    if (!v.key.starts_with("split.")) put(v.key, {v.bytes.data, v.bytes.data + v.bytes.size});
 }
 
 // A checkpoint's values stand under GGUF's keys already.
@@ -140,8 +139,8 @@ void gguf_metadata::set(const std::string& key, const metadata_value& value) {
 }
 
 void gguf_metadata::put(const std::string& key, std::vector<std::byte> bytes) {
-  const auto at = std::find_if(values_.begin(), values_.end(),
-                               [&](const auto& v) { return v.first == key; });
+  const auto at =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == key; });
   if (at == values_.end())
     values_.emplace_back(key, std::move(bytes));
   else
@@ -149,8 +148,7 @@ void gguf_metadata::put(const std::string& key, std::vector<std::byte> bytes) {
 }
 
 bool gguf_metadata::has(const std::string& key) const {
-  return std::any_of(values_.begin(), values_.end(),
-                     [&](const auto& v) { return v.first == key; });
+  return std::any_of(values_.begin(), values_.end(), [&](const auto& v) { return v.first == key; });
 }
 
 std::vector<std::byte> gguf_metadata::bytes() const {

@@ -27,7 +27,9 @@ class said final : public model_file {
   }
 };
 
-bool is_findable(const vocabulary& v, std::size_t id) { return v.findable.empty() || v.findable[id]; }
+bool is_findable(const vocabulary& v, std::size_t id) {
+  return v.findable.empty() || v.findable[id];
+}
 
 // GGUF ranks the merges of characters by a score of what they make. The list must say the same:
 // all merges that make a token stand together, and every two tokens that make one are listed.
@@ -53,11 +55,10 @@ std::vector<double> scores_of(const vocabulary& v) {
     for (std::size_t cut = 1; cut < text.size(); ++cut) {
       if ((static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) continue;
       const std::string_view left = text.substr(0, cut), right = text.substr(cut);
-      require<format_error>(
-          ids.count(left) == 0 || ids.count(right) == 0 ||
-              listed.count(std::string(left) + '\xff' + std::string(right)) != 0,
-          "GGUF: '", left, "' and '", right,
-          "' make a token and are not merged, which scores of tokens cannot say");
+      require<format_error>(ids.count(left) == 0 || ids.count(right) == 0 ||
+                                listed.count(std::string(left) + '\xff' + std::string(right)) != 0,
+                            "GGUF: '", left, "' and '", right,
+                            "' make a token and are not merged, which scores of tokens cannot say");
     }
   return scores;
 }
@@ -109,7 +110,8 @@ void check_added(const vocabulary& v) {
 // What is no word of the vocabulary is bytes, so that no text has unknown tokens.
 void check_bytes(const vocabulary& v) {
   if (v.model == "gpt2") return;
-  require<format_error>(v.byte_fallback, "GGUF: the tokenizer has no byte_fallback, which GGUF has");
+  require<format_error>(v.byte_fallback,
+                        "GGUF: the tokenizer has no byte_fallback, which GGUF has");
   const std::unordered_set<std::string_view> known(v.texts.begin(), v.texts.end());
   for (unsigned b = 0; b < 256; ++b) {
     char name[8];
@@ -127,9 +129,9 @@ std::vector<std::int32_t> ids_of(const std::vector<added_token>& added) {
 }
 
 void check_same(const vocabulary& v, const vocabulary& back) {
-  require<format_error>(back.steps == v.steps && !v.space_before_words &&
-                            back.ignore_merges == v.ignore_merges,
-                        "GGUF: the pre-tokenizer is not the one that GGUF calls '", back.pre, "'");
+  require<format_error>(
+      back.steps == v.steps && !v.space_before_words && back.ignore_merges == v.ignore_merges,
+      "GGUF: the pre-tokenizer is not the one that GGUF calls '", back.pre, "'");
   require<format_error>(back.replaces_spaces == v.replaces_spaces &&
                             back.prefix_is_normalization == v.prefix_is_normalization &&
                             back.prefix == v.prefix && !v.cuts_at_spaces,

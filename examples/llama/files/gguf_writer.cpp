@@ -34,8 +34,8 @@ tensor_type stored_as(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type) || type == element_kind::q8_0,
                                   "GGUF: f32, f16, bf16 or q8_0 expected, got ",
                                   sparsellm::name(type));
-  return type == element_kind::f32   ? tensor_type::f32
-         : type == element_kind::f16 ? tensor_type::f16
+  return type == element_kind::f32    ? tensor_type::f32
+         : type == element_kind::f16  ? tensor_type::f16
          : type == element_kind::q8_0 ? tensor_type::q8_0
                                       : tensor_type::bf16;
 }
@@ -171,8 +171,9 @@ bool names_gguf(const std::string& path) { return path.ends_with(".gguf"); }
 
 void check_gguf(const checkpoint_source& from, element_kind type) {
   const family* kind = family_of_architecture(from.c.architecture);
-  require<format_error>(kind != nullptr && kind->in_gguf, "GGUF: llama.cpp defines no architecture '",
-                        from.c.architecture, "', so nothing would run the file; a directory can be "
+  require<format_error>(kind != nullptr && kind->in_gguf,
+                        "GGUF: llama.cpp defines no architecture '", from.c.architecture,
+                        "', so nothing would run the file; a directory can be "
                         "written");
   const contents all(from, type);
   for (const tensor& t : from.file.tensors()) (void)all.row_bytes(t);
