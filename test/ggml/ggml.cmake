@@ -30,3 +30,5 @@ add_test(NAME "ggml: a program with another version of ggml is refused" COMMAND 
 set_tests_properties("ggml: a program with another version of ggml is refused" PROPERTIES
   ENVIRONMENT "SPARSELLM_TEST_PLUGIN=$<TARGET_FILE:ggml-sparsellm>;LD_PRELOAD=$<TARGET_FILE:sparsellm_other_ggml_version>"
   PASS_REGULAR_EXPRESSION "this plugin was built for ggml [0-9.]+, the program has 99.1.2")
+
+include(ggml/llamacpp.cmake)
