@@ -76,6 +76,9 @@ class reader {
     p.n_ctx = static_cast<std::uint32_t>(o.tokens + o.write);
     p.n_batch = p.n_ubatch = static_cast<std::uint32_t>(o.batch);
     p.n_threads = p.n_threads_batch = o.threads;
+    // Caches of halfs, and ggml's flash attention, turn differences in a product's last bit into thousandths.
+    p.type_k = p.type_v = GGML_TYPE_F32;
+    p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     context_.reset(llama_init_from_model(model, p));
     if (context_ == nullptr) throw std::runtime_error("no context");
     result_.ids = tokens_of(vocab_, o);
