@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a model makes of a text, by libllama: llama.cpp's programs round logits or print none. Backends are loaded as
-// those programs load them (GGML_BACKEND_PATH).
+// What a model makes of a text, by libllama: llama.cpp's programs round logits or print none.
+// Backends are loaded as those programs load them (GGML_BACKEND_PATH).
 //
 // usage: evaluate MODEL.gguf TEXT TOKENS WRITE BATCH THREADS CONTEXTS LOADS [LOGITS]
-//   The text's first TOKENS tokens are read BATCH at a time, then WRITE more are written, the likeliest each. CONTEXTS
-//   of the model do so at once, each on THREADS threads; the model is loaded LOADS times, one after the other.
-//   stdout: JSON, a list with an object for each load and context: "ids", "written" (text), "nll" (of each token but
-//   the first), "best" (after each token the two likeliest, [id, logit] each). LOGITS: a file for all logits of the
-//   first of them, floats [tokens][vocabulary].
+//   The text's first TOKENS tokens are read BATCH at a time, then WRITE more are written, the
+//   likeliest each. CONTEXTS of the model do so at once, each on THREADS threads; the model is
+//   loaded LOADS times, one after the other. stdout: JSON, a list with an object for each load and
+//   context: "ids", "written" (text), "nll" (of each token but the first), "best" (after each token
+//   the two likeliest, [id, logit] each). LOGITS: a file for all logits of the first of them,
+//   floats [tokens][vocabulary].
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -76,7 +77,8 @@ class reader {
     p.n_ctx = static_cast<std::uint32_t>(o.tokens + o.write);
     p.n_batch = p.n_ubatch = static_cast<std::uint32_t>(o.batch);
     p.n_threads = p.n_threads_batch = o.threads;
-    // Caches of halfs, and ggml's flash attention, turn differences in a product's last bit into thousandths.
+    // Caches of halfs, and ggml's flash attention, turn differences in a product's last bit into
+    // thousandths.
     p.type_k = p.type_v = GGML_TYPE_F32;
     p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     context_.reset(llama_init_from_model(model, p));
@@ -129,7 +131,8 @@ class reader {
     result_.best.push_back(second);
     if (const auto next = static_cast<std::size_t>(at) + 1; next < result_.ids.size()) {
       double sum = 0;
-      for (int id = 0; id < size; ++id) sum += std::exp(static_cast<double>(logits[id] - first.logit));
+      for (int id = 0; id < size; ++id)
+        sum += std::exp(static_cast<double>(logits[id] - first.logit));
       result_.nll.push_back(std::log(sum) +
                             static_cast<double>(first.logit - logits[result_.ids[next]]));
     }
@@ -178,9 +181,8 @@ void print(const reading& r) {
   std::printf(", ");
   print_list("nll", r.nll, [](double v) { std::printf("%.9g", v); });
   std::printf(", ");
-  print_list("best", r.best, [](candidate c) {
-    std::printf("[%d, %.9g]", c.id, static_cast<double>(c.logit));
-  });
+  print_list("best", r.best,
+             [](candidate c) { std::printf("[%d, %.9g]", c.id, static_cast<double>(c.logit)); });
   std::printf("}");
 }
 
@@ -204,7 +206,8 @@ void run(const options& o) {
 
 int main(int argc, char** argv) {
   if (argc != 9 && argc != 10) {
-    std::fprintf(stderr, "usage: evaluate MODEL TEXT TOKENS WRITE BATCH THREADS CONTEXTS LOADS [LOGITS]\n");
+    std::fprintf(stderr,
+                 "usage: evaluate MODEL TEXT TOKENS WRITE BATCH THREADS CONTEXTS LOADS [LOGITS]\n");
     return 2;
   }
   const auto number = [&](int i) { return std::atoi(argv[i]); };
