@@ -25,6 +25,7 @@
 #include "sparsellm/pack/choose.hpp"
 #include "sparsellm/pack/element_kind.hpp"
 #include "thresholds.hpp"
+#include "zero_pattern.hpp"
 
 namespace sparsellm_ggml {
 
@@ -50,17 +51,31 @@ struct rows_of {
   }
 };
 
-any_weight pack_as(cpu::executor& exec, element_kind element, layout_kind layout, extents shape,
-                   const std::byte* data, std::size_t bytes) {
+// A weight of floats as the layout, or as an N:M one where its zeros follow a pattern.
+template <class T>
+any_weight pack_floats(cpu::executor& exec, element_kind element, extents shape,
+                       const std::byte* data, double sparsity) {
+  const rows_of<T> rows{data, shape.inputs};
+  const std::optional<layout_kind> asked = the_settings().layout;
+  if (!asked.has_value())
+    if (const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows))
+      return {exec,          element, choose_layout(shape, element, zeros->pattern, sparsity),
+              shape,         rows,    zeros->mask,
+              zeros->pattern};
+  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape, rows};
+}
+
+any_weight pack_as(cpu::executor& exec, element_kind element, extents shape, const std::byte* data,
+                   std::size_t bytes, double sparsity) {
   switch (element) {
-    case element_kind::f32:
-      return {exec, element, layout, shape, rows_of<float>{data, shape.inputs}};
-    case element_kind::f16:
-      return {exec, element, layout, shape, rows_of<half>{data, shape.inputs}};
-    case element_kind::bf16:
-      return {exec, element, layout, shape, rows_of<bfloat16>{data, shape.inputs}};
-    default: return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
+    case element_kind::f32: return pack_floats<float>(exec, element, shape, data, sparsity);
+    case element_kind::f16: return pack_floats<half>(exec, element, shape, data, sparsity);
+    case element_kind::bf16: return pack_floats<bfloat16>(exec, element, shape, data, sparsity);
+    default: break;
   }
+  const layout_kind layout =
+      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
+  return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
 }
 
 }  // namespace
@@ -92,16 +107,15 @@ std::vector<sparse_linear> pack(const ggml_tensor& tensor, const void* data, dou
   const std::lock_guard lock(mutex);
   const extents shape = shape_of(tensor);
   const element_kind element = element_of(tensor.type).value();
-  const layout_kind layout =
-      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
   const auto begin = std::chrono::steady_clock::now();
   const std::size_t stride = ggml_nbytes(&tensor) / static_cast<std::size_t>(tensor.ne[2]);
   std::vector<sparse_linear> matrices;
   std::size_t bytes = 0;
   for (std::size_t m = 0; m < static_cast<std::size_t>(tensor.ne[2]); ++m) {
-    matrices.emplace_back(pack_as(exec, element, layout, shape,
-                                  static_cast<const std::byte*>(data) + m * stride, stride),
-                          std::vector<std::size_t>{shape.outputs});
+    matrices.emplace_back(
+        pack_as(exec, element, shape, static_cast<const std::byte*>(data) + m * stride, stride,
+                sparsity),
+        std::vector<std::size_t>{shape.outputs});
     bytes += matrices.back().bytes();
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
