@@ -50,7 +50,8 @@ void gated_product(cuda::executor& exec, const V& w, const stacked<S>& s,
     if (whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
   }
   const std::size_t tokens = x.rows(), hidden = h.cols();
-  float* const both = exec.activations(tokens * 2 * hidden).data();
+  const auto held = exec.activations(tokens * 2 * hidden);
+  float* const both = held.data();
   run_multiply(exec, w, s, x, matrix_view<float, device_space>(both, tokens, 2 * hidden));
   gate(exec, matrix_view<const float, device_space>(both, tokens, hidden, 2 * hidden),
        matrix_view<const float, device_space>(both + hidden, tokens, hidden, 2 * hidden), h);

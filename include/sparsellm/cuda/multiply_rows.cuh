@@ -59,10 +59,10 @@ void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> a
                    std::type_identity_t<vector_view<const float, device_space>> x,
                    std::type_identity_t<vector_view<float, device_space>> y) {
   detail::check_vectors(w.shape, x, y);
-  const vector_view<float, device_space> marks = exec.activations(w.shape.outputs);
-  detail::device::scatter(exec, {active.index, nullptr, active.count}, marks);
-  multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{},
-                x, y);
+  const auto marks = exec.activations(w.shape.outputs);
+  detail::device::scatter(exec, {active.index, nullptr, active.count}, marks.view());
+  multiply_rows(exec, w, vector_view<const float, device_space>(marks.view()),
+                detail::device::nonzero{}, x, y);
 }
 template <detail::device::device_rows V>
 void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& active,

@@ -5,6 +5,7 @@
 // weights, how channels are cut. The cut depends on the shape alone.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
@@ -25,18 +26,30 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-template <class Lane, int Tokens, class Tile, class S>
-void launch_channels(cuda::executor& exec, const typename Lane::weight& w,
-                     const section_list<S>& sections, const token_batch& batch) {
+// Tiles of outputs, splits of the channels.
+template <class Lane>
+[[nodiscard]] dim3 channel_grid(const typename Lane::weight& w) {
   const unsigned tiles = (Lane::lanes(w) + 31) / 32;
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
   const unsigned parts = (inputs + channels_per_part - 1) / channels_per_part;
   const dim3 grid(tiles, (parts + channel_warps - 1) / channel_warps);
-  const std::size_t sums =
-      grid.y == 1 ? 0 : std::size_t{grid.x} * grid.y * batch.tokens * 32 * Lane::outputs;
-  auto* const partial = reinterpret_cast<float*>(exec.scratch(sums * sizeof(float)));
-  channel_kernel<Lane, Tokens, S, Tile><<<grid, channel_warps * 32, 0, exec.stream()>>>(
-      w, sections, batch, partial, exec.tickets(tiles));
+  check_splits(grid);
+  return grid;
+}
+// Bytes of the sums that the splits leave.
+template <class Lane>
+[[nodiscard]] std::size_t channel_scratch(const typename Lane::weight& w, std::size_t tokens) {
+  return split_bytes(channel_grid<Lane>(w), tokens, 32 * Lane::outputs);
+}
+
+template <class Lane, int Tokens, class Tile, class S>
+void launch_channels(cuda::executor& exec, const typename Lane::weight& w,
+                     const section_list<S>& sections, const token_batch& batch) {
+  auto* const partial =
+      reinterpret_cast<float*>(exec.scratch(channel_scratch<Lane>(w, batch.tokens)));
+  channel_kernel<Lane, Tokens, S, Tile>
+      <<<channel_grid<Lane>(w), channel_warps * 32, 0, exec.stream()>>>(w, sections, batch, partial,
+                                                                        exec.tickets());
   cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
@@ -52,11 +65,23 @@ void channel_product(cuda::executor& exec, const typename Wide::weight& w,
   });
 }
 
-// The lanes of each format.
+template <class Wide, class Narrow, unsigned Most>
+[[nodiscard]] std::size_t channel_product_scratch(const typename Wide::weight& w,
+                                                  std::size_t tokens) {
+  const std::size_t batched =
+      tokens == 1 ? 0 : channel_scratch<Narrow>(w, std::min<std::size_t>(tokens, Most));
+  return std::max(channel_scratch<Wide>(w, 1), batched);
+}
+
+// The lanes of each format, and the scratch that a product of so many tokens takes at most.
 template <class Tile, storage_scalar T, class S>
 void product_of(cuda::executor& exec, const brick_weight<T>& w, const section_list<S>& sections,
                 matrix_view<const float, device_space> x, matrix_view<float, device_space> y) {
   channel_product<brick_lane<T>, brick_lane<T>, 8, Tile>(exec, w, sections, x, y);
+}
+template <storage_scalar T>
+[[nodiscard]] std::size_t scratch_of(const brick_weight<T>& w, std::size_t tokens) {
+  return channel_product_scratch<brick_lane<T>, brick_lane<T>, 8>(w, tokens);
 }
 template <class Tile, int Bits, bool Affine, class S>
 void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w,
@@ -65,6 +90,11 @@ void product_of(cuda::executor& exec, const quantized_weight<Bits, Affine>& w,
   // Sums of a block and of the whole: twice the registers, so lanes are narrower in a batch.
   channel_product<quantized_lane<Bits, Affine, 16>, quantized_lane<Bits, Affine, 4>,
                   Bits == 8 ? 8 : 4, Tile>(exec, w, sections, x, y);
+}
+template <int Bits, bool Affine>
+[[nodiscard]] std::size_t scratch_of(const quantized_weight<Bits, Affine>& w, std::size_t tokens) {
+  return channel_product_scratch<quantized_lane<Bits, Affine, 16>, quantized_lane<Bits, Affine, 4>,
+                                 Bits == 8 ? 8 : 4>(w, tokens);
 }
 
 #if defined(SPARSELLM_CUDA_COMPILED)
