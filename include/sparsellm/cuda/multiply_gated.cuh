@@ -76,7 +76,9 @@ void multiply_gated(cuda::executor& exec, const V& w, const S& s,
                     std::type_identity_t<matrix_view<const float, device_space>> x,
                     std::type_identity_t<matrix_view<float, device_space>> h) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_gated(w.shape, x.cols(), h.cols());
+    detail::check_floats(x.data(), h.data());
     require<shape_error>(x.rows() == h.rows() && x.rows() != 0, "multiply_gated: X has ", x.rows(),
                          " rows and H ", h.rows());
     detail::check_sections(s, 0, w.shape.outputs);
