@@ -27,10 +27,10 @@ using namespace sparsellm;
 
 namespace {
 
-// Terms are added in chains of 64, in 8 warps and then block by block; a quantised weight's scale
-// and minimum are four roundings more.
+// Terms are added in chains of up to 128, in up to 8 warps and then block by block, of 128 channels
+// at least; a quantised weight's scale and minimum are four roundings more.
 double bound(std::size_t inputs) {
-  const double n = 64 + 8 + static_cast<double>(inputs) / 512 + 8;
+  const double n = 128 + 8 + static_cast<double>(inputs) / 128 + 8;
   return n * 0x1p-24 / (1 - n * 0x1p-24);
 }
 

@@ -16,19 +16,31 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/bitmap.cuh"
 #include "sparsellm/cuda/products/product_instance.cuh"
+#include "sparsellm/cuda/products/ranges.cuh"
 #include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+// Channels of a block: as many as leave blocks enough, and no more than their sums are worth.
+template <class T>
+[[nodiscard]] unsigned bitmap_part(const bitmap_weight<T>& w) {
+  const std::size_t tiles = (w.shape.outputs + bitmap_tile - 1) / bitmap_tile;
+  unsigned part = longest_bitmap_part;
+  while (part > shortest_bitmap_part &&
+         tiles * ((w.shape.inputs + part - 1) / part) < blocks_wanted)
+    part /= 2;
+  return part;
+}
 // Tiles that outputs [first, last) lie in, splits of the channels.
 template <class T>
 [[nodiscard]] dim3 bitmap_grid(const bitmap_weight<T>& w, std::size_t first, std::size_t last) {
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned part = bitmap_part(w);
   const dim3 grid(
       static_cast<unsigned>((last + bitmap_tile - 1) / bitmap_tile - first / bitmap_tile),
-      (inputs + bitmap_part - 1) / bitmap_part);
+      (inputs + part - 1) / part);
   check_splits(grid);
   return grid;
 }
@@ -39,8 +51,8 @@ void launch_bitmap(cuda::executor& exec, const bitmap_weight<T>& w, const sectio
   const dim3 grid = bitmap_grid(w, s.first, s.last);
   auto* const partial =
       reinterpret_cast<float*>(exec.scratch(split_bytes(grid, batch.tokens, bitmap_tile)));
-  bitmap_kernel<T, Tokens, S>
-      <<<grid, bitmap_warps * 32, 0, exec.stream()>>>(w, s, batch, partial, exec.tickets());
+  bitmap_kernel<T, Tokens, S><<<grid, bitmap_warps * 32, 0, exec.stream()>>>(
+      w, s, batch, bitmap_part(w), partial, exec.tickets());
   cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
@@ -54,6 +66,12 @@ void bitmap_product(cuda::executor& exec, const bitmap_weight<T>& w,
   });
 }
 
+// Blocks of one token's product in one section.
+template <class T>
+[[nodiscard]] unsigned blocks_of(const bitmap_weight<T>& w) {
+  const dim3 grid = bitmap_grid(w, 0, w.shape.outputs);
+  return grid.x * grid.y;
+}
 // The scratch that a product of so many tokens takes at most: one section has all tiles.
 template <class T>
 [[nodiscard]] std::size_t scratch_of(const bitmap_weight<T>& w, std::size_t tokens) {
