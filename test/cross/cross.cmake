@@ -64,6 +64,7 @@ sparsellm_add_cross_test(big_endian s390x OPTIMISE -O1
           pack/exchange_test.cpp pack/n_of_m_test.cpp pack/pack_test.cpp pack/quantized_test.cpp
           pack/super_blocks_test.cpp sparsify/selector_test.cpp
           ../examples/llama/files/config.cpp ../examples/llama/files/dequantize.cpp
+          ../examples/llama/files/family.cpp ../examples/llama/files/finite.cpp ../examples/llama/files/rotary.cpp
           ../examples/llama/files/file_kind.cpp ../examples/llama/files/gguf.cpp
           ../examples/llama/files/known_keys.cpp ../examples/llama/files/mapped_file.cpp
           ../examples/llama/files/model_file.cpp ../examples/llama/files/projection.cpp

@@ -114,6 +114,9 @@ if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/generate.py $<TARGET_FILE:sparsellm-llama>
                    $<TARGET_FILE:sparsellm_make_tiny_model> ${PROJECT_SOURCE_DIR}/docs/kernels.md
                    ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf ${SPARSELLM_CUDA_LAUNCHER})
-  set_tests_properties(cuda.generate PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
+  add_test(NAME cuda.families
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/llama/family_methods.py $<TARGET_FILE:sparsellm-llama>
+                   --device-only ${SPARSELLM_CUDA_LAUNCHER})
+  set_tests_properties(cuda.generate cuda.families PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment};CUDASIM_STRICT=1")
 endif()

@@ -80,7 +80,7 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     CHECK(back.shape().heads == 4);
     CHECK(back.shape().kv_heads == 2);
     CHECK(back.shape().context == 128);
-    CHECK(back.shape().rotary_scale == (separate ? 2.0 : 1.0));
+    CHECK(back.shape().rotation.scale == (separate ? 2.0 : 1.0));
     const auto ids = some_tokens(30);
     CHECK(last_logits(t.exec, t.m, ids) == last_logits(t.exec, back, ids));
     const tokenizer before(t.m.file()), after(back.file());
@@ -106,7 +106,7 @@ TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
                          {"original_max_position_embeddings", 64}};
   });
   // Frequencies that turn more than 4 times in the context stay, below 1 they are divided.
-  const std::vector<float> d = rope_divisors({8, 1, 4, 64}, 10000.0, 16);
+  const std::vector<float> d = llama3_divisors({8, 1, 4, 64}, 10000.0, 16);
   CHECK(d.size() == 8);
   CHECK(d.front() == 1.0f);
   CHECK(d.back() == 8.0f);
@@ -209,12 +209,13 @@ TEST_CASE("checkpoint: says what is wrong") {
   const auto with = [&](const char* key, const json& value) {
     reads_with(folder.path(), [&](json& j) { j[key] = value; });
   };
-  CHECK_SAYS(with("model_type", "gpt2"), format_error, "architecture llama expected, got 'gpt2'");
+  CHECK_SAYS(with("model_type", "gpt2"), format_error, "qwen3 or opt expected, got 'gpt2'");
   CHECK_SAYS(with("model_type", nullptr), format_error, "no model_type");
   CHECK_SAYS(with("num_hidden_layers", -1), format_error, "whole number 'num_hidden_layers'");
   CHECK_SAYS(with("hidden_act", "gelu"), format_error, "silu");
-  CHECK_SAYS(with("attention_bias", true), format_error, "'attention_bias' must be false");
-  CHECK_SAYS(with("rope_scaling", json{{"rope_type", "yarn"}}), format_error, "linear or llama3");
+  CHECK_SAYS(with("attention_bias", true), format_error, "q_proj.bias' is missing");
+  CHECK_SAYS(with("rope_scaling", json{{"rope_type", "longrope"}}), format_error,
+             "linear, llama3 or yarn");
   CHECK_SAYS(with("head_dim", 15), format_error, "heads of 15");
   CHECK_SAYS(with("rms_norm_eps", "small"), format_error, "a number 'rms_norm_eps'");
   CHECK_SAYS(model_source("/nowhere"), sparsellm::file_error, "/nowhere");

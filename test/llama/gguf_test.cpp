@@ -118,7 +118,17 @@ TEST_CASE("gguf: a model's numbers must fit together") {
   gguf_builder other;
   other.text("general.architecture", "mamba");
   const std::string bytes = other.bytes();
-  CHECK_SAYS(read_config(read(bytes)), format_error, "llama expected, got 'mamba'");
+  CHECK_SAYS(read_config(read(bytes)), format_error, "qwen3 expected, got 'mamba'");
+  gguf_builder opt;
+  opt.text("general.architecture", "opt");
+  const std::string bytes_of_opt = opt.bytes();
+  CHECK_SAYS(read(bytes_of_opt), format_error, "llama.cpp defines no architecture 'opt'");
+  for (const char* key : {"llama.attention.sliding_window_pattern"}) {
+    gguf_builder b = tiny_model();
+    b.wholes(key, {1, 0, 1});
+    const std::string of_three = b.bytes();
+    CHECK_SAYS(read_config(read(of_three)), format_error, "of 3 of 2 blocks");
+  }
 }
 
 TEST_CASE("gguf: every block type decodes to its definition") {

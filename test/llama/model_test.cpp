@@ -225,7 +225,7 @@ TEST_CASE("block_trial: what is kept from the trial before changes no error") {
     forward steps(t.exec, t.m, length, length);
     sparsellm::buffer<float> stream(ids.size() * 64);
     const rows x(stream.data(), ids.size(), 64);
-    for (std::size_t i = 0; i < ids.size(); ++i) t.m.embed(ids[i], x.row(i));
+    for (std::size_t i = 0; i < ids.size(); ++i) t.m.embed(ids[i], i % length, x.row(i));
     block_trial trial(t.exec, t.m, steps, 1, length, x, norm);
     std::vector<double> sparsity(7, 0.0);
     CHECK(trial.error(sparsity, projection::q) == 0.0);

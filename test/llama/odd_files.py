@@ -86,7 +86,11 @@ def rotary(d):
     check("rope_parameters: llama3", new(rope_theta=5e5, **llama3), old(rope_theta=5e5, rope_scaling=llama3))
     check("rope_parameters: linear", new(rope_type="linear", rope_theta=1e4, factor=4.0),
           old(rope_scaling={"type": "linear", "factor": 4.0}))
-    refused("rope_parameters: yarn", new(rope_type="yarn", rope_theta=1e4, factor=4.0), "rope_parameters", "yarn")
+    refused("rope_parameters: longrope", new(rope_type="longrope", rope_theta=1e4, factor=4.0), "rope_parameters",
+            "longrope")
+    refused("rope_parameters: yarn, not truncated",
+            new(rope_type="yarn", rope_theta=1e4, factor=4.0, truncate=False), "truncate")
+    refused("rope_parameters: yarn without a factor", new(rope_type="yarn", rope_theta=1e4), "factor")
     refused("rope_parameters: a share", new(rope_type="default", partial_rotary_factor=0.5), "partial_rotary_factor")
     refused("rope_scaling: an unknown number", old(rope_scaling={**llama3, "attention_factor": 1.2}),
             "attention_factor")
@@ -107,7 +111,11 @@ def ledgers(d):
     refused("tokenizer.json: an unknown key", of(tokens=tiny.tokenizer(further=1)), "tokenizer.json", "further")
     refused("tokenizer.json: an unknown member of the model", of(tokens=tiny.tokenizer(model={"cache": 3})), "cache")
     refused("quantised weights", of(quantization_config={"quant_method": "gptq", "bits": 4}), "gptq")
-    refused("biases", of(attention_bias=True), "attention_bias")
+    refused("biases that are missing", of(attention_bias=True), "q_proj.bias", "missing")
+    refused("a window of nothing", of(model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=0),
+            "sliding_window", "0")
+    refused("biases of another class", of(model_type="mistral", architectures=["MistralForCausalLM"],
+                                          attention_bias=True), "attention_bias")
     refused("a tensor that is not known", run("inspect", "--model", tiny.checkpoint(
         d + "/b", {**tiny.weights(), "model.layers.0.self_attn.q_proj.bias": (1, 32, [0.0] * 32)})), "q_proj.bias")
     refused("a block too many", nll(tiny.checkpoint(d + "/m", num_hidden_layers=1), d), "model.layers.1", "beyond")
@@ -120,11 +128,19 @@ def ledgers(d):
     check("a plain GGUF", other()["layers"], 2)
     refused("GGUF: an unknown key", other(llama__attention__softcap=30.0), "llama.attention.softcap")
     refused("GGUF: not causal", other(llama__attention__causal=False), "causal")
-    refused("GGUF: an attention factor", other(llama__rope__scaling__attn_factor=1.5), "attn_factor")
+    refused("GGUF: an attention factor of 0", other(llama__rope__scaling__attn_factor=0.0), "attn_factor")
+    refused("GGUF: YaRN with a share", other(llama__rope__scaling__type="yarn", llama__rope__scaling__factor=4.0,
+                                             llama__rope__scaling__yarn_ext_factor=0.5), "yarn_ext_factor")
     refused("GGUF: part of a head rotated", other(llama__rope__dimension_count=4), "rotary")
-    refused("GGUF: a sliding window", other(llama__attention__sliding_window=16), "sliding window")
+    check("GGUF: a sliding window", other(llama__attention__sliding_window=16)["sliding_window"], 16)
+    refused("GGUF: a window's pattern of other blocks", other(
+        llama__attention__sliding_window=16, llama__attention__sliding_window_pattern=[1, 0, 1]), "3 of 2")
     refused("GGUF: EOS behind a text", other(tokenizer__ggml__add_eos_token=True), "add_eos_token")
-    refused("GGUF: a bias", other(tensors={"blk.0.attn_q.bias": (1, 32, [0.0] * 32)}), "blk.0.attn_q.bias", "bias")
+    refused("GGUF: a bias in one block", other(tensors={"blk.0.attn_q.bias": (1, 32, [0.0] * 32)}),
+            "blk.1.attn_q.bias", "missing")
+    refused("GGUF: a bias in the other block", other(tensors={"blk.1.attn_q.bias": (1, 32, [0.0] * 32)}),
+            "blk.1.attn_q.bias", "bias")
+    refused("GGUF: a bias of a norm", other(tensors={"output_norm.bias": (1, 32, [0.0] * 32)}), "output_norm.bias")
     refused("GGUF: a norm of q", other(tensors={"blk.0.attn_q_norm.weight": (1, 8, [1.0] * 8)}), "attn_q_norm")
     refused("GGUF: a block too many", other(tensors={"blk.2.attn_q.weight": (32, 32, [0.0] * 1024)}), "blk.2", "beyond")
     refused("GGUF: another vocabulary", other(llama__vocab_size=300), "300")
@@ -211,7 +227,11 @@ def names_it(d):
     def says(what, model, *words):
         refused(what, run("inspect", "--model", model), *words)
 
-    says("OPT", tiny.checkpoint(d + "/opt", model_type="opt", intermediate_size="absent"), "architecture", "'opt'")
+    says("GPT-NeoX", tiny.checkpoint(d + "/x", model_type="gpt_neox", intermediate_size="absent"), "architecture",
+         "'gpt_neox'")
+    opt = {"model_type": "opt", "architectures": ["OPTForCausalLM"], "ffn_dim": 48}
+    says("OPT-350m", tiny.checkpoint(d + "/opt", **opt, do_layer_norm_before=False), "do_layer_norm_before", "OPT-350m")
+    says("OPT of other embeddings", tiny.checkpoint(d + "/opt", **opt, word_embed_proj_dim=16), "word_embed_proj_dim")
     says("a model with text_config", tiny.checkpoint(d + "/v", model_type="llava", hidden_size="absent",
                                                      text_config={"model_type": "llama"}), "architecture", "'llava'")
     says("experts", tiny.checkpoint(d + "/moe", num_local_experts=8), "experts")

@@ -6,9 +6,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "files/checkpoint_writer.hpp"
@@ -36,6 +39,32 @@ class temporary_folder {
   }
   std::string path_;
 };
+
+inline sparsellm::channel_order random_order(std::size_t n, std::mt19937& random) {
+  std::vector<std::uint32_t> at(n);
+  for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::uint32_t>(i);
+  std::shuffle(at.begin(), at.end(), random);
+  return sparsellm::channel_order(std::move(at));
+}
+
+// Orders of all four inputs; o's within heads, alike in the heads that share keys and values.
+inline std::vector<llama::block_orders> random_orders(const llama::config& c, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<llama::block_orders> all;
+  for (std::size_t l = 0; l < c.layers; ++l) {
+    std::vector<std::uint32_t> output;
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      const sparsellm::channel_order inside = random_order(c.head_size, random);
+      for (std::size_t h = 0; h < c.heads / c.kv_heads; ++h)
+        for (std::size_t i = 0; i < c.head_size; ++i)
+          output.push_back(static_cast<std::uint32_t>(output.size() / c.head_size * c.head_size) +
+                           inside[i]);
+    }
+    all.push_back({random_order(c.width, random), sparsellm::channel_order(output),
+                   random_order(c.width, random), random_order(c.hidden, random)});
+  }
+  return all;
+}
 
 inline std::vector<std::int32_t> some_tokens(std::size_t n) {
   std::vector<std::int32_t> ids;

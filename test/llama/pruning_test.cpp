@@ -23,32 +23,6 @@ namespace {
 
 const progress quiet = [](double) {};
 
-channel_order random_order(std::size_t n, std::mt19937& random) {
-  std::vector<std::uint32_t> at(n);
-  for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::uint32_t>(i);
-  std::shuffle(at.begin(), at.end(), random);
-  return channel_order(std::move(at));
-}
-
-// Orders of all four inputs; o's within heads, alike in the heads that share keys and values.
-std::vector<block_orders> random_orders(const config& c, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<block_orders> all;
-  for (std::size_t l = 0; l < c.layers; ++l) {
-    std::vector<std::uint32_t> output;
-    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
-      const channel_order inside = random_order(c.head_size, random);
-      for (std::size_t h = 0; h < c.heads / c.kv_heads; ++h)
-        for (std::size_t i = 0; i < c.head_size; ++i)
-          output.push_back(static_cast<std::uint32_t>(output.size() / c.head_size * c.head_size) +
-                           inside[i]);
-    }
-    all.push_back({random_order(c.width, random), channel_order(output),
-                   random_order(c.width, random), random_order(c.hidden, random)});
-  }
-  return all;
-}
-
 struct tiny {
   explicit tiny(const std::vector<block_orders>* orders = nullptr, double sparsity = 0.0)
       : file(tiny_model().bytes()),

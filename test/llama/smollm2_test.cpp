@@ -95,7 +95,7 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
   std::map<std::pair<std::size_t, activation_site>, double> skipped;
   const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
     std::size_t n = 0;
-    const float tau = table.find({l, name(readers(site).front())})->threshold;
+    const float tau = table.find({l, name(r.m.shape().readers(site).front())})->threshold;
     for (std::size_t t = 0; t < x.rows(); ++t)
       for (const float v : x.row(t)) n += std::fabs(v) <= tau ? 1 : 0;
     skipped[{l, site}] = static_cast<double>(n) / static_cast<double>(x.rows() * x.cols());
@@ -143,7 +143,7 @@ TEST_CASE(
   forward steps(r.exec, r.m, ids.size(), ids.size());
   sparsellm::buffer<float> stream(ids.size() * width);
   const rows x(stream.data(), ids.size(), width);
-  for (std::size_t t = 0; t < ids.size(); ++t) r.m.embed(ids[t], x.row(t));
+  for (std::size_t t = 0; t < ids.size(); ++t) r.m.embed(ids[t], t, x.row(t));
   sparsellm::greedy_search greedy;
   for (const projection p : projections)
     greedy.weights.push_back(

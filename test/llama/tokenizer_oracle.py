@@ -29,6 +29,8 @@ LETTERS = ("the history of the cat and the other things that are there; 1234 and
            "don't, we'll, they're. foo_bar(baz) == 'x'  and   more    spaces. caf\u00e9s na\u00efve \u4e2d\u6587 ")
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
           r"\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+NFC = {"type": "NFC"}
 O200K = "|".join([
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
@@ -43,6 +45,7 @@ TEXTS = [
     "a  <|end|>  b", "<|end|><|end|>", "<|en", "x<|begin|> <|more|> y", "<|more|>", " <|more|>", "a<|more|>b", "a <|more|>b",
     "word", "a word b", "aword", "wordb", "word_", "\u00e9word", "word\u0301", "word word", "xyzw", "xyz", "yzw", "xxyzwyzw",
     WORD_START, WORD_START + "a", "a" + WORD_START, WORD_START * 2 + " a", "the\u2581cat", "<unk>", "a<unk>b", "<0x41>",
+    "A\u030angstro\u0308m", "\u1100\u1161\u11a8", "\u2126\u212b", "e\u0301\u0323 <|end|>\u0301",
     "\u00bd\u00b2\u2460\u216b", "\u0e20\u0e32\u0e29\u0e32", "\u0939\u093f\u0928\u094d\u0926\u0940", "\ufffd\ufeff"]
 
 
@@ -137,6 +140,8 @@ def variants():
         {"type": "Digits", "individual_digits": False}, level()]}}
     yield "llama 3", "bytes", {"pre_tokenizer": split(LLAMA3)}
     yield "llama 3, whole words", "bytes", {"pre_tokenizer": split(LLAMA3), "model": {"ignore_merges": True}}
+    yield "qwen 2", "bytes", {"normalizer": NFC, "pre_tokenizer": split(QWEN2)}
+    yield "composed tokens", "bytes", {"normalizer": NFC, **with_more(text="cafe\u0301", normalized=True)}
     yield "gpt-4o", "bytes", {"pre_tokenizer": split(O200K)}
     yield "matches alone", "bytes", {"pre_tokenizer": split(LLAMA3, behavior="Removed", invert=True)}
     yield "letters and spaces", "bytes", {"pre_tokenizer": split(r"\w+|\s+")}
@@ -155,6 +160,9 @@ def variants():
     yield "no fallback", "characters", {"model": {"byte_fallback": False}}
     yield "unknowns apart", "characters", {"model": {"byte_fallback": False, "fuse_unk": False}}
     yield "whole words", "characters", {"model": {"ignore_merges": True}}
+    yield "composed characters", "characters", {"normalizer": {"type": "Sequence", "normalizers": [
+        NFC, *character_base()["normalizer"]["normalizers"]]}}
+    yield "composed alone", "characters", {"normalizer": NFC, "pre_tokenizer": metaspace("first", True)}
     yield "spaces alone replaced", "characters", {"normalizer": {
         "type": "Replace", "pattern": {"String": " "}, "content": WORD_START}}
     for scheme in ("first", "always", "never"):

@@ -34,7 +34,7 @@ struct candidate {
   double sparsity = 0;
   std::size_t model = 0;  // which packing
   std::optional<sparsellm::threshold_table> table;
-  double achieved = 0;
+  double achieved = 0, bytes = 0;                      // of a token
   std::vector<double> decode, prefill;                 // tokens per second, one per round
   std::map<std::size_t, std::vector<double>> batched;  // by batch: of all sequences together
 };
@@ -155,6 +155,7 @@ void run_once(comparison& all, candidate& c, const options& o, bool first) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (first) {
     c.achieved = meter.total();
+    c.bytes = meter.bytes_per_token();
     return;
   }
   for (const std::size_t batch : o.batches) {
@@ -172,6 +173,7 @@ ordered_json print_results(const std::vector<candidate>& candidates) {
     const double decode = median(c.decode), prefill = median(c.prefill);
     results.push_back({{"sparsity", c.sparsity},
                        {"achieved_sparsity", c.achieved},
+                       {"bytes_per_token", c.bytes},
                        {"decode_tokens_per_second", decode},
                        {"prefill_tokens_per_second", prefill}});
     for (const auto& [batch, rates] : c.batched)

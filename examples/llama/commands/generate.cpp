@@ -68,6 +68,7 @@ void run_generate(const options& o, ordered_json& result) {
   result["prefill_tokens_per_second"] = rate(prompt.size(), g.prefill_seconds);
   result["decode_tokens_per_second"] = rate(g.decoded, g.decode_seconds);
   result["sparsity"] = describe(meter);
+  result["bytes_per_token"] = meter.bytes_per_token();
   std::printf("\n\n%zu tokens, prefill %.1f tokens/s, decode %.1f tokens/s, %.1f %% skipped\n",
               g.ids.size(), rate(prompt.size(), g.prefill_seconds),
               rate(g.decoded, g.decode_seconds), 100 * meter.total());

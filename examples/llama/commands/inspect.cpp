@@ -90,14 +90,26 @@ void run_inspect(const options& o, ordered_json& result) {
     bytes += x.bytes;
     weights += x.rows * x.cols;
   }
+  ordered_json biases = ordered_json::array();
+  for (const projection p : c.projections())
+    if (c.has_bias[p]) biases.push_back(name(p));
+  const std::size_t window = *std::max_element(c.windows.begin(), c.windows.end());
+  const auto windowed = std::count(c.windows.begin(), c.windows.end(), window);
   result = {{"model", c.name},
+            {"architecture", c.architecture},
             {"layers", c.layers},
             {"width", c.width},
             {"hidden", c.hidden},
             {"heads", c.heads},
             {"kv_heads", c.kv_heads},
             {"head_size", c.head_size},
-            {"rotary_base", c.rotary_base},
+            {"norm", name(c.parts.norm)},
+            {"head_norms", c.parts.head_norms},
+            {"positions", name(c.parts.positions)},
+            {"mlp", name(c.parts.mlp)},
+            {"biases", biases},
+            {"sliding_window", window},
+            {"windowed_layers", window == 0 ? 0 : windowed},
             {"context", c.context},
             {"vocabulary", c.vocabulary},
             {"tokenizer", file.text("tokenizer.ggml.model")},
@@ -107,6 +119,13 @@ void run_inspect(const options& o, ordered_json& result) {
             {"tensor_types", types},
             {"weights", weights},
             {"bytes", bytes}};
+  if (c.parts.positions == position_kind::rotary) {
+    result["rotary_base"] = c.rotation.base;
+    result["rotary_scaling"] = c.rotation.yarn.has_value()                 ? "yarn"
+                               : file.find("rope_freqs.weight") != nullptr ? "llama3"
+                               : c.rotation.scale != 1.0                   ? "linear"
+                                                                           : "none";
+  }
   add_pruning(file, c, result);
   print(result);
 }

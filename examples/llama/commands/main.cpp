@@ -38,7 +38,12 @@ const CLI::Validator whole_number(
 using command = std::function<void(const llama::options&, nlohmann::ordered_json&)>;
 
 struct program {
-  CLI::App app{"Llama-architecture models from GGUF files, decoded with sparse activations"};
+  CLI::App app{
+      "Language models of the families Llama, Mistral, Qwen2, Qwen3 and OPT, from GGUF files (not "
+      "OPT) "
+      "or Hugging Face checkpoints, decoded with sparse activations. Other architectures, mixtures "
+      "of "
+      "experts and what a file asks for beside are refused by name: docs/files.md"};
   llama::options options;
   std::string json;
   command chosen;

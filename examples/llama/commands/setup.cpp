@@ -93,8 +93,13 @@ load_options loading(const options& o, double sparsity,
   require<value_error>(o.device == "cpu" || o.device == "cuda",
                        "--device: cpu or cuda expected, got '", o.device, "'");
   // Random weights are made as they are wanted.
-  return {o.shape.empty() ? parse_weights(o.weights) : std::nullopt, sparsity,
-          table.has_value() ? &*table : nullptr, parse_score(o.score)};
+  load_options how;
+  how.weights = o.shape.empty() ? parse_weights(o.weights) : std::nullopt;
+  how.sparsity = sparsity;
+  how.thresholds = table.has_value() ? &*table : nullptr;
+  how.score = parse_score(o.score);
+  how.skips_zeros = o.score == "nonzero" && !table.has_value();
+  return how;
 }
 
 // What the command line asks for is checked before the model's file is opened.
@@ -230,6 +235,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                                    [](std::string what) { return show_progress(std::move(what)); });
   }
   how.score = score;
+  how.zeros = o.score == "nonzero";
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
   how.sequential = o.sequential;
   how.dense_prefix = dense_positions(o, windows.front().size(), 0);
@@ -278,7 +284,7 @@ nlohmann::ordered_json describe(const setup& s, const options& o) {
 
 nlohmann::ordered_json describe(const sparsity_meter& meter) {
   nlohmann::ordered_json j{{"model", meter.total()}};
-  for (const projection p : projections) j[name(p)] = meter.sparsity(p);
+  for (const projection p : meter.projections()) j[name(p)] = meter.sparsity(p);
   return j;
 }
 

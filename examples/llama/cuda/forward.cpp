@@ -3,7 +3,6 @@
 #include "cuda/forward.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/copy.cuh"
@@ -16,18 +15,27 @@ using sparsellm::cuda::to_device;
 
 cuda_forward::norm::norm(sparsellm::cuda::executor& exec, const norm_step& n)
     : gain(to_device(exec, vector_view<const float>(n.gain))),
+      bias(to_device(exec, vector_view<const float>(n.bias))),
       order(to_device(
           exec, vector_view<const std::uint32_t>(n.order.channels().data(), n.order.size()))) {
   exec.wait();  // for what is copied from the model
 }
 
+cuda_norm cuda_forward::norm::parameters() const noexcept {
+  return {gain.data(), bias.size() == 0 ? nullptr : bias.data(),
+          order.size() == 0 ? nullptr : order.data()};
+}
+
 cuda_forward::layer::layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache)
     : attention_norm(exec, b.attention_norm),
       mlp_norm(exec, b.mlp_norm),
-      qkv(exec, b.qkv.linears()),
-      out(exec, b.out.linears()),
-      gate_up(exec, b.gate_up.linears()),
-      down(exec, b.down.linears()),
+      qkv(exec, b.qkv),
+      out(exec, b.out),
+      gate_up(exec, b.gate_up),
+      down(exec, b.down),
+      q_norm(to_device(exec, vector_view<const float>(b.q_norm))),
+      k_norm(to_device(exec, vector_view<const float>(b.k_norm))),
+      window(b.window),
       keys(exec.stream(), cache),
       values(exec.stream(), cache) {}
 
@@ -39,23 +47,21 @@ cuda_linear& cuda_forward::layer::reading(activation_site site) noexcept {
 cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t positions,
                            std::size_t sequences)
     : model_(m),
-      attention_{static_cast<unsigned>(m.shape().heads), static_cast<unsigned>(m.shape().kv_heads),
+      attention_{static_cast<unsigned>(m.shape().heads),
+                 static_cast<unsigned>(m.shape().kv_heads),
                  static_cast<unsigned>(m.shape().head_size),
-                 static_cast<unsigned>(m.shape().rotary_size), static_cast<unsigned>(positions)},
+                 static_cast<unsigned>(m.shape().rotation.size),
+                 static_cast<unsigned>(positions),
+                 m.shape().norm_epsilon},
       cache_(m.shape().kv_width() * positions * sequences),
       final_norm_(exec_, m.final_norm()),
-      head_(exec_, m.head().linears()) {
+      head_(exec_, m.head()) {
   const config& c = m.shape();
   require<sparsellm::shape_error>(positions <= c.context, "model: at most ", c.context,
                                   " positions, got ", positions);
   layers_.reserve(c.layers);
   for (const block& b : m.blocks()) layers_.emplace_back(exec_, b, cache_);
-  std::vector<float> rotary;
-  for (std::size_t p = 0; p < positions; ++p)
-    for (const double frequency : m.rotary_frequencies()) {
-      rotary.push_back(static_cast<float>(std::cos(static_cast<double>(p) * frequency)));
-      rotary.push_back(static_cast<float>(std::sin(static_cast<double>(p) * frequency)));
-    }
+  const std::vector<float> rotary = m.rotary_table(positions);
   rotary_ = to_device(exec_, vector_view<const float>(rotary));
   qkv_ = exec_.allocate<float>(max_tokens * attention_.row());
   both_ = exec_.allocate<float>(max_tokens * 2 * c.hidden);
@@ -65,11 +71,11 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
 
 void cuda_forward::reread(std::size_t l, activation_site site) {
   const block& b = model_.blocks()[l];
-  layers_[l].reading(site).reread(exec_, b.reading(site).linears());
+  layers_[l].reading(site).reread(exec_, b.reading(site));
 }
 
 void cuda_forward::replace(std::size_t l, activation_site site) {
-  layers_[l].reading(site) = cuda_linear(exec_, model_.blocks()[l].reading(site).linears());
+  layers_[l].reading(site) = cuda_linear(exec_, model_.blocks()[l].reading(site));
 }
 
 void cuda_forward::reread() {
@@ -78,8 +84,8 @@ void cuda_forward::reread() {
 }
 
 void cuda_forward::normalise(const norm& n, const float* x, std::size_t tokens, float* out) {
-  cuda_normalise(exec_, x, tokens, model_.shape().width, n.gain.data(),
-                 n.order.size() == 0 ? nullptr : n.order.data(), model_.shape().norm_epsilon, out);
+  cuda_normalise(exec_, x, tokens, model_.shape().width, n.parameters(),
+                 model_.shape().norm_epsilon, out);
 }
 
 void cuda_forward::normalise(std::size_t l, activation_site site, const float* x,
@@ -94,9 +100,12 @@ void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cac
   layer& b = layers_[l];
   b.qkv.multiply(exec_, {h, tokens, model_.shape().width}, dense_rows,
                  {qkv_.data(), tokens, attention_.row()});
+  if (b.q_norm.size() != 0)
+    cuda_normalise_heads(exec_, attention_, qkv_.data(), tokens, b.q_norm.data(), b.k_norm.data());
   cuda_rotate_and_store(exec_, attention_, qkv_.data(), tokens, at, rotary_.data(), b.keys.data(),
                         b.values.data());
-  cuda_attend(exec_, attention_, qkv_.data(), tokens, at, b.keys.data(), b.values.data(), out);
+  cuda_attend(exec_, attention_, qkv_.data(), tokens, at, b.window, b.keys.data(), b.values.data(),
+              out);
 }
 
 void cuda_forward::add_product(std::size_t l, activation_site site, const float* in,
@@ -112,8 +121,16 @@ void cuda_forward::add_product(std::size_t l, activation_site site, const float*
   cuda_add(exec_, product_.data(), tokens * c.width, x);
 }
 
-void cuda_forward::gate(std::size_t l, const float* h, std::size_t tokens, std::size_t dense_rows,
-                        float* out) {
+void cuda_forward::activate(std::size_t l, const float* h, std::size_t tokens,
+                            std::size_t dense_rows, float* out) {
+  const config& c = model_.shape();
+  if (c.is_gated()) return activate_gated(l, h, tokens, dense_rows, out);
+  layers_[l].gate_up.multiply(exec_, {h, tokens, c.width}, dense_rows, {out, tokens, c.hidden});
+  cuda_relu(exec_, tokens * c.hidden, out);
+}
+
+void cuda_forward::activate_gated(std::size_t l, const float* h, std::size_t tokens,
+                                  std::size_t dense_rows, float* out) {
   const config& c = model_.shape();
   const float tau = model_.blocks()[l].gate_threshold;
   const std::size_t dense = tau < 0.0f ? tokens : std::min(dense_rows, tokens);
@@ -140,12 +157,13 @@ void cuda_forward::logits(const float* x, std::size_t tokens, float* out) {
   head_.multiply(exec_, {product_.data(), tokens, c.width}, tokens, {out, tokens, c.vocabulary});
 }
 
-void cuda_forward::embed(const std::vector<std::int32_t>& tokens, float* x) {
+void cuda_forward::embed(const std::vector<std::int32_t>& tokens, cached_rows at, float* x) {
   const std::size_t width = model_.shape().width;
   exec_.wait();  // the last embeddings have been read
   embedded_.resize(tokens.size() * width);
   for (std::size_t t = 0; t < tokens.size(); ++t)
-    model_.embed(tokens[t], vector_view<float>(&embedded_[t * width], width));
+    model_.embed(tokens[t], at.first + (at.together ? 0 : t),
+                 vector_view<float>(&embedded_[t * width], width));
   sparsellm::cuda::copy(exec_, vector_view<const float>(embedded_),
                         vector_view<float, sparsellm::device_space>(x, embedded_.size()));
 }

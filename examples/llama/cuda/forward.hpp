@@ -40,16 +40,16 @@ class cuda_forward {
   // x [tokens, width] += W · in, W what reads `site`: attention_output or mlp_hidden.
   void add_product(std::size_t layer, activation_site site, const float* in, std::size_t tokens,
                    std::size_t dense_rows, float* x);
-  // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
-  void gate(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
-            float* out);
+  // out [tokens, hidden] = what the MLP's activation function gives for h
+  void activate(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
+                float* out);
   // silu(gate · h) [tokens, hidden]; valid until the next call.
   [[nodiscard]] const_device_rows gates(std::size_t layer, const float* h, std::size_t tokens);
   // out [tokens, vocabulary] from the stream x after the last block
   void logits(const float* x, std::size_t tokens, float* out);
 
   // x [tokens, width] = the tokens' embeddings, which the host looks up.
-  void embed(const std::vector<std::int32_t>& tokens, float* x);
+  void embed(const std::vector<std::int32_t>& tokens, cached_rows at, float* x);
 
   [[nodiscard]] sparsellm::cuda::executor& executor() noexcept { return exec_; }
   [[nodiscard]] const model& of() const noexcept { return model_; }
@@ -57,20 +57,25 @@ class cuda_forward {
 
  private:
   struct norm {
-    sparsellm::cuda::device_buffer<float> gain;
+    sparsellm::cuda::device_buffer<float> gain, bias;     // bias of size 0: none
     sparsellm::cuda::device_buffer<std::uint32_t> order;  // of size 0: none
 
     norm(sparsellm::cuda::executor& exec, const norm_step& n);
+    [[nodiscard]] cuda_norm parameters() const noexcept;
   };
   struct layer {
     norm attention_norm, mlp_norm;
     cuda_linear qkv, out, gate_up, down;
+    sparsellm::cuda::device_buffer<float> q_norm, k_norm;  // of heads; of size 0: none
+    std::size_t window;
     sparsellm::cuda::device_buffer<float> keys, values;  // [sequences][kv_heads][positions][..]
 
     layer(sparsellm::cuda::executor& exec, const block& b, std::size_t cache);
     [[nodiscard]] cuda_linear& reading(activation_site site) noexcept;
   };
   void normalise(const norm& n, const float* x, std::size_t tokens, float* out);
+  void activate_gated(std::size_t layer, const float* h, std::size_t tokens, std::size_t dense_rows,
+                      float* out);
 
   const model& model_;
   attention_shape attention_;

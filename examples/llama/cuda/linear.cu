@@ -102,14 +102,20 @@ device_rows second_half(device_rows both) {
 
 }  // namespace
 
-cuda_linear::cuda_linear(executor& exec, const std::vector<sparsellm::sparse_linear>& linears) {
-  for (const sparsellm::sparse_linear& p : linears)
+cuda_linear::cuda_linear(executor& exec, const stack& from)
+    : bias_(sparsellm::cuda::to_device(exec, vector_view<const float>(from.bias()))) {
+  for (const sparsellm::sparse_linear& p : from.linears())
     weights_.push_back(std::make_shared<one_weight>(exec, p));
-  reread(exec, linears);  // waits for the weights, too, which are copied from the model
+  reread(exec, from);  // waits for the weights, too, which are copied from the model
 }
 
-void cuda_linear::reread(executor& exec, const std::vector<sparsellm::sparse_linear>& linears) {
-  for (std::size_t p = 0; p < linears.size(); ++p) weights_[p]->reread(exec, linears[p]);
+void cuda_linear::reread(executor& exec, const stack& from) {
+  for (std::size_t p = 0; p < weights_.size(); ++p) weights_[p]->reread(exec, from.linears()[p]);
+}
+
+void cuda_linear::add_bias(executor& exec, std::size_t first, device_rows y) const {
+  if (bias_.size() != 0)
+    cuda_add_bias(exec, bias_.data() + first, y.rows(), y.cols(), y.stride(), y.data());
 }
 
 void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,
@@ -122,12 +128,13 @@ void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dens
     if (dense < x.rows()) p->sparse(exec, below(x, dense), below(mine, dense));
     at += p->outputs();
   }
+  add_bias(exec, 0, y);
 }
 
 void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_t dense_rows,
                                  device_rows both, device_rows h) const {
   const one_weight& only = *weights_.front();
-  if (weights_.size() != 1 || only.lists_channels()) {
+  if (weights_.size() != 1 || only.lists_channels() || bias_.size() != 0) {
     multiply(exec, x, dense_rows, both);
     sparsellm::gate(exec, first_half(both), second_half(both), h);
     return;
@@ -144,8 +151,10 @@ void cuda_linear::multiply_above(executor& exec, const_device_rows x, float tau,
     weights_.front()->dense(exec, x, both);
   else
     weights_.front()->dense(exec, x, gates);
+  add_bias(exec, 0, gates);
   sparsellm::silu(exec, gates, gates);
   if (weights_.size() == 2) weights_.back()->rows_above(exec, gates, tau, x, ups);
+  add_bias(exec, gates.cols(), ups);
 }
 
 void cuda_linear::multiply_nonzero(executor& exec, const_device_rows x, device_rows y) const {
@@ -154,6 +163,7 @@ void cuda_linear::multiply_nonzero(executor& exec, const_device_rows x, device_r
     p->nonzero(exec, x, {y.data() + at, y.rows(), p->outputs(), y.stride()});
     at += p->outputs();
   }
+  add_bias(exec, 0, y);
 }
 
 }  // namespace llama

@@ -8,9 +8,10 @@
 #include <memory>
 #include <vector>
 
+#include "model/stack.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/device_buffer.cuh"
 #include "sparsellm/cuda/executor.cuh"
-#include "sparsellm/model/sparse_linear.hpp"
 
 namespace llama {
 
@@ -19,15 +20,14 @@ using const_device_rows = sparsellm::matrix_view<const float, sparsellm::device_
 
 class cuda_linear {
  public:
-  // The weights of a stack and what they skip.
-  cuda_linear(sparsellm::cuda::executor& exec,
-              const std::vector<sparsellm::sparse_linear>& linears);
+  // The weights of a stack, its bias and what is skipped.
+  cuda_linear(sparsellm::cuda::executor& exec, const stack& from);
 
   // Takes over what the same weights skip now.
-  void reread(sparsellm::cuda::executor& exec,
-              const std::vector<sparsellm::sparse_linear>& linears);
+  void reread(sparsellm::cuda::executor& exec, const stack& from);
 
-  // y [tokens, outputs] = W · x [tokens, inputs]; the first dense_rows use every channel.
+  // y [tokens, outputs] = W · x [tokens, inputs] plus the bias; the first dense_rows use every
+  // channel.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
                 device_rows y) const;
 
@@ -46,7 +46,11 @@ class cuda_linear {
   class one_weight;
 
  private:
+  // y's columns are the bias's from `first` on.
+  void add_bias(sparsellm::cuda::executor& exec, std::size_t first, device_rows y) const;
+
   std::vector<std::shared_ptr<one_weight>> weights_;
+  sparsellm::cuda::device_buffer<float> bias_;  // [outputs], or empty
 };
 
 }  // namespace llama

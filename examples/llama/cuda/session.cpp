@@ -40,7 +40,7 @@ class cuda_rows {
 
   void run(const std::vector<std::int32_t>& tokens, cached_rows at, std::size_t dense,
            const activation_observer* observe) {
-    steps_.embed(tokens, x_.data());
+    steps_.embed(tokens, at, x_.data());
     for (std::size_t l = 0; l < steps_.of().shape().layers; ++l)
       run_block(l, tokens.size(), at, dense, observe);
   }
@@ -89,7 +89,7 @@ class cuda_rows {
 
     steps_.normalise(l, activation_site::mlp_input, x_.data(), n, h_.data());
     saw(activation_site::mlp_input, h_, c.width);
-    steps_.gate(l, h_.data(), n, dense, hidden_.data());
+    steps_.activate(l, h_.data(), n, dense, hidden_.data());
     saw(activation_site::mlp_hidden, hidden_, c.hidden);
     steps_.add_product(l, activation_site::mlp_hidden, hidden_.data(), n, dense, x_.data());
   }

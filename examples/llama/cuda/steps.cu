@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/steps.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "sparsellm/core/error.hpp"
@@ -35,20 +36,46 @@ __device__ float sum_of(float v) {
 }
 
 // One block per token.
-__global__ void normalise_kernel(const float* x, unsigned width, const float* gain,
-                                 const std::uint32_t* order, float epsilon, float* out) {
+__global__ void normalise_kernel(const float* x, unsigned width, cuda_norm norm, float epsilon,
+                                 float* out) {
   x += std::size_t{blockIdx.x} * width;
   out += std::size_t{blockIdx.x} * width;
-  double squares = 0;
-  for (unsigned i = threadIdx.x; i < width; i += threads)
-    squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  squares = over_block(squares, 0.0, [](double a, double b) { return a + b; });
-  const auto factor =
-      static_cast<float>(1.0 / sqrt(squares / width + static_cast<double>(epsilon)));
-  for (unsigned i = threadIdx.x; i < width; i += threads) {
-    const unsigned c = order == nullptr ? i : order[i];
-    out[i] = x[c] * factor * gain[c];
+  const auto add = [](double a, double b) { return a + b; };
+  double mean = 0;
+  if (norm.bias != nullptr) {
+    for (unsigned i = threadIdx.x; i < width; i += threads) mean += static_cast<double>(x[i]);
+    mean = over_block(mean, 0.0, add) / width;
   }
+  double squares = 0;
+  for (unsigned i = threadIdx.x; i < width; i += threads) {
+    const double centred = static_cast<double>(x[i]) - mean;
+    squares += centred * centred;
+  }
+  squares = over_block(squares, 0.0, add);
+  const double exact = 1.0 / sqrt(squares / width + static_cast<double>(epsilon));
+  const auto factor = static_cast<float>(exact);
+  for (unsigned i = threadIdx.x; i < width; i += threads) {
+    const unsigned c = norm.order == nullptr ? i : norm.order[i];
+    out[i] = norm.bias == nullptr
+                 ? x[c] * factor * norm.gain[c]
+                 : static_cast<float>((static_cast<double>(x[c]) - mean) * exact) * norm.gain[c] +
+                       norm.bias[c];
+  }
+}
+
+// One block per token and head of q and k.
+__global__ void normalise_heads_kernel(attention_shape a, float* qkv, const float* q_gain,
+                                       const float* k_gain) {
+  const unsigned size = a.head_size;
+  float* const head = qkv + std::size_t{blockIdx.y} * a.row() + std::size_t{blockIdx.x} * size;
+  const float* const gain = blockIdx.x < a.heads ? q_gain : k_gain;
+  double squares = 0;
+  for (unsigned i = threadIdx.x; i < size; i += threads)
+    squares += static_cast<double>(head[i]) * static_cast<double>(head[i]);
+  squares = over_block(squares, 0.0, [](double x, double y) { return x + y; });
+  const auto factor =
+      static_cast<float>(1.0 / sqrt(squares / size + static_cast<double>(a.epsilon)));
+  for (unsigned i = threadIdx.x; i < size; i += threads) head[i] = head[i] * factor * gain[i];
 }
 
 // The position of a row, and where its sequence's cache begins.
@@ -88,15 +115,18 @@ __global__ void rotate_and_store_kernel(attention_shape a, float* qkv, cached_ro
 }
 
 // One block per head and token.
-__global__ void attend_kernel(attention_shape a, const float* qkv, cached_rows at,
+__global__ void attend_kernel(attention_shape a, const float* qkv, cached_rows at, unsigned window,
                               const float* keys, const float* values, float* out) {
   extern __shared__ float scores[];  // [visible]
   const unsigned head = blockIdx.x, token = blockIdx.y, size = a.head_size;
   const row_place here(a, at, token);
-  const unsigned visible = here.position + 1, kv_head = head / (a.heads / a.kv_heads);
+  const unsigned kv_head = head / (a.heads / a.kv_heads), positions = here.position + 1;
+  const unsigned first = window == 0 || positions <= window ? 0 : positions - window;
+  const unsigned visible = positions - first;
   const float* const q = qkv + std::size_t{token} * a.row() + head * size;
-  keys += here.cache + std::size_t{kv_head} * a.positions * size;
-  values += here.cache + std::size_t{kv_head} * a.positions * size;
+  const std::size_t begin = here.cache + (std::size_t{kv_head} * a.positions + first) * size;
+  keys += begin;
+  values += begin;
   const float scale = 1.0f / sqrtf(static_cast<float>(size));
 
   float largest = -INFINITY;
@@ -143,6 +173,16 @@ __global__ void add_kernel(const float* y, unsigned n, float* x) {
   if (i < n) x[i] += y[i];
 }
 
+__global__ void relu_kernel(unsigned n, float* x) {
+  const unsigned i = blockIdx.x * threads + threadIdx.x;
+  if (i < n) x[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+__global__ void add_bias_kernel(const float* bias, unsigned width, std::size_t stride, float* x) {
+  const unsigned i = blockIdx.x * threads + threadIdx.x;
+  if (i < width) x[blockIdx.y * stride + i] += bias[i];
+}
+
 __global__ void multiply_above_kernel(const float* both, unsigned hidden, float tau, float* out) {
   const unsigned i = blockIdx.x * threads + threadIdx.x;
   if (i >= hidden) return;
@@ -155,10 +195,17 @@ unsigned blocks_of(std::size_t n) { return static_cast<unsigned>((n + threads - 
 }  // namespace
 
 void cuda_normalise(executor& exec, const float* x, std::size_t tokens, std::size_t width,
-                    const float* gain, const std::uint32_t* order, float epsilon, float* out) {
+                    const cuda_norm& norm, float epsilon, float* out) {
   normalise_kernel<<<static_cast<unsigned>(tokens), threads, 0, exec.stream()>>>(
-      x, static_cast<unsigned>(width), gain, order, epsilon, out);
+      x, static_cast<unsigned>(width), norm, epsilon, out);
   check(cudaGetLastError(), "cuda_normalise");
+}
+
+void cuda_normalise_heads(executor& exec, const attention_shape& a, float* qkv, std::size_t tokens,
+                          const float* q_gain, const float* k_gain) {
+  const dim3 grid(a.heads + a.kv_heads, static_cast<unsigned>(tokens));
+  normalise_heads_kernel<<<grid, threads, 0, exec.stream()>>>(a, qkv, q_gain, k_gain);
+  check(cudaGetLastError(), "cuda_normalise_heads");
 }
 
 void cuda_rotate_and_store(executor& exec, const attention_shape& a, float* qkv, std::size_t tokens,
@@ -169,21 +216,36 @@ void cuda_rotate_and_store(executor& exec, const attention_shape& a, float* qkv,
 }
 
 void cuda_attend(executor& exec, const attention_shape& a, const float* qkv, std::size_t tokens,
-                 cached_rows at, const float* keys, const float* values, float* out) {
-  const std::size_t shared = (at.first + (at.together ? 1 : tokens)) * sizeof(float);
+                 cached_rows at, std::size_t window, const float* keys, const float* values,
+                 float* out) {
+  const std::size_t last = at.first + (at.together ? 1 : tokens);  // positions that one may see
+  const std::size_t shared = (window == 0 ? last : std::min(last, window)) * sizeof(float);
   constexpr std::size_t without_asking = 40 << 10;  // 48 KiB less what the kernel has itself
   if (shared > without_asking)
     check(cudaFuncSetAttribute(attend_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared)),
           "cuda_attend: shared memory for the scores of this many positions");
   attend_kernel<<<dim3(a.heads, static_cast<unsigned>(tokens)), threads, shared, exec.stream()>>>(
-      a, qkv, at, keys, values, out);
+      a, qkv, at, static_cast<unsigned>(window), keys, values, out);
   check(cudaGetLastError(), "cuda_attend");
 }
 
 void cuda_likeliest(executor& exec, const float* logits, std::size_t n, likeliest* out) {
   likeliest_kernel<<<1, threads, 0, exec.stream()>>>(logits, static_cast<unsigned>(n), out);
   check(cudaGetLastError(), "cuda_likeliest");
+}
+
+void cuda_relu(executor& exec, std::size_t n, float* x) {
+  relu_kernel<<<blocks_of(n), threads, 0, exec.stream()>>>(static_cast<unsigned>(n), x);
+  check(cudaGetLastError(), "cuda_relu");
+}
+
+void cuda_add_bias(executor& exec, const float* bias, std::size_t tokens, std::size_t width,
+                   std::size_t stride, float* x) {
+  const dim3 grid(blocks_of(width), static_cast<unsigned>(tokens));
+  add_bias_kernel<<<grid, threads, 0, exec.stream()>>>(bias, static_cast<unsigned>(width), stride,
+                                                       x);
+  check(cudaGetLastError(), "cuda_add_bias");
 }
 
 void cuda_multiply_above(executor& exec, const float* both, std::size_t tokens, std::size_t hidden,

@@ -28,7 +28,7 @@ class cuda_text final : public observed_text {
         stream_(room(windows_ * m.shape().width)),
         inside_(room(windows_ * std::max(m.shape().hidden, m.shape().query_width()))),
         made_(room(m.shape().width)) {
-    for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], stream(w));
+    for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], {0, false}, stream(w));
   }
 
   void go_to(std::size_t l, activation_site site) override {
@@ -41,8 +41,8 @@ class cuda_text final : public observed_text {
                            inside(w, activation_site::attention_output), length_, dense_rows_,
                            stream(w));
       if (site == activation_site::mlp_hidden)
-        steps_.gate(l, normalised(l, activation_site::mlp_input, w), length_, dense_rows_,
-                    inside(w, site));
+        steps_.activate(l, normalised(l, activation_site::mlp_input, w), length_, dense_rows_,
+                        inside(w, site));
     }
   }
   void leave(std::size_t l) override {

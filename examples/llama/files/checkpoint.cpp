@@ -17,6 +17,7 @@
 #include "files/config.hpp"
 #include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
+#include "files/tensor_names.hpp"
 #include "files/tokenizer_json.hpp"
 #include "sparsellm/core/error.hpp"
 
@@ -39,45 +40,12 @@ const json* member(const json& j, const char* key) {
   return at == j.end() || at->is_null() ? nullptr : &*at;
 }
 
-struct name_pair {
-  std::string checkpoint, gguf;
-};
-const std::vector<name_pair>& whole_names() {
-  static const std::vector<name_pair> names{
-      {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
-  return names;
-}
-const std::vector<name_pair>& names_in_blocks() {
-  static const std::vector<name_pair> names = [] {
-    std::vector<name_pair> all{{"input_layernorm", "attn_norm"},
-                               {"post_attention_layernorm", "ffn_norm"}};
-    for (const projection p : projections) all.push_back({checkpoint_name(p), gguf_name(p)});
-    return all;
-  }();
-  return names;
-}
-
-// What stands between a beginning and ".weight", and the block's number before it; nothing for
-// other names.
-std::optional<std::pair<std::string, std::string>> block_and_part(const std::string& name,
-                                                                  const std::string& beginning) {
-  const std::string end = ".weight";
-  if (!name.starts_with(beginning) || !name.ends_with(end)) return std::nullopt;
-  const std::size_t dot = name.find('.', beginning.size());
-  if (dot + end.size() >= name.size() || dot == beginning.size()) return std::nullopt;
-  const std::string layer = name.substr(beginning.size(), dot - beginning.size());
-  if (layer.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return std::pair{layer, name.substr(dot + 1, name.size() - end.size() - dot - 1)};
-}
-
-std::string gguf_name_of(const std::string& name) {
-  for (const name_pair& n : whole_names())
-    if (name == n.checkpoint + ".weight") return n.gguf + ".weight";
-  if (const auto found = block_and_part(name, "model.layers."))
-    for (const name_pair& n : names_in_blocks())
-      if (found->second == n.checkpoint) return "blk." + found->first + "." + n.gguf + ".weight";
-  raise<format_error>(concat("checkpoint: the tensor '", name,
-                             "' is not one of a Llama without biases, float or pruned"));
+std::string known_name(const family& kind, const std::string& name) {
+  const auto known = gguf_name_of(kind, name);
+  if (!known.has_value())
+    raise<format_error>(concat("checkpoint: the tensor '", name, "' is not one of a ",
+                               kind.class_name, ", float or pruned"));
+  return *known;
 }
 
 tensor_type type_of(element e, const std::string& name) {
@@ -88,10 +56,10 @@ tensor_type type_of(element e, const std::string& name) {
                              : tensor_type::bf16;
 }
 
-tensor dense_tensor(const std::string& name, const safetensor& s) {
+tensor dense_tensor(const family& kind, const std::string& name, const safetensor& s) {
   require<format_error>((s.shape.size() == 1 || s.shape.size() == 2) && s.elements != 0,
                         "checkpoint: tensor '", name, "' must have 1 or 2 extents, none of them 0");
-  tensor t{gguf_name_of(name),           type_of(s.type, name), 1, s.shape.back(), s.data,
+  tensor t{known_name(kind, name),       type_of(s.type, name), 1, s.shape.back(), s.data,
            s.elements * bytes_of(s.type)};
   if (s.shape.size() == 2) t.rows = s.shape.front();
   return t;
@@ -102,7 +70,7 @@ struct compressed_parts {
   const safetensor *values = nullptr, *mask = nullptr, *shape = nullptr, *offsets = nullptr;
 };
 
-tensor sparse_tensor(const std::string& name, const compressed_parts& p) {
+tensor sparse_tensor(const family& kind, const std::string& name, const compressed_parts& p) {
   require<format_error>(p.values != nullptr && p.mask != nullptr && p.shape != nullptr,
                         "checkpoint: '", name, "' lacks compressed, bitmask or shape");
   require<format_error>(p.shape->type == element::i64 && p.shape->elements == 2, "checkpoint: '",
@@ -115,7 +83,7 @@ tensor sparse_tensor(const std::string& name, const compressed_parts& p) {
   require<format_error>(p.mask->type == element::u8 && p.mask->shape.size() == 2 &&
                             p.mask->shape[0] == rows && p.mask->shape[1] == mask_bytes,
                         "checkpoint: '", name, ".bitmask' must be ", rows, "x", mask_bytes, " U8");
-  tensor t{gguf_name_of(name + ".weight"),
+  tensor t{known_name(kind, name + ".weight"),
            type_of(p.values->type, name),
            static_cast<std::size_t>(rows),
            static_cast<std::size_t>(cols),
@@ -191,46 +159,42 @@ std::vector<block_orders> read_orders(const std::string& text) {
 }
 
 // transformers ties the head to the embedding table, from whichever of the two is there.
-void tie_head(std::map<std::string, safetensor>& all, bool tied) {
-  const auto head = all.find("lm_head.weight"), table = all.find("model.embed_tokens.weight");
-  if (!tied) {
-    require<format_error>(head != all.end() || table == all.end(),
-                          "checkpoint: lm_head.weight is missing, and config.json says "
-                          "tie_word_embeddings false");
+void tie_head(std::map<std::string, safetensor>& all, const checkpoint_config& c) {
+  const std::string head_name = "lm_head.weight",
+                    table_name = checkpoint_name_of(*c.kind, "token_embd.weight");
+  const auto head = all.find(head_name), table = all.find(table_name);
+  if (!c.tied) {
+    require<format_error>(head != all.end() || table == all.end(), "checkpoint: ", head_name,
+                          " is missing, and config.json says tie_word_embeddings false");
     return;
   }
   if (head == all.end()) return;
   if (table == all.end()) {
-    all.emplace("model.embed_tokens.weight", head->second);
+    all.emplace(table_name, head->second);
   } else {
     const std::size_t bytes = head->second.elements * bytes_of(head->second.type);
     require<format_error>(head->second.type == table->second.type &&
                               head->second.shape == table->second.shape &&
                               std::memcmp(head->second.data, table->second.data, bytes) == 0,
-                          "checkpoint: config.json says tie_word_embeddings true, and "
-                          "lm_head.weight is another than model.embed_tokens.weight");
+                          "checkpoint: config.json says tie_word_embeddings true, and ", head_name,
+                          " is another than ", table_name);
   }
-  all.erase("lm_head.weight");
+  all.erase(head_name);
 }
 
 }  // namespace
 
 std::string checkpoint::name_in_file(const std::string& name) const {
-  for (const name_pair& n : whole_names())
-    if (name == n.gguf + ".weight") return n.checkpoint + ".weight";
-  if (const auto found = block_and_part(name, "blk."))
-    for (const name_pair& n : names_in_blocks())
-      if (found->second == n.gguf)
-        return "model.layers." + found->first + "." + n.checkpoint + ".weight";
-  return name;
+  return checkpoint_name_of(*kind_, name);
 }
 
 checkpoint::checkpoint(const checkpoint_texts& texts, const std::vector<bytes_view>& shards)
     : model_file("checkpoint") {
   checkpoint_config c = read_checkpoint_config(texts.config, texts.generation_config, texts.name);
+  kind_ = c.kind;
   for (auto& [key, value] : c.values) add(key, std::move(value));
   if (c.scaling.has_value()) {
-    const std::vector<float> divisors = rope_divisors(*c.scaling, c.rotary_base, c.head_size);
+    const std::vector<float> divisors = llama3_divisors(*c.scaling, c.rotary_base, c.head_size);
     for (const float d : divisors)
       for (const std::byte b : little_endian_bytes(d)) rope_divisors_.push_back(b);
     add(tensor{"rope_freqs.weight", tensor_type::f32, 1, divisors.size(), rope_divisors_.data(),
@@ -253,15 +217,7 @@ void checkpoint::read_tensors(const std::vector<bytes_view>& shards, const check
     const auto at = file.metadata().find(sparsellm_metadata);
     if (at != file.metadata().end()) set_orders(read_orders(at->second));
   }
-  tie_head(all, c.tied);
-  const auto keep = [&](tensor t) {
-    if (t.name.ends_with("attn_q.weight") || t.name.ends_with("attn_k.weight")) {
-      require<format_error>(t.rows % c.head_size == 0, "checkpoint: '", name_in_file(t.name),
-                            "' has ", t.rows, " rows, not a multiple of a head's ", c.head_size);
-      t.split_head = c.head_size;
-    }
-    add(std::move(t));
-  };
+  tie_head(all, c);
   std::map<std::string, compressed_parts> compressed;
   for (const auto& [name, t] : all) {
     if (name.ends_with(".rotary_emb.inv_freq")) continue;  // derived, in old checkpoints
@@ -276,12 +232,27 @@ void checkpoint::read_tensors(const std::vector<bytes_view>& shards, const check
         compressed[*base].*place = &t;
         taken = true;
       }
-    if (!taken) keep(dense_tensor(name, t));
+    if (!taken) add(dense_tensor(*kind_, name, t));
   }
-  for (const auto& [name, parts] : compressed) keep(sparse_tensor(name, parts));
-  require<format_error>(orders().empty() || orders().size() == whole("llama.block_count"),
-                        "checkpoint: orders for ", orders().size(), " of ",
-                        whole("llama.block_count"), " blocks");
+  for (const auto& [name, parts] : compressed) add(sparse_tensor(*kind_, name, parts));
+  if (kind_->parts.positions == position_kind::rotary) split_heads(c.head_size);
+  check_biases(c);
+  const std::uint64_t layers = whole(c.key("block_count"));
+  require<format_error>(orders().empty() || orders().size() == layers, "checkpoint: orders for ",
+                        orders().size(), " of ", layers, " blocks");
+}
+
+// config.json says which projections have a bias; transformers would make up one that is missing,
+// and drop one that is too many.
+void checkpoint::check_biases(const checkpoint_config& c) const {
+  const std::uint64_t layers = whole(c.key("block_count"));
+  for (const projection p : projections) {
+    const std::string name = "blk.0." + gguf_name(p) + ".bias";
+    const bool there = layers != 0 && find(name) != nullptr;
+    require<format_error>(there == c.has_bias[p], "checkpoint: '", name_in_file(name), "' is ",
+                          there ? "there, and config.json says that there is no such bias"
+                                : "missing, and config.json says that there is such a bias");
+  }
 }
 
 }  // namespace llama

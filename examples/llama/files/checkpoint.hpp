@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A Hugging Face checkpoint of the Llama architecture: config.json, tokenizer.json and safetensors.
+// A Hugging Face checkpoint of one of the families: config.json, tokenizer.json and safetensors.
 // Dense tensors, and pruned ones as compressed-tensors' sparse-24-bitmask and sparse-bitmask.
 #pragma once
 
@@ -37,7 +37,9 @@ class checkpoint : public model_file {
 
  private:
   void read_tensors(const std::vector<bytes_view>& shards, const checkpoint_config& c);
+  void check_biases(const checkpoint_config& c) const;
 
+  const family* kind_ = nullptr;
   vocabulary vocabulary_;
   std::vector<std::byte> rope_divisors_;  // as a file has them
 };

@@ -20,6 +20,9 @@ struct pruned_contents {
   std::vector<std::string> dense;  // modules that stay dense
 };
 
+// Which family's checkpoint a model is: Llama's with a window is Mistral's.
+[[nodiscard]] const family& checkpoint_family(const config& c);
+
 // By file name. Throws format_error for what config.json or tokenizer.json cannot say of a GGUF
 // file, and file_error.
 [[nodiscard]] std::map<std::string, std::string> checkpoint_companions(

@@ -3,9 +3,13 @@
 #include "files/checkpoint_config.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "files/checkpoint_rotary.hpp"
 #include "files/json_ledger.hpp"
 #include "files/utf8.hpp"
 #include "sparsellm/core/error.hpp"
@@ -20,103 +24,178 @@ using sparsellm::require;
 
 namespace {
 
+// What transformers takes where config.json is silent; 0: as the other numbers say.
+struct defaults {
+  std::string_view model_type;
+  std::uint64_t context, kv_heads, head_size, window;
+  std::uint64_t full_layers;  // the first ones, without a window
+};
+constexpr defaults all_defaults[] = {{"llama", 2048, 0, 0, 0, 0},
+                                     {"mistral", 131072, 8, 0, 4096, 0},
+                                     {"qwen2", 32768, 32, 0, 4096, 28},
+                                     {"qwen3", 32768, 32, 128, 4096, 28},
+                                     {"opt", 2048, 0, 0, 0, 0}};
+
+const defaults& defaults_of(const checkpoint_config& to) {
+  for (const defaults& d : all_defaults)
+    if (d.model_type == to.kind->model_type) return d;
+  return all_defaults[0];
+}
+
 // The architecture comes before everything else, so that another model is named as what it is.
 void check_architecture(json_ledger& c, checkpoint_config& to) {
   const std::optional<std::string> type = c.text("model_type");
   require<format_error>(type.has_value(), c.where(), " has no model_type");
-  require<format_error>(*type == "llama", "model: the architecture llama expected, got '", *type,
-                        "'");
-  to.values["general.architecture"] = *type;
+  to.kind = family_of_model_type(*type);
+  require<format_error>(to.kind != nullptr,
+                        "model: the architecture llama, mistral, qwen2, qwen3 or opt expected, "
+                        "got '",
+                        *type, "'");
+  to.values["general.architecture"] = std::string(to.kind->architecture);
   const json* names = c.take("architectures");
   if (names == nullptr) return;
   require<format_error>(names->is_array() && !names->empty(), c.where(),
                         ": 'architectures' must be a list of names");
   for (const json& n : *names)
-    require<format_error>(n == "LlamaForCausalLM" || n == "LLaMAForCausalLM", c.where(),
-                          ": the architecture LlamaForCausalLM expected, got ",
+    require<format_error>(n == to.kind->class_name || (n == "LLaMAForCausalLM" && *type == "llama"),
+                          c.where(), ": the architecture ", to.kind->class_name, " expected, got ",
                           n.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
+std::uint64_t read_size(json_ledger& c, checkpoint_config& to, const char* key,
+                        const char* gguf_key) {
+  const std::optional<std::uint64_t> n = c.whole(key);
+  require<format_error>(n.has_value(), c.where(), " must have a whole number '", key, "'");
+  to.values[to.key(gguf_key)] = *n;
+  return *n;
+}
+
+// A number, or what transformers takes when the key is missing; `otherwise` when it is null.
+std::uint64_t whole_or(json_ledger& c, const char* key, std::uint64_t missing,
+                       std::uint64_t otherwise) {
+  const bool silent = !c.has(key);
+  return c.whole(key).value_or(silent ? missing : otherwise);
+}
+
 void read_sizes(json_ledger& c, checkpoint_config& to) {
-  const auto size = [&](const char* key, const char* gguf_key) {
-    const std::optional<std::uint64_t> n = c.whole(key);
-    require<format_error>(n.has_value(), c.where(), " must have a whole number '", key, "'");
-    to.values[std::string("llama.") + gguf_key] = *n;
-    return *n;
-  };
-  size("num_hidden_layers", "block_count");
-  const std::uint64_t width = size("hidden_size", "embedding_length");
-  size("intermediate_size", "feed_forward_length");
-  const std::uint64_t heads = size("num_attention_heads", "attention.head_count");
-  if (const auto n = c.whole("num_key_value_heads"))
-    to.values["llama.attention.head_count_kv"] = *n;
-  // What transformers takes where the file is silent.
-  to.values["llama.context_length"] = c.whole("max_position_embeddings").value_or(2048);
-  to.values["llama.attention.layer_norm_rms_epsilon"] = c.number("rms_norm_eps").value_or(1e-6);
-  const std::uint64_t head = c.whole("head_dim").value_or(heads == 0 ? 0 : width / heads);
+  const defaults& d = defaults_of(to);
+  read_size(c, to, "num_hidden_layers", "block_count");
+  const std::uint64_t width = read_size(c, to, "hidden_size", "embedding_length");
+  read_size(c, to, to.kind->parts.mlp == mlp_kind::relu ? "ffn_dim" : "intermediate_size",
+            "feed_forward_length");
+  const std::uint64_t heads = read_size(c, to, "num_attention_heads", "attention.head_count");
+  to.values[to.key("context_length")] = c.whole("max_position_embeddings").value_or(d.context);
+  std::uint64_t head = heads == 0 ? 0 : width / heads;
+  if (to.kind->parts.positions == position_kind::rotary) {
+    to.values[to.key("attention.head_count_kv")] =
+        whole_or(c, "num_key_value_heads", d.kv_heads != 0 ? d.kv_heads : heads, heads);
+    head = whole_or(c, "head_dim", d.head_size != 0 ? d.head_size : head, head);
+  }
   require<format_error>(head >= 2 && head % 2 == 0 && head <= 65536, "checkpoint: heads of ", head,
                         " elements, an even number expected");
-  to.values["llama.attention.key_length"] = head;
+  to.values[to.key("attention.key_length")] = head;
   to.head_size = static_cast<std::size_t>(head);
   if (const auto n = c.whole("vocab_size")) {
-    to.values["llama.vocab_size"] = *n;
+    to.values[to.key("vocab_size")] = *n;
     to.ids.size = *n;
   }
 }
 
-void check_choices(json_ledger& c) {
+void require_value(json_ledger& c, const char* key, bool value) {
+  require<format_error>(c.flag(key).value_or(value) == value, c.where(), ": '", key, "' must be ",
+                        value ? "true" : "false");
+}
+
+void has_biases(checkpoint_config& to, std::initializer_list<projection> which) {
+  for (const projection p : which) to.has_bias[p] = true;
+}
+
+// Which blocks have a window: by layer_types, or from max_window_layers on.
+void read_window_pattern(json_ledger& c, checkpoint_config& to) {
+  const auto layers =
+      static_cast<std::size_t>(std::get<std::uint64_t>(to.values.at(to.key("block_count"))));
+  const std::uint64_t full = c.whole("max_window_layers").value_or(defaults_of(to).full_layers);
+  require<format_error>(layers <= 65536, c.where(), ": ", layers, " layers");
+  std::vector<std::int64_t> pattern(layers);
+  for (std::size_t l = 0; l < layers; ++l) pattern[l] = l >= full ? 1 : 0;
+  if (const json* types = c.take("layer_types")) {
+    require<format_error>(types->is_array() && types->size() == layers, c.where(),
+                          ": 'layer_types' must be a list of ", layers, " kinds");
+    for (std::size_t l = 0; l < layers; ++l) {
+      const json& t = (*types)[l];
+      require<format_error>(t == "full_attention" || t == "sliding_attention", c.where(),
+                            ": 'layer_types' holds ",
+                            t.dump(-1, ' ', false, json::error_handler_t::replace),
+                            "; full_attention and sliding_attention are known");
+      pattern[l] = t == "sliding_attention" ? 1 : 0;
+    }
+  }
+  to.values[to.key("attention.sliding_window_pattern")] = std::move(pattern);
+}
+
+void read_windows(json_ledger& c, checkpoint_config& to) {
+  const defaults& d = defaults_of(to);
+  const std::string_view type = to.kind->model_type;
+  const bool has_pattern = type == "qwen2" || type == "qwen3";
+  const std::uint64_t given = whole_or(c, "sliding_window", d.window, 0);
+  require<format_error>(given != 0 || c.take("sliding_window") == nullptr, c.where(),
+                        ": 'sliding_window' is 0, null or a number of tokens expected");
+  const bool used = has_pattern ? c.flag("use_sliding_window").value_or(false) : type == "mistral";
+  // Llama's class reads no window; one that would matter is refused.
+  if (!has_pattern) require_value(c, "use_sliding_window", false);
+  if (type == "llama") {
+    require<format_error>(
+        given == 0 || given >= std::get<std::uint64_t>(to.values.at(to.key("context_length"))),
+        c.where(), ": a sliding window of ", given, " tokens in a Llama");
+  }
+  if (has_pattern) read_window_pattern(c, to);
+  if (used && given != 0)
+    to.values[to.key("attention.sliding_window")] = given;
+  else
+    to.values.erase(to.key("attention.sliding_window_pattern"));
+}
+
+// Llama, Mistral, Qwen2 and Qwen3.
+void read_rms_family(json_ledger& c, checkpoint_config& to) {
+  using enum projection;
   const std::string act = c.text("hidden_act").value_or("silu");
   require<format_error>(act == "silu" || act == "swish", c.where(), ": hidden_act must be silu, ",
                         "got '", act, "'");
-  for (const char* key :
-       {"attention_bias", "mlp_bias", "rope_interleaved", "use_sliding_window",
-        "is_encoder_decoder", "add_cross_attention", "cross_attention_hidden_size"})
-    require<format_error>(!c.flag(key).value_or(false), c.where(), ": '", key, "' must be false");
+  to.values[to.key("attention.layer_norm_rms_epsilon")] = c.number("rms_norm_eps").value_or(1e-6);
+  const bool attention = c.flag("attention_bias").value_or(false),
+             mlp = c.flag("mlp_bias").value_or(false);
+  const std::string_view type = to.kind->model_type;
+  require<format_error>(!attention || type == "llama" || type == "qwen3", c.where(),
+                        ": 'attention_bias' must be false in a ", type);
+  require<format_error>(!mlp || type == "llama", c.where(), ": 'mlp_bias' must be false in a ",
+                        type);
+  if (attention || type == "qwen2") has_biases(to, {q, k, v});
+  if (attention) has_biases(to, {o});
+  if (mlp) has_biases(to, {gate, up, down});
+  require_value(c, "rope_interleaved", false);
   require<format_error>(c.number("partial_rotary_factor").value_or(1.0) == 1.0, c.where(),
                         ": 'partial_rotary_factor' must be 1");
+  read_rotary(c, to);
+  read_windows(c, to);
 }
 
-// rope_parameters of transformers 5, or rope_theta and rope_scaling of those before it.
-void read_rotary(json_ledger& c, checkpoint_config& to) {
-  const std::optional<double> theta = c.number("rope_theta");
-  const json *parameters = c.take("rope_parameters"), *old = c.take("rope_scaling");
-  require<format_error>(parameters == nullptr || old == nullptr || *parameters == *old, c.where(),
-                        ": rope_scaling and rope_parameters say different things");
-  const std::string name = parameters != nullptr ? "rope_parameters" : "rope_scaling";
-  if (parameters == nullptr) parameters = old;
-  static const json nothing = json::object();
-  json_ledger r(parameters == nullptr ? nothing : *parameters, c.where() + ": " + name);
-  const std::optional<double> inner = r.number("rope_theta");
-  require<format_error>(!theta || !inner || *theta == *inner, c.where(),
-                        ": rope_theta and that of ", name, " differ");
-  to.rotary_base = inner ? *inner : theta.value_or(10000.0);
-  to.values["llama.rope.freq_base"] = to.rotary_base;
-  require<format_error>(r.number("partial_rotary_factor").value_or(1.0) == 1.0, r.where(),
-                        ": 'partial_rotary_factor' must be 1");
-  const std::optional<std::string> kind = r.text("rope_type"), type = r.text("type");
-  require<format_error>(!kind || !type || *kind == *type, r.where(), ": rope_type '",
-                        kind.value_or(""), "' and type '", type.value_or(""), "' differ");
-  const std::string scaling = kind ? *kind : type.value_or("default");
-  require<format_error>(scaling == "default" || scaling == "linear" || scaling == "llama3",
-                        r.where(), " must be linear or llama3, got '", scaling, "'");
-  const auto number = [&](const char* key) {
-    const std::optional<double> n = r.number(key);
-    require<format_error>(n.has_value(), r.where(), " must have a number '", key, "'");
-    return *n;
-  };
-  if (scaling == "linear") {
-    to.values["llama.rope.scaling.type"] = std::string("linear");
-    to.values["llama.rope.scaling.factor"] = number("factor");
-  } else if (scaling == "llama3") {
-    const llama3_scaling s{number("factor"), number("low_freq_factor"), number("high_freq_factor"),
-                           number("original_max_position_embeddings")};
-    require<format_error>(s.factor > 0 && s.low_frequency > 0 &&
-                              s.high_frequency > s.low_frequency && s.context > 0 &&
-                              to.rotary_base > 1,
-                          r.where(), "'s numbers do not fit together");
-    to.scaling = s;
-  }
-  r.finish();
+// The 350m's norms behind the sums, and embeddings of another width, are refused.
+void read_opt(json_ledger& c, checkpoint_config& to) {
+  using enum projection;
+  const std::string act = c.text("activation_function").value_or("relu");
+  require<format_error>(act == "relu", c.where(), ": activation_function must be relu, got '", act,
+                        "'");
+  require<format_error>(c.flag("do_layer_norm_before").value_or(true), c.where(),
+                        ": 'do_layer_norm_before' false, norms behind the sums as in OPT-350m, is "
+                        "not supported");
+  require_value(c, "_remove_final_layer_norm", false);
+  require_value(c, "layer_norm_elementwise_affine", true);
+  const std::uint64_t width = std::get<std::uint64_t>(to.values.at(to.key("embedding_length")));
+  const std::uint64_t embeddings = c.whole("word_embed_proj_dim").value_or(width);
+  require<format_error>(embeddings == width, c.where(), ": 'word_embed_proj_dim' ", embeddings,
+                        " of a width of ", width, " is not supported");
+  to.values[to.key("attention.layer_norm_epsilon")] = 1e-5;
+  if (c.flag("enable_bias").value_or(true)) has_biases(to, {q, k, v, o, up, down});
 }
 
 // Only what pruning writes: the tensors' own names and types say the rest.
@@ -177,15 +256,18 @@ checkpoint_config read_checkpoint_config(const std::string& config,
           ? called->get<std::string>()
           : valid_utf8(name);
   read_sizes(c, to);
-  check_choices(c);
-  read_rotary(c, to);
+  for (const char* key :
+       {"is_encoder_decoder", "add_cross_attention", "cross_attention_hidden_size"})
+    require_value(c, key, false);
+  const bool is_opt = to.kind->parts.norm == norm_kind::layer;
+  if (is_opt)
+    read_opt(c, to);
+  else
+    read_rms_family(c, to);
   check_quantization(c);
-  to.tied = c.flag("tie_word_embeddings").value_or(false);
+  to.tied = c.flag("tie_word_embeddings").value_or(is_opt);
   if (const auto bos = read_ids(c, "bos_token_id"); !bos.empty()) to.ids.bos = bos.front();
   add_stops(c, to.ids);
-  if (const auto window = c.whole("sliding_window"))
-    require<format_error>(*window >= std::get<std::uint64_t>(to.values["llama.context_length"]),
-                          c.where(), ": a sliding window of ", *window, " tokens is not supported");
   c.finish(harmless_config_keys());
   if (generation_config.empty()) return to;
   const json generation = parse_object(generation_config, "checkpoint: generation_config.json");

@@ -15,6 +15,7 @@
 #include "files/finite.hpp"
 #include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
+#include "files/tensor_names.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/output_file.hpp"
 #include "sparsellm/core/scalar.hpp"
@@ -130,59 +131,105 @@ ordered_json order_json(const sparsellm::channel_order& o) {
   return o.size() == 0 ? ordered_json(nullptr) : ordered_json(o.channels());
 }
 
-// A projection's tensors, dense or by its mask.
-void add_projection(writer& out, const model_file& file, const config& c, std::size_t layer,
-                    projection p, const weight_mask& mask, pruned_contents& pruned) {
-  const sparsellm::extents e = c.extents_of(p);
-  const tensor& weight = weight_of(file, c, layer, p);
-  // Row r of the checkpoint is this one of ours: halves of a head against pairs.
-  const bool split = p == projection::q || p == projection::k;
-  const std::size_t head = c.head_size;
-  const auto ours = [split, head](std::size_t r) {
-    if (!split) return r;
-    const std::size_t at = r % head;
-    return r - at + at % (head / 2) * 2 + at / (head / 2);
-  };
-  const row_reader read = [&weight, ours](std::size_t r, sparsellm::vector_view<float> row) {
-    dequantize_row(weight, ours(r), row);
-  };
-  const std::string name = "model.layers." + std::to_string(layer) + "." + checkpoint_name(p);
-  if (mask.shape().outputs == 0) {
-    pruned.dense.push_back(name);
-    out.add_dense(name + ".weight", {e.outputs, e.inputs}, read);
-    return;
-  }
-  out.add_sparse(name, mask, pruned.is_24, read, ours);
-  for (std::size_t r = 0; r < e.outputs; ++r) pruned.kept += static_cast<double>(mask.kept(r));
-  pruned.all += static_cast<double>(e.outputs) * static_cast<double>(e.inputs);
-}
+// Goes through the tensors of a model, in a checkpoint's order.
+class contents {
+ public:
+  contents(writer& out, const checkpoint_source& from, pruned_contents& pruned)
+      : out_(out),
+        file_(from.file),
+        c_(from.c),
+        kind_(checkpoint_family(from.c)),
+        pruned_(pruned) {}
 
-void add_tensors(writer& out, const model_file& file, const config& c,
-                 const std::vector<pruned_block>& blocks, pruned_contents& pruned) {
-  const auto add_as_is = [&](const std::string& name, const std::string& from, std::size_t rows,
-                             std::vector<std::size_t> shape) {
-    const tensor& t = file.tensor_of(from, rows, shape.back());
-    out.add_dense(name, std::move(shape),
-                  [&t, &file](std::size_t r, sparsellm::vector_view<float> row) {
-                    dequantize_row(t, r, row);
-                    require_finite(file, t, r, row);
-                  });
-  };
-  add_as_is("model.embed_tokens.weight", "token_embd.weight", c.vocabulary,
-            {c.vocabulary, c.width});
-  pruned.dense.push_back("lm_head");
-  for (std::size_t l = 0; l < c.layers; ++l) {
-    const std::string to = "model.layers." + std::to_string(l) + ".";
-    const std::string from = "blk." + std::to_string(l) + ".";
-    add_as_is(to + "input_layernorm.weight", from + "attn_norm.weight", 1, {c.width});
-    add_as_is(to + "post_attention_layernorm.weight", from + "ffn_norm.weight", 1, {c.width});
-    for (const projection p : projections)
-      add_projection(out, file, c, l, p, blocks[l].weights[p].mask, pruned);
+  void add(const std::vector<pruned_block>& blocks) {
+    add_as_is("token_embd.weight", c_.vocabulary, c_.width);
+    if (c_.parts.positions == position_kind::learned)
+      add_as_is("position_embd.weight", c_.context + c_.position_offset, c_.width);
+    pruned_.dense.push_back("lm_head");
+    for (std::size_t l = 0; l < c_.layers; ++l) {
+      const std::string block = "blk." + std::to_string(l) + ".";
+      add_norm(block + "attn_norm");
+      add_norm(block + "ffn_norm");
+      if (c_.parts.head_norms)
+        for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"})
+          add_vector(block + norm, c_.head_size, true);
+      for (const projection p : c_.projections()) {
+        add_weight(l, p, blocks[l].weights[p].mask);
+        if (c_.has_bias[p])
+          add_vector(block + gguf_name(p) + ".bias", c_.extents_of(p).outputs, is_turned(p));
+      }
+    }
+    add_norm("output_norm");
+    if (file_.find("output.weight") != nullptr) add_as_is("output.weight", c_.vocabulary, c_.width);
   }
-  add_as_is("model.norm.weight", "output_norm.weight", 1, {c.width});
-  if (file.find("output.weight") != nullptr)
-    add_as_is("lm_head.weight", "output.weight", c.vocabulary, {c.vocabulary, c.width});
-}
+
+ private:
+  [[nodiscard]] std::string called(const std::string& name) const {
+    return checkpoint_name_of(kind_, name);
+  }
+  // Whether its outputs are heads that positions turn.
+  [[nodiscard]] bool is_turned(projection p) const {
+    return c_.parts.positions == position_kind::rotary &&
+           (p == projection::q || p == projection::k);
+  }
+  // Row r of such heads in a checkpoint is this one of ours: halves of a head against pairs.
+  [[nodiscard]] std::size_t ours(std::size_t r) const {
+    const std::size_t head = c_.head_size, at = r % head;
+    return r - at + at % (head / 2) * 2 + at / (head / 2);
+  }
+
+  void add_as_is(const std::string& name, std::size_t rows, std::size_t cols) {
+    const tensor& t = file_.tensor_of(name, rows, cols);
+    out_.add_dense(called(name), {rows, cols},
+                   [&t, this](std::size_t r, sparsellm::vector_view<float> row) {
+                     dequantize_row(t, r, row);
+                     require_finite(file_, t, r, row);
+                   });
+  }
+  void add_vector(const std::string& name, std::size_t size, bool turned) {
+    const tensor& t = file_.tensor_of(name, 1, size);
+    out_.add_dense(called(name), {size},
+                   [&t, this, turned](std::size_t, sparsellm::vector_view<float> out) {
+                     std::vector<float> stored(out.size());
+                     dequantize_row(t, 0, stored);
+                     require_finite(file_, t, 0, sparsellm::vector_view<const float>(stored));
+                     for (std::size_t i = 0; i < out.size(); ++i)
+                       out[i] = stored[t.stored_row(turned ? ours(i) : i)];
+                   });
+  }
+  void add_norm(const std::string& name) {
+    add_vector(name + ".weight", c_.width, false);
+    if (c_.parts.norm == norm_kind::layer) add_vector(name + ".bias", c_.width, false);
+  }
+
+  // Dense, or by its mask.
+  void add_weight(std::size_t layer, projection p, const weight_mask& mask) {
+    const sparsellm::extents e = c_.extents_of(p);
+    const tensor& weight = weight_of(file_, c_, layer, p);
+    const auto row_of = [this, turned = is_turned(p)](std::size_t r) {
+      return turned ? ours(r) : r;
+    };
+    const row_reader read = [&weight, row_of](std::size_t r, sparsellm::vector_view<float> row) {
+      dequantize_row(weight, row_of(r), row);
+    };
+    std::string module = called(weight.name);
+    module.resize(module.size() - std::string(".weight").size());
+    if (mask.shape().outputs == 0) {
+      pruned_.dense.push_back(module);
+      out_.add_dense(module + ".weight", {e.outputs, e.inputs}, read);
+      return;
+    }
+    out_.add_sparse(module, mask, pruned_.is_24, read, row_of);
+    for (std::size_t r = 0; r < e.outputs; ++r) pruned_.kept += static_cast<double>(mask.kept(r));
+    pruned_.all += static_cast<double>(e.outputs) * static_cast<double>(e.inputs);
+  }
+
+  writer& out_;
+  const model_file& file_;
+  const config& c_;
+  const family& kind_;
+  pruned_contents& pruned_;
+};
 
 // The orders and the provenance, for the metadata.
 ordered_json metadata_json(const std::vector<pruned_block>& blocks, const std::string& provenance) {
@@ -214,7 +261,8 @@ void write_checkpoint(const output_directory& to, const checkpoint_source& from,
     for (const pruned_weight& w : b.weights)
       pruned.is_24 = pruned.is_24 && w.mask.shape().inputs % 4 == 0;
   writer out(type);
-  add_tensors(out, from.file, from.c, blocks, pruned);
+  contents all(out, from, pruned);
+  all.add(blocks);
   const std::string metadata = metadata_json(blocks, provenance).dump();
   // Everything is written before anything takes its place, the large file first.
   std::vector<std::unique_ptr<sparsellm::output_file>> files;

@@ -257,6 +257,23 @@ gguf::gguf(const std::byte* data, std::size_t size, const part_reader& other) : 
     throw;
   }
   read_others(other);
+  mark_heads();
+}
+
+// llama.cpp turns neighbouring rows of a head in some architectures, and its halves in others.
+void gguf::mark_heads() {
+  if (value("general.architecture") == nullptr) return;
+  const family* kind = family_of_architecture(text("general.architecture"));
+  if (kind == nullptr) return;
+  if (!kind->in_gguf)
+    raise<format_error>(concat("GGUF: llama.cpp defines no architecture '", kind->architecture,
+                               "'; the checkpoint is read"));
+  if (!kind->split_heads) return;
+  const std::string prefix = std::string(kind->architecture) + ".";
+  const std::uint64_t heads = whole(prefix + "attention.head_count");
+  const std::uint64_t size = whole(prefix + "attention.key_length",
+                                   heads == 0 ? 0 : whole(prefix + "embedding_length") / heads);
+  split_heads(static_cast<std::size_t>(size));
 }
 
 void gguf::read_others(const part_reader& other) {

@@ -24,6 +24,7 @@ class gguf : public model_file {
 
  private:
   void read_others(const part_reader& other);
+  void mark_heads();
 };
 
 }  // namespace llama

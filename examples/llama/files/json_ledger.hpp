@@ -23,6 +23,8 @@ class json_ledger {
 
   // A member, from now on read; nullptr when it is missing or null, which says nothing.
   const nlohmann::json* take(const std::string& key);
+  // Whether it is there, null or not.
+  [[nodiscard]] bool has(const std::string& key) const { return object_.contains(key); }
   // Members of a type; nothing when they are missing or null. Throw format_error for other types.
   std::optional<std::string> text(const std::string& key);
   std::optional<bool> flag(const std::string& key);

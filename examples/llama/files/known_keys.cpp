@@ -19,15 +19,18 @@ constexpr known_key config_keys[] = {
     {"_attn_implementation*", classes},
     {"_commit_hash", provenance},
     {"architecture", classes},
+    {"activation_dropout", training},
     {"attention_dropout", training},
     {"auto_map", classes},
     {"chunk_size_feed_forward", "the same numbers in pieces"},
+    {"dropout", training},
     {"dtype", "every tensor has its type in its file"},
     {"embd_pdrop", training},
     {"finetuning_task", provenance},
     {"gradient_checkpointing", training},
     {"hidden_dropout", training},
     {"id2label", "names of classes, for classifiers"},
+    {"init_std", training},
     {"initializer_range", training},
     {"is_decoder", "a Llama is one"},
     {"is_llama_config", provenance},
@@ -54,6 +57,7 @@ constexpr known_key config_keys[] = {
     {"num_beam_groups", picking},
     {"diversity_penalty", picking},
     {"early_stopping", picking},
+    {"layerdrop", training},
     {"length_penalty", picking},
     {"repetition_penalty", picking},
     {"no_repeat_ngram_size", picking},
@@ -176,6 +180,7 @@ constexpr std::string_view metadata_read[] = {"general.alignment",
                                               "llama.attention.max_alibi_bias",
                                               "llama.attention.scale",
                                               "llama.attention.sliding_window",
+                                              "llama.attention.sliding_window_pattern",
                                               "llama.attention.value_length",
                                               "llama.block_count",
                                               "llama.context_length",
@@ -190,7 +195,13 @@ constexpr std::string_view metadata_read[] = {"general.alignment",
                                               "llama.rope.scale_linear",
                                               "llama.rope.scaling.attn_factor",
                                               "llama.rope.scaling.factor",
+                                              "llama.rope.scaling.original_context_length",
                                               "llama.rope.scaling.type",
+                                              "llama.rope.scaling.yarn_attn_factor",
+                                              "llama.rope.scaling.yarn_beta_fast",
+                                              "llama.rope.scaling.yarn_beta_slow",
+                                              "llama.rope.scaling.yarn_ext_factor",
+                                              "llama.rope.scaling.yarn_log_multiplier",
                                               "llama.tensor_data_layout",
                                               "llama.use_parallel_residual",
                                               "llama.vocab_size",
@@ -227,8 +238,6 @@ constexpr known_key metadata_keys[] = {
     {"llama.expert_used_count", "of a mixture of experts, which expert_count says there is not"},
     {"llama.pooling_type", "of embeddings, which logits do not pass"},
     {"llama.rope.scaling.finetuned", provenance},
-    {"llama.rope.scaling.original_context_length", "of YaRN, which is refused by its type"},
-    {"llama.rope.scaling.yarn_*", "of YaRN, which is refused by its type"},
     {"tokenizer.chat_template.*", "prompts are taken as they are"},
     {"tokenizer.chat_templates", "prompts are taken as they are"},
     {"tokenizer.ggml.added_tokens", "their types say the same"},
@@ -247,6 +256,11 @@ constexpr known_key metadata_keys[] = {
     {"tokenizer.huggingface.json", "the same tokenizer once more"}};
 
 }  // namespace
+
+std::string as_listed(const std::string& key, const std::string& architecture) {
+  if (!key.starts_with(architecture + ".")) return key;
+  return "llama" + key.substr(architecture.size());
+}
 
 const known_key* find_key(std::span<const known_key> keys, std::string_view key) noexcept {
   for (const known_key& k : keys) {

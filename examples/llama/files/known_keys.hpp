@@ -6,6 +6,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace llama {
@@ -23,8 +24,11 @@ struct known_key {
 [[nodiscard]] std::span<const known_key> harmless_generation_keys() noexcept;
 [[nodiscard]] std::span<const known_key> harmless_tokenizer_keys() noexcept;
 [[nodiscard]] std::span<const known_key> harmless_tokenizer_config_keys() noexcept;
-// GGUF's metadata: those that are read, and the harmless ones.
+// GGUF's metadata: those that are read, and the harmless ones; those that begin with the
+// architecture as they are in a file of the architecture llama.
 [[nodiscard]] std::span<const std::string_view> read_metadata_keys() noexcept;
 [[nodiscard]] std::span<const known_key> harmless_metadata_keys() noexcept;
+// A key of a file of this architecture as it is called in these lists.
+[[nodiscard]] std::string as_listed(const std::string& key, const std::string& architecture);
 
 }  // namespace llama

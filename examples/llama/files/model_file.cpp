@@ -38,6 +38,22 @@ void model_file::add(tensor t) {
   tensors_.push_back(std::move(t));
 }
 
+void model_file::split_heads(std::size_t head_size) {
+  for (tensor& t : tensors_) {
+    bool turns = false;
+    for (const char* part : {".attn_q", ".attn_k"})
+      for (const char* end : {".weight", ".bias", "_norm.weight"})
+        turns = turns || t.name.ends_with(std::string(part) + end);
+    if (!turns) continue;
+    const std::size_t size =
+        t.name.ends_with("q.weight") || t.name.ends_with("k.weight") ? t.rows : t.cols;
+    if (head_size == 0 || head_size % 2 != 0 || size % head_size != 0)
+      raise<format_error>(concat(format_, ": '", name_in_file(t.name), "' is of ", size,
+                                 ", not a multiple of a head's even size, ", head_size));
+    t.split_head = head_size;
+  }
+}
+
 const tensor* model_file::find(const std::string& name) const noexcept {
   const auto at = by_name_.find(name);
   return at == by_name_.end() ? nullptr : &tensors_[at->second];

@@ -53,11 +53,11 @@ struct tensor {
   // c / 8 of a row of (cols + 7) / 8 bytes is column c's; row r begins at element starts[r].
   const std::byte* mask = nullptr;
   std::vector<std::uint64_t> starts{};
-  // Not 0: heads of so many rows whose first half holds the even rows of GGUF's order and whose
-  // second half the odd ones, as rotary embeddings of other programs want them.
+  // Not 0: heads of so many rows, or elements of a vector, whose first half holds the even ones of
+  // our order and whose second half the odd ones, so that what turns together stands apart.
   std::size_t split_head = 0;
 
-  // Where GGUF's row r is stored.
+  // Where row r, or element r of a vector, is stored.
   [[nodiscard]] std::size_t stored_row(std::size_t r) const noexcept {
     if (split_head == 0) return r;
     const std::size_t at = r % split_head;
@@ -121,6 +121,9 @@ class model_file {
   void add(std::string key, metadata_value v);
   void add(tensor t);
   void set_orders(std::vector<block_orders> orders) { orders_ = std::move(orders); }
+  // The weights, biases and norms of q and k are stored as halves of heads of this size. Throws
+  // format_error for tensors that are no such heads.
+  void split_heads(std::size_t head_size);
 
  private:
   template <class T>

@@ -125,13 +125,17 @@ std::vector<split_step> pretokenizer::steps_of(const std::string& name) {
     return {
         {R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|)"
          R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"}};
+  } else if (name == "qwen2") {
+    return {
+        {R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|)"
+         R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"}};
   } else if (name == "gpt-2" || name == "gpt2") {
     return {{gpt2}};
   } else if (name == "default" || name.empty()) {
     return {{R"([\p{P}\$\+<=>\^~\|]+)"}, {gpt2}, {R"(\p{N}+)"}, {"[0-9][0-9][0-9]"}};
   }
   raise<format_error>(concat("tokenizer: the pre-tokenizer '", name,
-                             "' is not known; smollm, llama-bpe, gpt-2 and default are"));
+                             "' is not known; smollm, llama-bpe, qwen2, gpt-2 and default are"));
 }
 
 pretokenizer::pretokenizer(const std::vector<split_step>& steps) {

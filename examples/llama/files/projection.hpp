@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The seven projections of a block, the four activations that they read, and what files call both.
+// The projections of a block, seven with a gate and six without, the four activations that they
+// read, and what files call both.
 #pragma once
 
 #include <array>
@@ -15,13 +16,15 @@ enum class projection { q, k, v, o, gate, up, down };
 inline constexpr std::array projections{projection::q,   projection::k,    projection::v,
                                         projection::o,   projection::gate, projection::up,
                                         projection::down};
+inline constexpr std::array ungated_projections{projection::q, projection::k,  projection::v,
+                                                projection::o, projection::up, projection::down};
 
 // Where a block's activations are observed and sparsified, in the order that they are computed in.
 enum class activation_site {
   attention_input,   // the normalised residual stream, read by q, k and v
   attention_output,  // what the attention heads give, read by o
-  mlp_input,         // the normalised residual stream, read by gate and up
-  mlp_hidden         // silu(gate) ∘ up, read by down
+  mlp_input,         // the normalised residual stream, read by gate and up, or up alone
+  mlp_hidden         // what the MLP's activation function gives, read by down
 };
 inline constexpr std::array activation_sites{
     activation_site::attention_input, activation_site::attention_output, activation_site::mlp_input,
@@ -31,11 +34,18 @@ inline constexpr std::array activation_sites{
   return static_cast<std::size_t>(p);
 }
 
+// Of a block whose MLP has a gate, or has none.
+[[nodiscard]] constexpr std::span<const projection> projections_of(bool gated) noexcept {
+  if (gated) return projections;
+  return ungated_projections;
+}
 // The projections that read an activation; those of one site are neighbours.
-[[nodiscard]] constexpr std::span<const projection> readers(activation_site site) noexcept {
-  constexpr std::size_t first[] = {0, 3, 4, 6, projections.size()};
+[[nodiscard]] constexpr std::span<const projection> readers_of(activation_site site,
+                                                               bool gated) noexcept {
+  const std::size_t first[] = {0, 3, 4, gated ? std::size_t{6} : std::size_t{5},
+                               projections_of(gated).size()};
   const auto s = static_cast<std::size_t>(site);
-  return {projections.data() + first[s], first[s + 1] - first[s]};
+  return projections_of(gated).subspan(first[s], first[s + 1] - first[s]);
 }
 [[nodiscard]] constexpr activation_site site_of(projection p) noexcept {
   return p <= projection::v      ? activation_site::attention_input
@@ -43,11 +53,6 @@ inline constexpr std::array activation_sites{
          : p == projection::down ? activation_site::mlp_hidden
                                  : activation_site::mlp_input;
 }
-// A projection's place among those that read the same activation.
-[[nodiscard]] constexpr std::size_t place_of(projection p) noexcept {
-  return index_of(p) - index_of(readers(site_of(p)).front());
-}
-
 // A value for each projection.
 template <class T>
 struct per_projection {
@@ -78,8 +83,6 @@ struct per_site {
 [[nodiscard]] std::string name(projection p);
 // In GGUF's tensor names: "attn_q", … "ffn_down".
 [[nodiscard]] std::string gguf_name(projection p);
-// In a checkpoint's tensor names: "self_attn.q_proj", … "mlp.down_proj".
-[[nodiscard]] std::string checkpoint_name(projection p);
 // In a checkpoint's channel orders: "attention", "output", "mlp", "down".
 [[nodiscard]] std::string name(activation_site site);
 

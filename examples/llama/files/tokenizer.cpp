@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "files/compose.hpp"
 #include "files/merge_pairs.hpp"
 #include "files/utf8.hpp"
 #include "sparsellm/core/error.hpp"
@@ -72,7 +73,7 @@ tokenizer::tokenizer(vocabulary v) : v_(std::move(v)) {
   std::vector<added_tokens::entry> verbatim, in_normalized;
   for (const added_token& a : v_.added) {
     const auto at = static_cast<std::size_t>(a.id);
-    const bool later = a.normalized && v_.prefix_is_normalization;
+    const bool later = a.normalized && normalizes();
     (later ? in_normalized : verbatim)
         .push_back({later ? normalized(v_.texts[at]) : v_.texts[at], a,
                     v_.kinds[at] == token_kind::control || v_.kinds[at] == token_kind::unknown});
@@ -88,9 +89,11 @@ token_id tokenizer::find(std::string_view text) const {
 }
 
 std::string tokenizer::normalized(std::string_view text) const {
-  std::string out;
-  if (v_.prefix == space_prefix::every && !text.empty()) out += word_start;
-  return out + (v_.replaces_spaces ? replaced(text, " ", word_start) : std::string(text));
+  std::string out = v_.composes ? composed(text) : std::string(text);
+  if (!v_.prefix_is_normalization) return out;
+  if (v_.replaces_spaces) out = replaced(out, " ", word_start);
+  if (v_.prefix == space_prefix::every && !out.empty()) out.insert(0, word_start);
+  return out;
 }
 
 std::vector<token_id> tokenizer::encode(std::string_view text, bool specials) const {
@@ -106,25 +109,28 @@ std::vector<token_id> tokenizer::encode(std::string_view text, bool specials) co
 
 // What stands between two added tokens; first: at the text's beginning.
 void tokenizer::encode_piece(std::string_view text, bool first, std::vector<token_id>& out) const {
+  if (!normalizes()) return encode_normalized(text, first, out);
+  const std::string changed = normalized(text);
+  for (const text_piece& p : in_normalized_.split(changed, true)) {
+    if (p.token >= 0)
+      out.push_back(p.token);
+    else
+      encode_normalized(p.text, first && p.text.data() == changed.data(), out);
+  }
+}
+
+void tokenizer::encode_normalized(std::string_view text, bool first,
+                                  std::vector<token_id>& out) const {
   if (byte_level()) {
     if (!v_.space_before_words || text.starts_with(' ')) return encode_bytes(text, out);
     return encode_bytes(' ' + std::string(text), out);
   }
-  if (!v_.prefix_is_normalization) {
-    std::string spaced = v_.replaces_spaces ? replaced(text, " ", word_start) : std::string(text);
-    const bool prefixed = v_.prefix == space_prefix::every_without_it ||
-                          (v_.prefix == space_prefix::first_without_it && first);
-    if (prefixed && !spaced.starts_with(word_start)) spaced.insert(0, word_start);
-    encode_characters(spaced, out);
-    return;
-  }
-  const std::string spaced = normalized(text);
-  for (const text_piece& p : in_normalized_.split(spaced, true)) {
-    if (p.token >= 0)
-      out.push_back(p.token);
-    else
-      encode_characters(p.text, out);
-  }
+  if (v_.prefix_is_normalization) return encode_characters(text, out);
+  std::string spaced = v_.replaces_spaces ? replaced(text, " ", word_start) : std::string(text);
+  const bool prefixed = v_.prefix == space_prefix::every_without_it ||
+                        (v_.prefix == space_prefix::first_without_it && first);
+  if (prefixed && !spaced.starts_with(word_start)) spaced.insert(0, word_start);
+  encode_characters(spaced, out);
 }
 
 void tokenizer::encode_bytes(std::string_view text, std::vector<token_id>& out) const {

@@ -47,9 +47,13 @@ class tokenizer {
  private:
   [[nodiscard]] token_id find(std::string_view text) const;
   [[nodiscard]] bool byte_level() const noexcept { return v_.model == "gpt2"; }
-  // The text with its spaces replaced, when that comes before added tokens are looked for.
+  // Whether a text is changed before added tokens with `normalized` are looked for; and changed.
+  [[nodiscard]] bool normalizes() const noexcept {
+    return v_.prefix_is_normalization || v_.composes;
+  }
   [[nodiscard]] std::string normalized(std::string_view text) const;
   void encode_piece(std::string_view text, bool first, std::vector<token_id>& out) const;
+  void encode_normalized(std::string_view text, bool first, std::vector<token_id>& out) const;
   void encode_bytes(std::string_view text, std::vector<token_id>& out) const;
   void encode_characters(std::string_view text, std::vector<token_id>& out) const;
   void encode_word(std::string_view word, std::vector<token_id>& out) const;

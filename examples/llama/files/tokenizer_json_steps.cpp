@@ -95,7 +95,7 @@ void read_metaspace(json_ledger& s, vocabulary& to) {
 
 // GGUF's name of the steps, where it has one.
 std::string name_of(const std::vector<split_step>& steps) {
-  for (const char* name : {"llama-bpe", "default", "gpt-2", "smollm"})
+  for (const char* name : {"llama-bpe", "qwen2", "default", "gpt-2", "smollm"})
     if (steps == pretokenizer::steps_of(name)) return name;
   return "tokenizer.json";
 }
@@ -108,7 +108,9 @@ void read_normalizer(const json* step, vocabulary& to) {
   for (const json* one : unrolled(step, "normalizers", where)) {
     json_ledger s(*one, where);
     const std::string type = type_of(s);
-    if (type == "Prepend" && !prepends && !replaces) {
+    if (type == "NFC" && !prepends && !replaces) {
+      to.composes = true;
+    } else if (type == "Prepend" && !prepends && !replaces) {
       require<format_error>(s.text("prepend").value_or("") == word_start, where,
                             ": Prepend of U+2581 expected");
       prepends = true;

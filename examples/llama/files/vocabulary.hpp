@@ -64,6 +64,7 @@ struct vocabulary {
   std::optional<std::vector<float>> scores;
   bool ignore_merges = false;  // a word that is a token is not merged
 
+  bool composes = false;            // a text's characters, to normalization form C, first of all
   std::vector<split_step> steps;    // how a text is cut into words; byte-level
   bool space_before_words = false;  // byte-level: a piece that does not begin with a space gets one
   space_prefix prefix = space_prefix::none;  // of characters

@@ -39,7 +39,7 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
       half_(length / 2),
       quarter_(length / 4) {
   const config& c = m.shape();
-  for (const projection p : projections) {
+  for (const projection p : c.projections()) {
     weights_.push_back(sparsellm::pack<panel<bfloat16>>(
         exec, m.extents_of(p),
         [&](std::size_t r, vector_view<float> out) { m.read_row(layer, p, r, out); }));
@@ -69,13 +69,13 @@ block_trial::block_trial(sparsellm::cpu::executor& exec, const model& m, forward
     steps.add_product(block_.out, as, length, x);
     steps.normalise(x, block_.mlp_norm, hs);
     observe(seen_[activation_site::mlp_input], hs);
-    steps.gate(block_, hs, length, gs);
+    steps.activate(block_, hs, length, gs);
     observe(seen_[activation_site::mlp_hidden], gs);
     steps.add_product(block_.down, gs, length, x);
   }
 
-  const std::vector<double> nothing(projections.size(), 0.0);
-  for (const projection p : readers(activation_site::attention_input))
+  const std::vector<double> nothing(c.projections().size(), 0.0);
+  for (const projection p : c.readers(activation_site::attention_input))
     run(nothing, p, kept_, kept_);
   copy(kept_.out, dense_);
 }
@@ -100,10 +100,26 @@ float block_trial::threshold(projection p, double sparsity) const {
 }
 
 void block_trial::project(projection p, const std::vector<double>& sparsity, const_rows x, rows y) {
-  multiply(exec_, weights_[index_of(p)],
+  const config& c = model_.shape();
+  multiply(exec_, weights_[c.index_of(p)],
            sparsellm::sparsifier{sparsellm::magnitude{},
-                                 sparsellm::above{threshold(p, sparsity[index_of(p)])}},
+                                 sparsellm::above{threshold(p, sparsity[c.index_of(p)])}},
            x, y);
+  const std::vector<float>& bias = block_.reading(site_of(p)).bias();
+  if (bias.empty()) return;
+  std::size_t first = 0;  // of the projection's own in the stack's
+  for (const projection before : c.readers(site_of(p)).first(c.place_of(p)))
+    first += c.extents_of(before).outputs;
+  for (std::size_t t = 0; t < y.rows(); ++t)
+    for (std::size_t i = 0; i < y.cols(); ++i) y(t, i) += bias[first + i];
+}
+
+// Of gate and up, or up alone.
+void block_trial::activate(const state& s) {
+  if (model_.shape().is_gated())
+    return sparsellm::gate(exec_, vector_view<const float>(s.gate), vector_view<const float>(s.up),
+                           vector_view<float>(hidden_));
+  for (std::size_t i = 0; i < hidden_.size(); ++i) hidden_[i] = std::max(s.up[i], 0.0f);
 }
 
 // q, k and v of the last halves; attend_to() turns them in place, so it gets a copy.
@@ -114,7 +130,7 @@ void block_trial::attend(state& s) {
   buffer<float> a(half_ * c.query_width());
   for (std::size_t w = 0; w < windows_; ++w) {
     const rows out(a.data(), half_, c.query_width());
-    steps_.attend_to(rows(turned.data() + w * half_ * width, half_, width), length_ - half_,
+    steps_.attend_to(block_, rows(turned.data() + w * half_ * width, half_, width), length_ - half_,
                      caches_[w], out);
     std::copy_n(&out(half_ - quarter_, 0), quarter_ * c.query_width(),
                 s.attention.data() + w * quarter_ * c.query_width());
@@ -148,7 +164,7 @@ void block_trial::run(const std::vector<double>& sparsity, projection changed, c
   }
   if (site <= activation_site::mlp_input) {
     steps_.normalise(view(to.stream, c.width), block_.mlp_norm, view(h2_, c.width));
-    for (const projection p : readers(activation_site::mlp_input)) {
+    for (const projection p : c.readers(activation_site::mlp_input)) {
       const buffer<float>& was = p == projection::gate ? from.gate : from.up;
       buffer<float>& is = p == projection::gate ? to.gate : to.up;
       if (site < activation_site::mlp_input || changed == p)
@@ -160,8 +176,7 @@ void block_trial::run(const std::vector<double>& sparsity, projection changed, c
     copy(from.gate, to.gate);
     copy(from.up, to.up);
   }
-  sparsellm::gate(exec_, vector_view<const float>(to.gate), vector_view<const float>(to.up),
-                  vector_view<float>(hidden_));
+  activate(to);
   project(projection::down, sparsity, view(hidden_, c.hidden), view(to.out, c.width));
   for (std::size_t i = 0; i < n * c.width; ++i) to.out[i] += to.stream[i];
 }
@@ -202,8 +217,9 @@ void block_trial::keep(const std::vector<double>& sparsity, projection changed) 
 }
 
 double block_trial::uniform_error(double sparsity) {
-  const std::vector<double> all(projections.size(), sparsity);
-  for (const projection p : readers(activation_site::attention_input))
+  const config& c = model_.shape();
+  const std::vector<double> all(c.projections().size(), sparsity);
+  for (const projection p : c.readers(activation_site::attention_input))
     run(all, p, p == projection::q ? kept_ : trial_, trial_);
   return distance(trial_);
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one block's output loses at given sparsities of its seven projections, on dense inputs: the
+// What one block's output loses at given sparsities of its projections, on dense inputs: the
 // error of TEAL's greedy search. The last half of each window is sparsified, the last quarter
 // counts. What a change leaves as it was is kept from the trial before.
 #pragma once
@@ -37,7 +37,7 @@ class block_trial {
   [[nodiscard]] double error(const std::vector<double>& sparsity, projection changed);
   // Keeps them.
   void keep(const std::vector<double>& sparsity, projection changed);
-  // The error with all seven the same; leaves what is kept alone.
+  // The error with all the same; leaves what is kept alone.
   [[nodiscard]] double uniform_error(double sparsity);
 
  private:
@@ -53,6 +53,7 @@ class block_trial {
   // Goes from the first step that `changed` touches to the output.
   void run(const std::vector<double>& sparsity, projection changed, const state& from, state& to);
   void attend(state& s);
+  void activate(const state& s);
   [[nodiscard]] double distance(const state& s) const;
   [[nodiscard]] state blank() const;
   static void copy(const sparsellm::buffer<float>& from, sparsellm::buffer<float>& to);

@@ -37,9 +37,21 @@ std::vector<window> cut_windows(const std::vector<std::int32_t>& ids, std::size_
 std::vector<site_observation> sites_of(const model& m) {
   std::vector<site_observation> sites;
   for (std::size_t l = 0; l < m.shape().layers; ++l)
-    for (const projection p : projections) sites.push_back({{l, name(p)}, m.extents_of(p)});
+    for (const projection p : m.shape().projections())
+      sites.push_back({{l, name(p)}, m.extents_of(p)});
   return sites;
 }
+
+namespace {
+
+void set_to_zeros(site_threshold& entry, const histogram& seen) {
+  entry.threshold = 0.0f;
+  // Below 1, which is no sparsity: a channel may be live in another text.
+  const double share = static_cast<double>(seen.zeros()) / static_cast<double>(seen.count());
+  entry.sparsity = std::min(share, 0.999);
+}
+
+}  // namespace
 
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                 const std::vector<window>& windows, const calibration& how,
@@ -54,6 +66,9 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
   sparsellm::require<sparsellm::value_error>(
       how.score != table_score::gate || (how.selection == sparsellm::table_selection::above),
       "calibration: the gate's score takes thresholds alone, not top-k");
+  sparsellm::require<sparsellm::value_error>(
+      how.score != table_score::gate || m.shape().is_gated(),
+      "calibration: CATS' scores are those of a gate, which this model's MLP has not");
   const std::unique_ptr<observed_text> text =
       make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
@@ -79,7 +94,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
         gates = text->gate_magnitudes(l, observed);
       const bool by_gate = how.score == table_score::gate;
       std::vector<site_observation> sites;
-      for (const projection p : readers(site))
+      for (const projection p : m.shape().readers(site))
         sites.push_back({{l, name(p)}, m.extents_of(p), &seen});
       const bool in_mlp = site >= activation_site::mlp_input;
       if (by_gate && in_mlp)
@@ -87,8 +102,10 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       if (by_gate && !in_mlp) {
         for (const site_observation& s : sites) table.add({s.where, s.shape, 0.0, 0.0f});
       } else {
-        for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites)
+        for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites) {
+          if (how.zeros) set_to_zeros(entry, seen);
           table.add(std::move(entry));
+        }
       }
       m.use(exec, table, l, site);
       text->thresholds_changed(l, site);

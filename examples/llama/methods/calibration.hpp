@@ -44,13 +44,15 @@ struct calibration {
   sparsellm::allocated shares;
   sparsellm::table_score score = sparsellm::table_score::magnitude;
   sparsellm::table_selection selection = sparsellm::table_selection::above;
+  // Exact zeros alone are skipped; the sparsity of a site is the share of them that is seen.
+  bool zeros = false;
   // Each activation is observed with everything before it already sparsified, so that the
   // thresholds fit the activations they will meet.
   bool sequential = false;
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
 };
 
-// Observes scores at the four activations of every block and sets the thresholds of the seven
+// Observes scores at the four activations of every block and sets the thresholds of the
 // projections. The model leaves with the thresholds in use.
 [[nodiscard]] sparsellm::threshold_table calibrate_model(
     sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,

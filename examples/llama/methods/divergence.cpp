@@ -65,8 +65,8 @@ double divergence_meter::measure(const std::vector<std::vector<double>>& sparsit
   for (std::size_t l = 0; l < sparsity.size(); ++l)
     for (const activation_site site : activation_sites) {
       std::vector<float> thresholds;
-      for (const projection p : readers(site)) {
-        const double share = sparsity[l][index_of(p)];
+      for (const projection p : model_.shape().readers(site)) {
+        const double share = sparsity[l][model_.shape().index_of(p)];
         thresholds.push_back(share <= 0.0 ? -1.0f : seen_[l][site].quantile(share));
       }
       model_.blocks()[l].reading(site).set_thresholds(thresholds);

@@ -32,7 +32,7 @@ class passage {
         inside_(windows_ * length_ * std::max(m.shape().hidden, m.shape().query_width())),
         made_(length_ * std::max(m.shape().hidden, m.shape().width)) {
     for (std::size_t w = 0; w < windows_; ++w)
-      for (std::size_t t = 0; t < length_; ++t) m.embed(windows[w][t], stream(w).row(t));
+      for (std::size_t t = 0; t < length_; ++t) m.embed(windows[w][t], t, stream(w).row(t));
   }
 
   [[nodiscard]] std::size_t windows() const noexcept { return windows_; }
@@ -52,7 +52,7 @@ class passage {
         steps_.add_product(b.out, inside(w, activation_site::attention_output), dense_rows_,
                            stream(w));
       if (site == activation_site::mlp_hidden)
-        steps_.gate(b, normalised(w, b.mlp_norm), dense_rows_, inside(w, site));
+        steps_.activate(b, normalised(w, b.mlp_norm), dense_rows_, inside(w, site));
     }
   }
   void leave(std::size_t l) {

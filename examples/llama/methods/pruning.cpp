@@ -59,7 +59,7 @@ class pruner {
 
   // Everything that reads `site` of block l.
   void prune(std::size_t l, activation_site site, pruned_block& into) {
-    const std::span<const projection> reading = readers(site);
+    const std::span<const projection> reading = model_.shape().readers(site);
     const bool nothing = std::all_of(reading.begin(), reading.end(),
                                      [&](projection p) { return stays_dense(l, p); });
     if (nothing) return;
@@ -221,7 +221,7 @@ channel_order search_order(sparsellm::cpu::executor& exec, const_rows scores,
 // The block's weights become what the masks leave of them.
 void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_site site,
            const pruned_block& b) {
-  const std::span<const projection> reading = readers(site);
+  const std::span<const projection> reading = m.shape().readers(site);
   stack& weights = m.blocks()[l].reading(site);
   std::vector<sparsellm::sparse_linear> linears;
   std::vector<std::size_t> sizes;
@@ -242,15 +242,17 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
                                                  if (!mask.keeps(row, c)) out[c] = 0.0f;
                                              }),
                        sizes);
-  weights = stack(std::move(linears));
+  weights = stack(std::move(linears), weights.bias());
 }
 
 void check_options(const model& m, const pruning& how) {
   check(how.pattern);
+  const std::span<const projection> own = m.shape().projections();
   for (const std::string& given : how.dense_projections)
-    require<value_error>(std::any_of(projections.begin(), projections.end(),
-                                     [&](projection p) { return name(p) == given; }),
-                         "prune: q, k, v, o, gate, up or down expected, got '", given, "'");
+    require<value_error>(
+        std::any_of(own.begin(), own.end(), [&](projection p) { return name(p) == given; }),
+        "prune: q, k, v, o, ", m.shape().is_gated() ? "gate, " : "", "up or down expected, got '",
+        given, "'");
   for (const std::size_t l : how.dense_layers)
     require<value_error>(l < m.shape().layers, "prune: there is no layer ", l, " of ",
                          m.shape().layers);

@@ -39,7 +39,7 @@ class allocation_search {
   allocation_search(sparsellm::cpu::executor& exec, model& m, const search_options& how,
                     const std::vector<window>& windows, const reporter& report)
       : exec_(exec), model_(m), how_(how), windows_(windows), report_(report) {
-    for (const projection p : projections) {
+    for (const projection p : m.shape().projections()) {
       const sparsellm::extents e = m.extents_of(p);
       weights_.push_back(static_cast<double>(e.outputs * e.inputs));
     }
@@ -87,7 +87,8 @@ greedy_search& allocation_search::begin_block(block_trial& trial, std::size_t la
   }
   greedy_search& greedy = state_.blocks[layer].greedy;
   if (greedy.path.size() > 1)
-    for (const projection p : projections) trial.keep(greedy.path.back().sparsity, p);
+    for (const projection p : model_.shape().projections())
+      trial.keep(greedy.path.back().sparsity, p);
   return greedy;
 }
 
@@ -103,7 +104,7 @@ void allocation_search::search_blocks(double target) {
   sparsellm::buffer<float> stream(windows_.size() * length * c.width);
   const rows x(stream.data(), windows_.size() * length, c.width);
   for (std::size_t w = 0; w < windows_.size(); ++w)
-    for (std::size_t t = 0; t < length; ++t) model_.embed(windows_[w][t], x.row(w * length + t));
+    for (std::size_t t = 0; t < length; ++t) model_.embed(windows_[w][t], t, x.row(w * length + t));
   const progress report = report_("searching an allocation on the CPU");
   for (std::size_t l = 0; l < c.layers; ++l) {
     block_trial trial(exec_, model_, steps, l, length, x, how_.norm);
@@ -111,10 +112,10 @@ void allocation_search::search_blocks(double target) {
     greedy.run(
         target,
         [&](const std::vector<double>& at, std::size_t p) {
-          return trial.error(at, projections[p]);
+          return trial.error(at, c.projections()[p]);
         },
         [&](std::size_t p) {
-          trial.keep(greedy.path.back().sparsity, projections[p]);
+          trial.keep(greedy.path.back().sparsity, c.projections()[p]);
           report((static_cast<double>(l) + greedy.reached() / target) /
                  static_cast<double>(c.layers));
         });
@@ -141,7 +142,7 @@ model_sparsity allocation_search::divided(const division_parameters& d, double t
       const double of_block =
           std::clamp(d[l * division_groups / layers] + shift, least_of_a_block, most_of_a_block);
       sparsity[l] = state_.blocks[l].greedy.nearest(of_block).sparsity;
-      for (std::size_t p = 0; p < projections.size(); ++p)
+      for (std::size_t p = 0; p < weights_.size(); ++p)
         sparsity[l][p] =
             std::clamp(sparsity[l][p] + d[division_groups + p], 0.0, most_of_a_projection);
       sum += sparsellm::block_sparsity(sparsity[l], weights_);
@@ -156,7 +157,7 @@ division& allocation_search::division_of(double target) {
   for (division& d : state_.divisions)
     if (d.target == target) return d;
   division_parameters start(division_groups, target);
-  start.resize(division_groups + projections.size(), 0.0);
+  start.resize(division_groups + weights_.size(), 0.0);
   state_.divisions.push_back({target, 0, start, start, -1});
   return state_.divisions.back();
 }
@@ -168,7 +169,7 @@ double lower(model_sparsity& sparsity, std::size_t i, const std::vector<double>&
   double all = 0, share = 0;
   for (const double w : weights) all += w;
   for (std::size_t l = 0; l < sparsity.size(); ++l)
-    for (std::size_t p = 0; p < projections.size(); ++p) {
+    for (std::size_t p = 0; p < weights.size(); ++p) {
       if (group ? l * division_groups / sparsity.size() != i : p != i - division_groups) continue;
       double& was = sparsity[l][p];
       const double is = std::max(was - (group ? group_probe : projection_probe), 0.0);
@@ -237,8 +238,8 @@ allocated search_allocation(sparsellm::cpu::executor& exec, model& m, const sear
       layers ? search.divide(sparsity) : search.same_for_all_blocks(sparsity);
   allocated result{how.allocation, sparsity, {}};
   for (std::size_t l = 0; l < shares.size(); ++l)
-    for (const projection p : projections)
-      result.shares.push_back({{l, name(p)}, shares[l][index_of(p)]});
+    for (const projection p : m.shape().projections())
+      result.shares.push_back({{l, name(p)}, shares[l][m.shape().index_of(p)]});
   return result;
 }
 

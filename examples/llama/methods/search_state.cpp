@@ -69,7 +69,7 @@ search_state load_search(const std::string& path, const std::string& identity,
     for (const ordered_json& d : j.at("divisions")) {
       state.divisions.push_back(
           {d.at("target"), d.at("rounds"), d.at("now"), d.at("best"), d.at("divergence")});
-      constexpr std::size_t n = division_groups + projections.size();
+      const std::size_t n = division_groups + weights.size();
       require<format_error>(
           state.divisions.back().now.size() == n && state.divisions.back().best.size() == n,
           "a division has ", state.divisions.back().now.size(), " parameters, ", n, " expected");

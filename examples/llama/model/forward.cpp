@@ -20,10 +20,6 @@ using sparsellm::vector_view;
 
 namespace {
 
-// Rows of queries that attention takes at once: scores of 64 rows and a few hundred positions stay
-// in L2.
-constexpr std::size_t query_rows = 64;
-
 rows top(rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
 const_rows top(const_rows m, std::size_t n) { return {m.data(), n, m.cols(), m.stride()}; }
 template <class M>
@@ -40,32 +36,32 @@ struct scored_elsewhere {
   }
 };
 
-// scores [n] become probabilities.
-void softmax(float* scores, std::size_t n) {
-  const float largest = *std::max_element(scores, scores + n);
-  float sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += scores[i] = std::exp(scores[i] - largest);
-  for (std::size_t i = 0; i < n; ++i) scores[i] /= sum;
+// out [width] = x with a mean of 0 and a deviation of 1, times the gain, plus the bias.
+// LayerNorm: arXiv 1607.06450, section 3.
+void layer_norm(vector_view<const float> x, const norm_step& norm, float epsilon,
+                vector_view<float> out) {
+  double sum = 0, squares = 0;
+  for (const float v : x) sum += static_cast<double>(v);
+  const double mean = sum / static_cast<double>(x.size());
+  for (const float v : x)
+    squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+  const double variance = squares / static_cast<double>(x.size());
+  const double factor = 1.0 / std::sqrt(variance + static_cast<double>(epsilon));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = norm.order.size() == 0 ? i : norm.order[i];
+    out[i] = static_cast<float>((static_cast<double>(x[c]) - mean) * factor) * norm.gain[c] +
+             norm.bias[c];
+  }
 }
 
 }  // namespace
 
 forward::forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
                  std::size_t positions)
-    : exec_(exec), model_(m), active_(m.shape().hidden) {
-  const config& c = m.shape();
-  rotary_.reserve(positions * c.rotary_size);
-  for (std::size_t p = 0; p < positions; ++p)
-    for (const double frequency : m.rotary_frequencies()) {
-      rotary_.push_back(static_cast<float>(std::cos(static_cast<double>(p) * frequency)));
-      rotary_.push_back(static_cast<float>(std::sin(static_cast<double>(p) * frequency)));
-    }
-  for (std::size_t w = 0; w < exec.concurrency(); ++w) {
-    workers_.push_back(std::make_unique<sparsellm::cpu::executor>(1));
-    workers_.back()->use(exec.instruction_set());
-    scores_.emplace_back(std::min(max_tokens, query_rows) * positions);
-  }
-}
+    : exec_(exec),
+      model_(m),
+      attention_(exec, m, max_tokens, positions),
+      active_(m.shape().hidden) {}
 
 rows forward::scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width) {
   if (b.size() < n * width) b = sparsellm::buffer<float>(n * width);
@@ -92,6 +88,8 @@ sparsellm::normalised forward::in_stream_order(vector_view<const float> x,
 
 void forward::normalise(const_rows x, const norm_step& norm, rows out) {
   exec_.parallel_for(x.rows(), [&](std::size_t t) {
+    if (model_.shape().parts.norm == norm_kind::layer)
+      return layer_norm(x.row(t), norm, model_.shape().norm_epsilon, out.row(t));
     const sparsellm::normalised h = in_stream_order(x.row(t), norm);
     if (norm.order.size() == 0)
       for (std::size_t i = 0; i < x.cols(); ++i) out(t, i) = h[i];
@@ -100,77 +98,14 @@ void forward::normalise(const_rows x, const norm_step& norm, rows out) {
   });
 }
 
-// Pairs are neighbours, as in GGUF files of the Llama architecture.
-void forward::rotate(float* head, std::size_t position) const noexcept {
-  const std::size_t size = model_.shape().rotary_size;
-  const float* table = rotary_.data() + position * size;
-  for (std::size_t i = 0; i < size; i += 2) {
-    const float a = head[i], b = head[i + 1], cos = table[i], sin = table[i + 1];
-    head[i] = a * cos - b * sin;
-    head[i + 1] = a * sin + b * cos;
-  }
-}
-
 void forward::attend(const block& b, const_rows h, std::size_t position, std::size_t dense_rows,
                      std::span<kv_cache> caches, rows out) {
   const config& c = model_.shape();
   const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
   product(b.qkv, h, dense_rows, qkv);
-  if (caches.size() == 1) return attend_to(qkv, position, caches.front(), out);
+  if (caches.size() == 1) return attend_to(b, qkv, position, caches.front(), out);
   for (std::size_t i = 0; i < caches.size(); ++i)
-    attend_to(top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
-}
-
-// From [q; k; v] of each row.
-void forward::attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out) {
-  const config& c = model_.shape();
-  const std::size_t n = qkv.rows(), size = c.head_size;
-  exec_.parallel_for(n, [&](std::size_t t) {
-    float* const q = &qkv(t, 0);
-    float* const k = q + c.query_width();
-    const float* const v = k + c.kv_width();
-    for (std::size_t head = 0; head < c.heads; ++head) rotate(q + head * size, first + t);
-    for (std::size_t head = 0; head < c.kv_heads; ++head) {
-      rotate(k + head * size, first + t);
-      cache.store(head, first + t, k + head * size, v + head * size);
-    }
-  });
-  // Later rows see more positions, so workers take chunks of rows in turn.
-  const std::size_t chunks = (n + query_rows - 1) / query_rows, items = chunks * c.heads;
-  exec_.parallel_for(workers_.size(), [&](std::size_t w) {
-    for (std::size_t i = w; i < items; i += workers_.size()) {
-      const std::size_t row = i / c.heads * query_rows;
-      attend_head(w, i % c.heads, qkv, row, std::min(query_rows, n - row), first, cache, out);
-    }
-  });
-}
-
-// One query head, rows [row, row + count) of the batch.
-void forward::attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
-                          std::size_t count, std::size_t first, const kv_cache& cache, rows out) {
-  const config& c = model_.shape();
-  const std::size_t size = c.head_size, kv_head = head / (c.heads / c.kv_heads);
-  const std::size_t positions = first + row + count;  // what the last row sees
-  sparsellm::cpu::executor& exec = *workers_[worker];
-  const const_rows q(&qkv(row, head * size), count, size, qkv.stride());
-  const rows scores(scores_[worker].data(), count, positions);
-  const rows result(&out(row, head * size), count, size, out.stride());
-
-  if (count == 1)
-    multiply(exec, cache.keys(kv_head, positions), q.row(0), scores.row(0));
-  else
-    multiply(exec, cache.keys(kv_head, positions), q, scores);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
-  for (std::size_t t = 0; t < count; ++t) {
-    const std::size_t visible = positions - count + t + 1;
-    for (std::size_t p = 0; p < visible; ++p) scores(t, p) *= scale;
-    softmax(&scores(t, 0), visible);
-    std::fill(&scores(t, 0) + visible, &scores(t, 0) + positions, 0.0f);
-  }
-  if (count == 1)
-    multiply(exec, cache.values(kv_head, positions), scores.row(0), result.row(0));
-  else
-    multiply(exec, cache.values(kv_head, positions), scores, result);
+    attend_to(b, top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
 }
 
 void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x) {
@@ -180,7 +115,14 @@ void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows,
     for (std::size_t i = 0; i < x.cols(); ++i) x(t, i) += y(t, i);
 }
 
-void forward::gate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
+void forward::activate(const block& b, const_rows h, std::size_t dense_rows, rows out) {
+  if (model_.shape().is_gated()) return activate_gated(b, h, dense_rows, out);
+  product(b.gate_up, h, dense_rows, out);
+  for (std::size_t t = 0; t < out.rows(); ++t)
+    for (float& v : out.row(t)) v = std::max(v, 0.0f);
+}
+
+void forward::activate_gated(const block& b, const_rows h, std::size_t dense_rows, rows out) {
   const std::size_t hidden = model_.shape().hidden;
   const rows both = scratch(gate_up_, h.rows(), 2 * hidden);
   product(b.gate_up, h, dense_rows, both);
@@ -216,7 +158,7 @@ void forward::run_block(std::size_t layer, rows x, std::size_t position, std::si
   const rows h = scratch(h_, x.rows(), c.width);
   normalise(x, b.attention_norm, h);
   saw(activation_site::attention_input, h);
-  const rows a = scratch(attention_, x.rows(), c.query_width());
+  const rows a = scratch(attended_, x.rows(), c.query_width());
   attend(b, h, position, dense_rows, caches, a);
   saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
@@ -224,7 +166,7 @@ void forward::run_block(std::size_t layer, rows x, std::size_t position, std::si
   normalise(x, b.mlp_norm, h);
   saw(activation_site::mlp_input, h);
   const rows g = scratch(hidden_, x.rows(), c.hidden);
-  gate(b, h, dense_rows, g);
+  activate(b, h, dense_rows, g);
   saw(activation_site::mlp_hidden, g);
   add_product(b.down, g, dense_rows, x);
 }
@@ -237,25 +179,27 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   const rows x_row(x.data(), 1, c.width);
   const rows qkv = scratch(qkv_, 1, c.query_width() + 2 * c.kv_width());
   sparse_of_norm(b.qkv, x, b.attention_norm, qkv.row(0));
-  const rows a = scratch(attention_, 1, c.query_width());
-  attend_to(qkv, position, cache, a);
+  const rows a = scratch(attended_, 1, c.query_width());
+  attend_to(b, qkv, position, cache, a);
   add_product(b.out, a, 0, x_row);
 
   if (!list_hidden(b, x)) {
     const rows h = scratch(h_, 1, c.width);
     normalise(x_row, b.mlp_norm, h);
     const rows g = scratch(hidden_, 1, c.hidden);
-    gate(b, h, 0, g);
+    activate(b, h, 0, g);
     return add_product(b.down, g, 0, x_row);
   }
   const rows y = scratch(product_, 1, c.width);
   b.down.linears().front().active(exec_, active_.view(), y.row(0));
+  b.down.add_bias(y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
 void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
                              vector_view<float> y) {
-  if (!w.linears().front().top_k().has_value() && norm.order.size() == 0)
+  const bool in_place = model_.shape().parts.norm == norm_kind::rms && norm.order.size() == 0;
+  if (in_place && !w.linears().front().top_k().has_value())
     return w.sparse(exec_, in_stream_order(x, norm), y);
   const rows h = scratch(h_, 1, x.size());
   normalise(const_rows(x.data(), 1, x.size()), norm, h);
@@ -263,9 +207,10 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
 }
 
 // active_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where
-// the weights are not packed for that or a projection takes its largest channels.
+// the weights are not packed for that, have biases, or a projection takes its largest channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
   const std::vector<stack::linear>& linears = b.gate_up.linears();
+  if (!model_.shape().is_gated() || !b.gate_up.bias().empty()) return false;
   if (b.gate_threshold >= 0.0f) {
     if (linears.size() != 2 || linears.back().layout() != sparsellm::layout_kind::row_major)
       return false;

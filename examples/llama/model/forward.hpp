@@ -11,10 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
 
+#include "model/attention.hpp"
 #include "model/decoder.hpp"
 #include "model/kv_cache.hpp"
 #include "model/model.hpp"
@@ -31,7 +30,7 @@ class forward {
   forward(sparsellm::cpu::executor& exec, const model& m, std::size_t max_tokens,
           std::size_t positions);
 
-  // out [tokens, width] = x normalised to a root mean square of 1, times the gain, in its order
+  // out [tokens, width] = x normalised as the model does it, in the norm's order
   void normalise(const_rows x, const norm_step& norm, rows out);
 
   // out [tokens, heads · head_size] = attention of h [tokens, width]; stores keys and values in the
@@ -42,8 +41,9 @@ class forward {
   // x [tokens, width] += W · in
   void add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x);
 
-  // out [tokens, hidden] = silu(gate · h) ∘ (up · h)
-  void gate(const block& b, const_rows h, std::size_t dense_rows, rows out);
+  // out [tokens, hidden] = what the MLP's activation function gives for h: silu(gate · h) ∘ (up ·
+  // h) or max(up · h, 0)
+  void activate(const block& b, const_rows h, std::size_t dense_rows, rows out);
 
   // out [tokens, hidden] = silu(gate · h), dense
   void gates(const block& b, const_rows h, rows out);
@@ -55,9 +55,10 @@ class forward {
   // out [tokens, vocabulary] from the residual stream x after the last block
   void logits(const_rows x, rows out);
 
-  // What attend() does after the product, for rows of one sequence: qkv [tokens, ..] holds
-  // [q; k; v] of each row.
-  void attend_to(rows qkv, std::size_t first, kv_cache& cache, rows out);
+  // What attend() does after the product, for rows of one sequence: attention::run().
+  void attend_to(const block& b, rows qkv, std::size_t first, kv_cache& cache, rows out) {
+    attention_.run(b, qkv, first, cache, out);
+  }
 
   [[nodiscard]] sparsellm::cpu::executor& executor() noexcept { return exec_; }
 
@@ -68,23 +69,18 @@ class forward {
                     kv_cache& cache);
   void sparse_of_norm(const stack& w, sparsellm::vector_view<const float> x, const norm_step& norm,
                       sparsellm::vector_view<float> y);
+  void activate_gated(const block& b, const_rows h, std::size_t dense_rows, rows out);
   [[nodiscard]] bool list_hidden(const block& b, sparsellm::vector_view<const float> x);
   void list_gated(const block& b, sparsellm::vector_view<const float> x);
   void list_by_gate(const block& b, sparsellm::vector_view<const float> x);
   void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
-  void rotate(float* head, std::size_t position) const noexcept;
-  void attend_head(std::size_t worker, std::size_t head, const_rows qkv, std::size_t row,
-                   std::size_t count, std::size_t first, const kv_cache& cache, rows out);
   [[nodiscard]] rows scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width);
 
   sparsellm::cpu::executor& exec_;
   const model& model_;
-  std::vector<float> rotary_;  // [positions][rotary_size / 2] pairs of cos, sin
-  sparsellm::buffer<float> h_, qkv_, attention_, gate_up_, hidden_, product_;
+  attention attention_;
+  sparsellm::buffer<float> h_, qkv_, attended_, gate_up_, hidden_, product_;
   sparsellm::active_set<> active_;  // what the gate leaves for down
-  // Heads are independent: each worker multiplies on its own, one-threaded.
-  std::vector<std::unique_ptr<sparsellm::cpu::executor>> workers_;
-  std::vector<sparsellm::buffer<float>> scores_;  // [worker][query_rows, positions]
 };
 
 }  // namespace llama

@@ -37,27 +37,36 @@ class kv_cache {
     constexpr std::size_t lanes = keys_format::rows_at_once;  // positions of a brick
     float* const k = keys_.data() + kv_head * key_stride_ + position / lanes * lanes * head_size_ +
                      position % lanes;
-    float* const v = values_.data() + kv_head * value_stride_ +
-                     position * (values_format::bytes({head_size_, 1}) / sizeof(float));
+    float* const v = values_.data() + kv_head * value_stride_ + position * value_size();
     for (std::size_t i = 0; i < head_size_; ++i) {
       k[i * lanes] = key[i];
       v[i] = value[i];
     }
   }
 
-  // K [positions, head_size] and Vᵀ [head_size, positions] of the first positions.
-  [[nodiscard]] auto keys(std::size_t kv_head, std::size_t positions) const noexcept {
-    return keys_format::make_view(
-        reinterpret_cast<const std::byte*>(keys_.data() + kv_head * key_stride_),
-        {positions, head_size_});
+  // How many positions views begin at multiples of.
+  static constexpr std::size_t step = keys_format::rows_at_once;
+
+  // K [n, head_size] and Vᵀ [head_size, n] of the positions [first, first + n); first is a multiple
+  // of step.
+  [[nodiscard]] auto keys(std::size_t kv_head, std::size_t first, std::size_t n) const noexcept {
+    return keys_format::make_view(reinterpret_cast<const std::byte*>(
+                                      keys_.data() + kv_head * key_stride_ + first * head_size_),
+                                  {n, head_size_});
   }
-  [[nodiscard]] auto values(std::size_t kv_head, std::size_t positions) const noexcept {
+  [[nodiscard]] auto values(std::size_t kv_head, std::size_t first, std::size_t n) const noexcept {
     return values_format::make_view(
-        reinterpret_cast<const std::byte*>(values_.data() + kv_head * value_stride_),
-        {head_size_, positions});
+        reinterpret_cast<const std::byte*>(values_.data() + kv_head * value_stride_ +
+                                           first * value_size()),
+        {head_size_, n});
   }
 
  private:
+  // Floats of one position.
+  [[nodiscard]] std::size_t value_size() const noexcept {
+    return values_format::bytes({head_size_, 1}) / sizeof(float);
+  }
+
   std::size_t head_size_, key_stride_, value_stride_;
   sparsellm::buffer<float> keys_, values_;
 };

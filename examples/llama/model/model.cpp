@@ -30,11 +30,20 @@ using sparsellm::vector_view;
 namespace {
 
 std::vector<float> read_vector(const model_file& file, const std::string& name, std::size_t size) {
-  std::vector<float> v(size);
+  std::vector<float> stored(size), v(size);
   const tensor& t = file.tensor_of(name, 1, size);
-  dequantize_row(t, 0, v);
-  require_finite(file, t, 0, vector_view<const float>(v));
+  dequantize_row(t, 0, stored);
+  require_finite(file, t, 0, vector_view<const float>(stored));
+  for (std::size_t i = 0; i < size; ++i) v[i] = stored[t.stored_row(i)];
   return v;
+}
+
+// A norm before it has an order.
+norm_step read_norm(const model_file& file, const std::string& name, const config& c) {
+  norm_step norm;
+  norm.gain = read_vector(file, name + ".weight", c.width);
+  if (c.parts.norm == norm_kind::layer) norm.bias = read_vector(file, name + ".bias", c.width);
+  return norm;
 }
 
 // The rows of v that a block's order of o's inputs asks for: the same within every head that reads
@@ -68,30 +77,18 @@ void check_orders(const std::vector<block_orders>& orders, const config& c) {
     for (const activation_site site : activation_sites) fits(b[site], c.channels_of(site));
 }
 
-std::vector<double> make_frequencies(const model_file& file, const config& c) {
-  std::vector<double> frequencies(c.rotary_size / 2);
-  for (std::size_t i = 0; i < frequencies.size(); ++i)
-    frequencies[i] = std::pow(c.rotary_base,
-                              -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary_size)) /
-                     c.rotary_scale;
-  // Llama 3.1's scaling comes as one divisor per frequency.
-  if (file.find("rope_freqs.weight") != nullptr) {
-    const std::vector<float> divisors = read_vector(file, "rope_freqs.weight", frequencies.size());
-    for (std::size_t i = 0; i < frequencies.size(); ++i) {
-      require<format_error>(divisors[i] > 0.0f, "model: rope_freqs.weight[", i, "] is ",
-                            divisors[i]);
-      frequencies[i] /= static_cast<double>(divisors[i]);
-    }
-  }
-  return frequencies;
-}
+// What a ReLU leaves at 0 at least, of the models that were made with one: the layout's choice is
+// the same for more.
+constexpr double zeros_of_relu = 0.7;
 
 // The sparsity that the weight of a site's readers can count on: their mean, by size.
 double expected_sparsity(const load_options& options, std::size_t layer, activation_site site,
                          const config& c) {
+  const bool is_relu = c.parts.mlp == mlp_kind::relu && site == activation_site::mlp_hidden;
+  if (options.skips_zeros && is_relu) return std::max(options.sparsity, zeros_of_relu);
   if (options.thresholds == nullptr) return options.sparsity;
   double weighted = 0, total = 0;
-  for (const projection p : readers(site)) {
+  for (const projection p : c.readers(site)) {
     const auto* entry = options.thresholds->find({layer, name(p)});
     const auto outputs = static_cast<double>(c.extents_of(p).outputs);
     if (entry != nullptr) weighted += outputs * entry->sparsity;
@@ -115,7 +112,7 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   };
   std::vector<placed_tensor> tensors;
   extents shape{0, config_.channels_of(site)};
-  for (const projection p : readers(site)) {
+  for (const projection p : config_.readers(site)) {
     tensors.push_back(placed(layer, p));
     shape.outputs += extents_of(p).outputs;
   }
@@ -123,10 +120,11 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   if (score != sparsellm::table_score::gate || site == activation_site::mlp_hidden) {
     const double sparsity = expected_sparsity(options, layer, site, config_);
     const layout_kind dense =
-        sparsellm::choose_layout(shape, stored_as(readers(site).front()), sparsity);
-    return packer.pack_stack(tensors, {dense, sparsity});
+        sparsellm::choose_layout(shape, stored_as(config_.readers(site).front()), sparsity);
+    return stack(packer.pack_linears(tensors, {dense, sparsity}), load_bias(layer, site));
   }
-  if (site != activation_site::mlp_input) return packer.pack_stack(tensors, dense_panel);
+  if (site != activation_site::mlp_input || !config_.is_gated())
+    return stack(packer.pack_linears(tensors, dense_panel), load_bias(layer, site));
   // CATS reads all of gate, then rows of up, which quantised formats do not have.
   const bool has_rows = !is_quantized(stored_as(projection::up));
   std::vector<sparse_linear> linears;
@@ -134,23 +132,52 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   linears.push_back(
       packer.pack({placed(layer, projection::up)},
                   has_rows ? chosen_layout{layout_kind::row_major, 0.0} : dense_panel));
-  return stack(std::move(linears));
+  return stack(std::move(linears), load_bias(layer, site));
+}
+
+// In the order of the stack's rows.
+std::vector<float> model::load_bias(std::size_t layer, activation_site site) const {
+  std::vector<float> bias;
+  bool any = false;
+  for (const projection p : config_.readers(site)) {
+    const std::size_t outputs = extents_of(p).outputs;
+    if (!config_.has_bias[p]) {
+      bias.resize(bias.size() + outputs, 0.0f);
+      continue;
+    }
+    any = true;
+    const std::vector<float> of_file =
+        read_vector(file(), "blk." + std::to_string(layer) + "." + gguf_name(p) + ".bias", outputs);
+    const channel_order& order = row_order(layer, p);
+    for (std::size_t i = 0; i < outputs; ++i)
+      bias.push_back(of_file[order.size() == 0 ? i : order[i]]);
+  }
+  return any ? bias : std::vector<float>{};
 }
 
 block model::load_block(weight_packer& packer, const load_options& options,
                         std::size_t layer) const {
   using enum activation_site;
-  const auto norm = [&](const char* gain, activation_site site) {
-    return norm_step{read_vector(file(), "blk." + std::to_string(layer) + gain, config_.width),
-                     orders_.empty() ? channel_order{} : orders_[layer][site]};
+  const std::string name = "blk." + std::to_string(layer) + ".";
+  const auto norm = [&](const char* part, activation_site site) {
+    norm_step step = read_norm(file(), name + part, config_);
+    if (!orders_.empty()) step.order = orders_[layer][site];
+    return step;
+  };
+  const auto head_norm = [&](const char* part) {
+    return config_.parts.head_norms ? read_vector(file(), name + part, config_.head_size)
+                                    : std::vector<float>{};
   };
   const auto load = [&](activation_site site) { return load_stack(packer, options, layer, site); };
-  return {norm(".attn_norm.weight", attention_input),
-          norm(".ffn_norm.weight", mlp_input),
+  return {norm("attn_norm", attention_input),
+          norm("ffn_norm", mlp_input),
           load(attention_input),
           load(attention_output),
           load(mlp_input),
-          load(mlp_hidden)};
+          load(mlp_hidden),
+          head_norm("attn_q_norm.weight"),
+          head_norm("attn_k_norm.weight"),
+          config_.windows[layer]};
 }
 
 model::model(sparsellm::cpu::executor& exec, model_source source, const load_options& options,
@@ -158,7 +185,7 @@ model::model(sparsellm::cpu::executor& exec, model_source source, const load_opt
     : source_(std::move(source)),
       config_(read_config(file())),
       orders_(options.orders != nullptr ? *options.orders : file().orders()),
-      frequencies_(make_frequencies(file(), config_)) {
+      frequencies_(rotary_frequencies(file(), config_.rotation)) {
   const config& c = config_;
   check_tensors(file(), c);
   check_orders(orders_, c);
@@ -170,13 +197,13 @@ model::model(sparsellm::cpu::executor& exec, model_source source, const load_opt
     blocks_.push_back(load_block(packer, options, l));
     report(static_cast<double>(l + 1) / static_cast<double>(c.layers + 1));
   }
-  final_norm_.gain = read_vector(file(), "output_norm.weight", c.width);
+  final_norm_ = read_norm(file(), "output_norm", c);
   // Tied embeddings: the head is the embedding table.
   const char* head =
       file().find("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
   const channel_order as_it_is;
-  head_ = packer.pack_stack(
-      {{&file().tensor_of(head, c.vocabulary, c.width), &as_it_is, &as_it_is}}, dense_panel);
+  head_.emplace(packer.pack_linears(
+      {{&file().tensor_of(head, c.vocabulary, c.width), &as_it_is, &as_it_is}}, dense_panel));
   conversions_ = packer.conversions();
   report(1.0);
 }
@@ -209,13 +236,35 @@ std::size_t model::weight_bytes() const {
   return bytes;
 }
 
-void model::embed(std::int32_t token, vector_view<float> out) const {
+void model::embed(std::int32_t token, std::size_t position, vector_view<float> out) const {
   require<value_error>(token >= 0 && static_cast<std::size_t>(token) < config_.vocabulary,
                        "model: token ", token, " is outside the vocabulary of ",
                        config_.vocabulary);
   const tensor& table = *file().find("token_embd.weight");
   dequantize_row(table, static_cast<std::size_t>(token), out);
   require_finite(file(), table, static_cast<std::size_t>(token), out);
+  if (config_.parts.positions != position_kind::learned) return;
+  require<value_error>(position < config_.context, "model: position ", position, " of ",
+                       config_.context);
+  const tensor& learned = *file().find("position_embd.weight");
+  const std::size_t row = position + config_.position_offset;
+  buffer<float> of_position(out.size());
+  dequantize_row(learned, row, of_position);
+  require_finite(file(), learned, row, vector_view<const float>(of_position));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += of_position[i];
+}
+
+std::vector<float> model::rotary_table(std::size_t positions) const {
+  const double magnitude = config_.rotation.magnitude;
+  std::vector<float> table;
+  table.reserve(positions * config_.rotation.size);
+  for (std::size_t p = 0; p < positions; ++p)
+    for (const double frequency : frequencies_) {
+      const double angle = static_cast<double>(p) * frequency;
+      table.push_back(static_cast<float>(std::cos(angle) * magnitude));
+      table.push_back(static_cast<float>(std::sin(angle) * magnitude));
+    }
+  return table;
 }
 
 sparsellm::model_identity model::identity() const {
@@ -230,9 +279,9 @@ sparsellm::model_identity model::identity() const {
 
 std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
                                        activation_site site) const {
-  const std::size_t inputs = extents_of(readers(site).front()).inputs;
+  const std::size_t inputs = extents_of(config_.readers(site).front()).inputs;
   std::vector<std::vector<double>> squares(exec.concurrency(), std::vector<double>(inputs, 0.0));
-  for (const projection p : readers(site)) {
+  for (const projection p : config_.readers(site)) {
     exec.parallel_for(squares.size(), [&](std::size_t task) {
       buffer<float> row(inputs);
       for (std::size_t r = task; r < extents_of(p).outputs; r += squares.size()) {
@@ -256,9 +305,12 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
   block& b = blocks_[layer];
   stack& s = b.reading(site);
   std::vector<float> thresholds;
-  for (const projection p : readers(site))
+  for (const projection p : config_.readers(site))
     thresholds.push_back(table.at({layer, name(p)}, extents_of(p)).threshold);
   if (table.score == sparsellm::table_score::gate) {
+    require<value_error>(config_.is_gated(),
+                         "threshold table: CATS' scores are those of a gate, which this model's "
+                         "MLP has not");
     s.set_thresholds(std::vector<float>(thresholds.size(), -1.0f));
     if (site == activation_site::mlp_input) b.gate_threshold = thresholds.back();
     return;
@@ -268,9 +320,9 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
                                                                    : std::vector<float>{});
   s.set_thresholds(thresholds);
   if (table.selection == sparsellm::table_selection::top_k) {
-    const projection first = readers(site).front();
+    const projection first = config_.readers(site).front();
     const auto& entry = table.at({layer, name(first)}, extents_of(first));
-    for (const projection p : readers(site))
+    for (const projection p : config_.readers(site))
       require<format_error>(table.at({layer, name(p)}, extents_of(p)).sparsity == entry.sparsity,
                             "threshold table: layer ", layer,
                             ": top-k takes one sparsity for all that read an "

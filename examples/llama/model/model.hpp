@@ -27,10 +27,11 @@
 
 namespace llama {
 
-// RMSNorm, and the order that what reads it wants: channel order[i] of the stream, times its gain,
-// is stored in place i. No order leaves channels where they are.
+// The model's kind of norm, and the order that what reads it wants: channel order[i] of the
+// normalised stream is stored in place i. No order leaves channels where they are.
 struct norm_step {
   std::vector<float> gain;  // [width]
+  std::vector<float> bias;  // [width] with LayerNorm, else empty
   sparsellm::channel_order order;
 };
 
@@ -38,8 +39,10 @@ struct block {
   norm_step attention_norm, mlp_norm;
   stack qkv;      // [q; k; v] of the normalised residual stream
   stack out;      // o
-  stack gate_up;  // [gate; up]
+  stack gate_up;  // [gate; up], or [up] in an MLP without a gate
   stack down;
+  std::vector<float> q_norm, k_norm;  // [head_size] gains of RMSNorm of each head, or empty
+  std::size_t window = 0;             // positions that a token sees, itself too; 0: all
   // CATS: outputs of up and inputs of down with |silu(gate)| <= this are skipped; below 0 none.
   float gate_threshold = -1.0f;
 
@@ -62,6 +65,7 @@ struct load_options {
   sparsellm::table_score score = sparsellm::table_score::magnitude;
   // Of every block, instead of what the file says; not for weights as they are in a GGUF file.
   const std::vector<block_orders>* orders = nullptr;
+  bool skips_zeros = false;  // what a ReLU leaves at 0 will be skipped
 };
 
 class model {
@@ -98,14 +102,12 @@ class model {
   [[nodiscard]] std::vector<float> column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
                                                 activation_site site) const;
 
-  // out [width] = the embedding of a token, straight from the file. Throws value_error for an id
-  // outside the vocabulary.
-  void embed(std::int32_t token, sparsellm::vector_view<float> out) const;
+  // out [width] = the embedding of a token at a position, straight from the file. Throws
+  // value_error for an id outside the vocabulary.
+  void embed(std::int32_t token, std::size_t position, sparsellm::vector_view<float> out) const;
 
-  // [rotary_size / 2], radians per position: RoPE's frequencies, scaling applied.
-  [[nodiscard]] const std::vector<double>& rotary_frequencies() const noexcept {
-    return frequencies_;
-  }
+  // [positions][rotation.size / 2] pairs of cos, sin: what the positions turn heads by.
+  [[nodiscard]] std::vector<float> rotary_table(std::size_t positions) const;
 
   // The shape of a projection's weight.
   [[nodiscard]] sparsellm::extents extents_of(projection p) const noexcept {
@@ -129,6 +131,7 @@ class model {
                                  std::size_t layer) const;
   [[nodiscard]] stack load_stack(weight_packer& packer, const load_options& options,
                                  std::size_t layer, activation_site site) const;
+  [[nodiscard]] std::vector<float> load_bias(std::size_t layer, activation_site site) const;
 
   model_source source_;
   config config_;

@@ -155,7 +155,8 @@ sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, cho
   return sparse_linear(std::move(*packed), rows.outputs());
 }
 
-stack weight_packer::pack_stack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
+std::vector<sparse_linear> weight_packer::pack_linears(const std::vector<placed_tensor>& tensors,
+                                                       chosen_layout where) {
   std::vector<sparse_linear> linears;
   for (std::size_t first = 0, last; first < tensors.size(); first = last) {
     for (last = first + 1; last < tensors.size(); ++last)
@@ -164,7 +165,7 @@ stack weight_packer::pack_stack(const std::vector<placed_tensor>& tensors, chose
                             tensors.begin() + static_cast<std::ptrdiff_t>(last)},
                            where));
   }
-  return stack(std::move(linears));
+  return linears;
 }
 
 }  // namespace llama

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "files/model_source.hpp"
-#include "model/stack.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/any_weight.hpp"
@@ -60,7 +59,8 @@ class weight_packer {
   [[nodiscard]] sparsellm::sparse_linear pack(const std::vector<placed_tensor>& tensors,
                                               chosen_layout where);
   // The same for tensors of any types: neighbours of one type make one weight.
-  [[nodiscard]] stack pack_stack(const std::vector<placed_tensor>& tensors, chosen_layout where);
+  [[nodiscard]] std::vector<sparsellm::sparse_linear> pack_linears(
+      const std::vector<placed_tensor>& tensors, chosen_layout where);
 
   [[nodiscard]] const std::map<tensor_type, conversion>& conversions() const noexcept {
     return conversions_;

@@ -35,7 +35,7 @@ const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t
       "session: ", tokens.size(), " tokens at position ", position_, ", 1 to ", max_tokens_,
       " expected and ", positions_, " positions in all");
   const rows x(x_.data(), tokens.size(), model_.shape().width);
-  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], x.row(t));
+  for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], position_ + t, x.row(t));
   const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
   for (std::size_t l = 0; l < caches_.size(); ++l)
     forward_.run_block(l, x, position_, dense_rows, {&caches_[l], 1}, observe);
@@ -63,7 +63,7 @@ const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dens
                        " tokens at a position below ", positions_, " expected, got ", tokens.size(),
                        " at ", position_);
   const rows x(x_.data(), count_, model_.shape().width);
-  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], x.row(i));
+  for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], position_, x.row(i));
   for (std::size_t l = 0; l < caches_.size(); ++l)
     forward_.run_block(l, x, position_, dense ? count_ : 0, caches_[l], nullptr);
   ++position_;

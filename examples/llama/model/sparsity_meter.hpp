@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "model/decoder.hpp"
 #include "model/model.hpp"
@@ -24,6 +25,12 @@ class sparsity_meter {
   [[nodiscard]] double sparsity(projection p) const noexcept;
   // Over the model, weighted by the size of the weights: the share of weights not read.
   [[nodiscard]] double total() const noexcept;
+  // Of weights that a token reads: all of those in a layout without channels to skip.
+  [[nodiscard]] double bytes_per_token() const noexcept;
+
+  [[nodiscard]] std::span<const projection> projections() const noexcept {
+    return model_.shape().projections();
+  }
 
  private:
   const model& model_;

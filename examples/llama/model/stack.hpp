@@ -21,10 +21,16 @@ class stack {
   using executor = sparsellm::cpu::executor;
   using linear = sparsellm::sparse_linear;
 
-  explicit stack(std::vector<linear> linears) : linears_(std::move(linears)) {}
+  // bias [outputs] is added to every product; empty: none.
+  explicit stack(std::vector<linear> linears, std::vector<float> bias = {})
+      : linears_(std::move(linears)), bias_(std::move(bias)) {}
 
   // The weights, in the order of their projections.
   [[nodiscard]] const std::vector<linear>& linears() const noexcept { return linears_; }
+  [[nodiscard]] const std::vector<float>& bias() const noexcept { return bias_; }
+  void add_bias(sparsellm::vector_view<float> y) const noexcept {
+    for (std::size_t i = 0; i < bias_.size(); ++i) y[i] += bias_[i];
+  }
   [[nodiscard]] std::size_t bytes() const {
     std::size_t sum = 0;
     for (const linear& p : linears_) sum += p.bytes();
@@ -79,6 +85,7 @@ class stack {
       body(p, sparsellm::vector_view<float>(y.data() + at, p.shape().outputs));
       at += p.shape().outputs;
     }
+    add_bias(y);
   }
   template <class Body>
   void each(sparsellm::matrix_view<float> y, const Body& body) const {
@@ -88,9 +95,11 @@ class stack {
            sparsellm::matrix_view<float>(y.data() + at, y.rows(), p.shape().outputs, y.stride()));
       at += p.shape().outputs;
     }
+    for (std::size_t t = 0; t < y.rows(); ++t) add_bias(y.row(t));
   }
 
   std::vector<linear> linears_;
+  std::vector<float> bias_;
 };
 
 }  // namespace llama
