@@ -123,10 +123,6 @@ std::vector<sparse_linear> pack(const ggml_tensor& tensor, const void* data, dou
   return matrices;
 }
 
-}  // namespace
-
-namespace {
-
 // Where an expert's rows of inputs and outputs are.
 struct expert_row {
   std::size_t slot, token;
