@@ -61,7 +61,11 @@ class gram_factor {
       return order.size() == 0 ? place : static_cast<std::size_t>(order[place]);
     };
     double mean = 0;
-    for (std::size_t c = 0; c < channels_; ++c) mean += g(c, c);
+    for (std::size_t c = 0; c < channels_; ++c) {
+      require<value_error>(std::isfinite(g(c, c)), "gram_factor: channel ", c,
+                           " had a value that is not finite");
+      mean += g(c, c);
+    }
     mean /= static_cast<double>(channels_);
     dead_.resize(channels_);
     const auto n = static_cast<Eigen::Index>(channels_);
@@ -77,9 +81,8 @@ class gram_factor {
     const Eigen::LLT<Eigen::Ref<matrix>> factored(h);
     require<value_error>(factored.info() == Eigen::Success,
                          "gram_factor: the matrix of ", channels_,
-                         " channels is not positive definite; finite activations, or more damping "
-                         "than ",
-                         damping, ", expected");
+                         " channels is not positive definite; more damping than ", damping,
+                         " expected");
     return h;
   }
 
