@@ -101,11 +101,17 @@ void gated(benchmark::State& state, projection p, double sparsity, std::size_t t
                     });
 }
 
+// A peer that fails ends its own benchmark alone.
 void peer_product(benchmark::State& state, const std::shared_ptr<bench::cuda_peer>& peer,
                   projection p, std::size_t tokens) {
   const double bytes = peer->bytes(p.shape);
   const std::size_t copies = bench::rotation(static_cast<std::size_t>(bytes));
-  peer->prepare(p.shape, tokens, copies, device().stream());
+  try {
+    peer->prepare(p.shape, tokens, copies, device().stream());
+  } catch (const error& e) {
+    state.SkipWithError(e.what());
+    return;
+  }
   bench::time_steps(state, device().stream(), copies, bytes,
                     [&](std::size_t i) { peer->run(i, device().stream()); });
 }
@@ -149,12 +155,7 @@ void add_pruned(const std::string& name, const projection& p,
   for (const std::size_t t : tokens) add(at(name, -1, t, p.shape), product<F>, p, 0.0, t);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::size_t which = bench::take_projection(argc, argv);
-  bench::take_histograms(argc, argv);
-  const projection& p = bench::projections[which];
+void add_products(const projection& p) {
   add("cuda/copy_bandwidth", copy_bandwidth);
   add_channels<channel_major<float>>("channel_major/f32", p);
   add_channels<channel_major<half>>("channel_major/f16", p);
@@ -176,11 +177,21 @@ int main(int argc, char** argv) {
     add(at("channel_bitmap/i8/2:4", s, 1, p.shape), product<channel_bitmap<std::int8_t, 2, 4>>, p,
         s, std::size_t{1});
   }
-  benchmark::Initialize(&argc, argv);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   try {
-    // Peers and facts are of a device that is there.
+    const std::size_t which = bench::take_projection(argc, argv);
+    bench::take_histograms(argc, argv);
+    const projection& p = bench::projections[which];
+    // First, so that its stream is the last to go: weights that are kept for all runs, and peers'
+    // memory, are freed on it.
     cudaDeviceProp facts{};
     cuda::check(cudaGetDeviceProperties(&facts, device().device().device), "device");
+    add_products(p);
+    benchmark::Initialize(&argc, argv);
     benchmark::AddCustomContext("device", facts.name);
     for (const auto& peer : bench::make_cuda_peers()) {
       benchmark::AddCustomContext(peer->name(), peer->version());
@@ -194,6 +205,7 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("model", p.model);
     benchmark::AddCustomContext("activations", bench::activation_source());
     benchmark::RunSpecifiedBenchmarks();
+    benchmark::ClearRegisteredBenchmarks();  // and with them the peers
   } catch (const error& e) {
     std::fprintf(stderr, "device_bench: %s\n", e.what());
     return 1;

@@ -9,43 +9,82 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "shapes.hpp"
+#include "sparsellm/core/error.hpp"
 #include "sparsellm/cuda/error.cuh"
 
 namespace bench {
 
-// step(i) gives the stream the work of copy i. bytes: what one step must read.
+// A graph of a stream's work and the events around it, gone when this is, whatever went wrong.
+class timed_graph {
+ public:
+  template <class Work>
+  timed_graph(cudaStream_t stream, const Work& work) : stream_(stream) {
+    using sparsellm::cuda::check;
+    check(cudaEventCreate(&begin_), "bench: event");
+    check(cudaEventCreate(&end_), "bench: event");
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "bench: capture");
+    try {
+      work();
+    } catch (...) {
+      (void)cudaStreamEndCapture(stream, &graph_);
+      forget();
+      throw;
+    }
+    const cudaError_t captured = cudaStreamEndCapture(stream, &graph_);
+    const cudaError_t made =
+        captured == cudaSuccess ? cudaGraphInstantiate(&run_, graph_, 0) : captured;
+    if (made != cudaSuccess) forget();
+    check(made, "bench: graph");
+  }
+  timed_graph(timed_graph&&) = delete;
+  ~timed_graph() { forget(); }
+
+  // Runs it, waits; seconds.
+  [[nodiscard]] double run() {
+    using sparsellm::cuda::check;
+    check(cudaEventRecord(begin_, stream_), "bench: begin");
+    check(cudaGraphLaunch(run_, stream_), "bench: launch");
+    check(cudaEventRecord(end_, stream_), "bench: end");
+    check(cudaEventSynchronize(end_), "bench: wait");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "bench: time");
+    return static_cast<double>(milliseconds) * 1e-3;
+  }
+
+ private:
+  void forget() {
+    if (run_ != nullptr) (void)cudaGraphExecDestroy(run_);
+    if (graph_ != nullptr) (void)cudaGraphDestroy(graph_);
+    if (end_ != nullptr) (void)cudaEventDestroy(end_);
+    if (begin_ != nullptr) (void)cudaEventDestroy(begin_);
+    run_ = nullptr, graph_ = nullptr, end_ = nullptr, begin_ = nullptr;
+  }
+  cudaStream_t stream_;
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphExec_t run_ = nullptr;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+// step(i) gives the stream the work of copy i. bytes: what one step must read. What fails is
+// reported as this benchmark's error, and the others go on.
 template <class Step>
 void time_steps(benchmark::State& state, cudaStream_t stream, std::size_t copies, double bytes,
                 const Step& step) {
-  using sparsellm::cuda::check;
-  for (std::size_t i = 0; i < copies; ++i) step(i);  // grows scratch, warms up
-  check(cudaStreamSynchronize(stream), "bench: warm up");
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t run = nullptr;
-  cudaEvent_t begin = nullptr, end = nullptr;
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "bench: capture");
-  for (std::size_t i = 0; i < copies; ++i) step(i);
-  check(cudaStreamEndCapture(stream, &graph), "bench: capture");
-  check(cudaGraphInstantiate(&run, graph, 0), "bench: graph");
-  check(cudaEventCreate(&begin), "bench: event");
-  check(cudaEventCreate(&end), "bench: event");
-  for (auto _ : state) {
-    check(cudaEventRecord(begin, stream), "bench: begin");
-    check(cudaGraphLaunch(run, stream), "bench: launch");
-    check(cudaEventRecord(end, stream), "bench: end");
-    check(cudaEventSynchronize(end), "bench: wait");
-    float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, begin, end), "bench: time");
-    state.SetIterationTime(static_cast<double>(milliseconds) * 1e-3 / static_cast<double>(copies));
+  try {
+    for (std::size_t i = 0; i < copies; ++i) step(i);  // grows scratch, warms up
+    sparsellm::cuda::check(cudaStreamSynchronize(stream), "bench: warm up");
+    timed_graph graph(stream, [&] {
+      for (std::size_t i = 0; i < copies; ++i) step(i);
+    });
+    for (auto _ : state) state.SetIterationTime(graph.run() / static_cast<double>(copies));
+    state.SetBytesProcessed(static_cast<std::int64_t>(bytes) *
+                            static_cast<std::int64_t>(state.iterations()));
+  } catch (const sparsellm::error& e) {
+    state.SkipWithError(e.what());
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) *
-                          static_cast<std::int64_t>(state.iterations()));
-  (void)cudaEventDestroy(begin);
-  (void)cudaEventDestroy(end);
-  (void)cudaGraphExecDestroy(run);
-  (void)cudaGraphDestroy(graph);
 }
 
 }  // namespace bench

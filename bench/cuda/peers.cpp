@@ -20,9 +20,12 @@ std::vector<std::shared_ptr<cuda_peer>> make_cuda_peers() {
   };
   std::vector<std::shared_ptr<cuda_peer>> peers;
   for (const adder add : known) {
+    const std::size_t before = peers.size();
     try {
       add(peers);
+      (void)peers.back()->version();  // what cannot say it is left out
     } catch (const sparsellm::error& e) {
+      if (peers.size() > before) peers.pop_back();
       std::fprintf(stderr, "left out: %s\n", e.what());
     }
   }

@@ -22,3 +22,4 @@
 #include "sparsellm/cuda/sparsify.cuh"
 #include "sparsellm/cuda/statistics.cuh"
 #include "sparsellm/cuda/top_k.cuh"
+#include "sparsellm/cuda/workspace.cuh"

@@ -36,7 +36,7 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
 #pragma omp parallel num_threads(context_of(backend).threads)
   for (int i = 0; i < graph->n_nodes; ++i) {
     ggml_tensor& node = *graph->nodes[i];
-    if (node.op != GGML_OP_MUL_MAT || (node.flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
+    if (!is_product_op(node.op) || (node.flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
     run_product(backend, omp_get_thread_num(), omp_get_num_threads(), node);
 #pragma omp barrier
   }

@@ -48,7 +48,7 @@ class placement final : public ggml::cpu::extra_buffer_type {
   }
   // Asked for every node of every graph, by every thread.
   ggml::cpu::tensor_traits* get_tensor_traits(const ggml_tensor* node) override {
-    const bool ours = node->op == GGML_OP_MUL_MAT && holds_packed(*node->src[0]);
+    const bool ours = is_product_op(node->op) && holds_packed(*node->src[0]);
     return ours ? &traits_ : nullptr;
   }
 

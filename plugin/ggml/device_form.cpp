@@ -51,7 +51,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor* node) {
   ggml_tensor sources[GGML_MAX_SRC];
   for (int i = 0; i < GGML_MAX_SRC; ++i) {
     if (node->src[i] == nullptr) continue;
-    if (holds_packed(*node->src[i])) return false;
+    if (keeps_packed(*node->src[i])) return false;
     sources[i] = *node->src[i];
     sources[i].buffer = nullptr;
     plain.src[i] = &sources[i];

@@ -3,9 +3,11 @@
 
 #include "ggml_copy.hpp"
 
+#include <cstdint>
 #include <new>
 
 #include "ggml-alloc.h"
+#include "projection.hpp"
 #include "registry_entry.hpp"
 #include "weight_buffer.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 
 // Tensors without memory.
 ggml_context* new_context() {
-  ggml_context* const c = ggml_init({ggml_tensor_overhead() * 4, nullptr, true});
+  ggml_context* const c = ggml_init({ggml_tensor_overhead() * 8, nullptr, true});
   if (c == nullptr) throw std::bad_alloc();
   return c;
 }
@@ -24,8 +26,12 @@ ggml_context* new_context() {
 bool takes(ggml_backend_dev_t cpu, ggml_backend_buffer_type_t type, const ggml_tensor& weight) {
   ggml_context* const c = new_context();
   ggml_tensor* const w = ggml_dup_tensor(c, &weight);
-  ggml_tensor* const x = ggml_new_tensor_2d(c, GGML_TYPE_F32, weight.ne[0], 512);
-  ggml_tensor* const product = ggml_mul_mat(c, w, x);
+  constexpr std::int64_t tokens = 512;
+  ggml_tensor* const x = ggml_new_tensor_3d(c, GGML_TYPE_F32, weight.ne[0], 1, tokens);
+  ggml_tensor* const product =
+      is_of_experts(weight)
+          ? ggml_mul_mat_id(c, w, x, ggml_new_tensor_2d(c, GGML_TYPE_I32, 1, tokens))
+          : ggml_mul_mat(c, w, ggml_reshape_2d(c, x, weight.ne[0], tokens));
   w->buffer = ggml_backend_buft_alloc_buffer(type, 0);
   const bool taken = w->buffer != nullptr && ggml_backend_dev_supports_op(cpu, product);
   ggml_backend_buffer_free(w->buffer);

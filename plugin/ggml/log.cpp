@@ -46,7 +46,8 @@ void say(std::string_view line) {
 
 void packed(std::string_view tensor, sparsellm::weight_format format, std::size_t bytes_before,
             std::size_t bytes, double seconds) {
-  const std::string as = concat(name(format.element), " as ", name(format.layout));
+  std::string as = concat(name(format.element), " as ", name(format.layout));
+  if (format.pattern.n != 0) as += concat(" ", format.pattern.n, ":", format.pattern.m);
   if (the_settings().log == log_level::tensors)
     say(concat(tensor, ": ", as, ", ", bytes_before, " bytes became ", bytes));
   record& r = the_record();

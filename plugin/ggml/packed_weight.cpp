@@ -6,10 +6,12 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "log.hpp"
 #include "projection.hpp"
@@ -23,6 +25,7 @@
 #include "sparsellm/pack/choose.hpp"
 #include "sparsellm/pack/element_kind.hpp"
 #include "thresholds.hpp"
+#include "zero_pattern.hpp"
 
 namespace sparsellm_ggml {
 
@@ -48,17 +51,31 @@ struct rows_of {
   }
 };
 
-any_weight pack_as(cpu::executor& exec, element_kind element, layout_kind layout, extents shape,
-                   const std::byte* data, std::size_t bytes) {
+// A weight of floats as the layout, or as an N:M one where its zeros follow a pattern.
+template <class T>
+any_weight pack_floats(cpu::executor& exec, element_kind element, extents shape,
+                       const std::byte* data, double sparsity) {
+  const rows_of<T> rows{data, shape.inputs};
+  const std::optional<layout_kind> asked = the_settings().layout;
+  if (!asked.has_value())
+    if (const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows))
+      return {exec,          element, choose_layout(shape, element, zeros->pattern, sparsity),
+              shape,         rows,    zeros->mask,
+              zeros->pattern};
+  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape, rows};
+}
+
+any_weight pack_as(cpu::executor& exec, element_kind element, extents shape, const std::byte* data,
+                   std::size_t bytes, double sparsity) {
   switch (element) {
-    case element_kind::f32:
-      return {exec, element, layout, shape, rows_of<float>{data, shape.inputs}};
-    case element_kind::f16:
-      return {exec, element, layout, shape, rows_of<half>{data, shape.inputs}};
-    case element_kind::bf16:
-      return {exec, element, layout, shape, rows_of<bfloat16>{data, shape.inputs}};
-    default: return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
+    case element_kind::f32: return pack_floats<float>(exec, element, shape, data, sparsity);
+    case element_kind::f16: return pack_floats<half>(exec, element, shape, data, sparsity);
+    case element_kind::bf16: return pack_floats<bfloat16>(exec, element, shape, data, sparsity);
+    default: break;
   }
+  const layout_kind layout =
+      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
+  return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
 }
 
 }  // namespace
@@ -83,21 +100,52 @@ packed_weight::plan packed_weight::plan_for(const ggml_tensor& tensor, const voi
 
 namespace {
 
-sparse_linear pack(const ggml_tensor& tensor, const void* data, double sparsity) {
+std::vector<sparse_linear> pack(const ggml_tensor& tensor, const void* data, double sparsity) {
   // One pool for all weights. Its threads sleep when nothing is packed.
   static std::mutex mutex;
   static cpu::executor exec;
   const std::lock_guard lock(mutex);
   const extents shape = shape_of(tensor);
   const element_kind element = element_of(tensor.type).value();
-  const layout_kind layout =
-      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
   const auto begin = std::chrono::steady_clock::now();
-  any_weight weight = pack_as(exec, element, layout, shape, static_cast<const std::byte*>(data),
-                              ggml_nbytes(&tensor));
+  const std::size_t stride = ggml_nbytes(&tensor) / static_cast<std::size_t>(tensor.ne[2]);
+  std::vector<sparse_linear> matrices;
+  std::size_t bytes = 0;
+  for (std::size_t m = 0; m < static_cast<std::size_t>(tensor.ne[2]); ++m) {
+    matrices.emplace_back(
+        pack_as(exec, element, shape, static_cast<const std::byte*>(data) + m * stride, stride,
+                sparsity),
+        std::vector<std::size_t>{shape.outputs});
+    bytes += matrices.back().bytes();
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  packed(tensor.name, weight.format(), ggml_nbytes(&tensor), weight.bytes(), took.count());
-  return sparse_linear(std::move(weight), {shape.outputs});
+  packed(tensor.name, matrices[0].weight().format(), ggml_nbytes(&tensor), bytes, took.count());
+  return matrices;
+}
+
+}  // namespace
+
+namespace {
+
+// Where an expert's rows of inputs and outputs are.
+struct expert_row {
+  std::size_t slot, token;
+};
+using expert_rows = std::vector<expert_row>;
+
+// ids [tokens, slots] of int32.
+std::vector<expert_rows> rows_of_experts(const ggml_tensor& ids, std::size_t experts) {
+  std::vector<expert_rows> rows(experts);
+  for (std::size_t token = 0; token < static_cast<std::size_t>(ids.ne[1]); ++token)
+    for (std::size_t slot = 0; slot < static_cast<std::size_t>(ids.ne[0]); ++slot) {
+      std::int32_t id;
+      std::memcpy(&id, static_cast<const char*>(ids.data) + token * ids.nb[1] + slot * ids.nb[0],
+                  sizeof id);
+      require<value_error>(id >= 0 && static_cast<std::size_t>(id) < experts, "an expert below ",
+                           experts, " expected, got ", id);
+      rows[static_cast<std::size_t>(id)].push_back({slot, token});
+    }
+  return rows;
 }
 
 }  // namespace
@@ -106,11 +154,11 @@ packed_weight::packed_weight(const ggml_tensor& tensor, const void* data)
     : packed_weight(tensor, data, plan_for(tensor, data)) {}
 
 packed_weight::packed_weight(const ggml_tensor& tensor, const void* data, plan skips)
-    : linear_(pack(tensor, data, skips.sparsity)),
+    : matrices_(pack(tensor, data, skips.sparsity)),
       sparse_(skips.sparsity > 0 && skips.seen == nullptr),
       observes_(skips.seen != nullptr),
       seen_(std::move(skips.seen)) {
-  if (sparse_) linear_.set_thresholds({skips.threshold});
+  if (sparse_) set_threshold(skips.threshold);
   if (the_settings().prompts_to_ggml) copy_ = std::make_unique<ggml_copy>(tensor, data);
 }
 
@@ -126,7 +174,18 @@ ggml_tensor* packed_weight::instead_for(std::size_t tokens) const noexcept {
   return theirs ? copy_->tensor() : nullptr;
 }
 
+void packed_weight::set_threshold(float threshold) {
+  for (sparse_linear& m : matrices_) m.set_thresholds({threshold});
+}
+
 void packed_weight::multiply(cpu::gang_executor& gang, ggml_tensor& product) {
+  if (product.op == GGML_OP_MUL_MAT_ID)
+    multiply_experts(gang, product);
+  else
+    multiply_matrix(gang, product);
+}
+
+void packed_weight::multiply_matrix(cpu::gang_executor& gang, ggml_tensor& product) {
   const ggml_tensor& x = *product.src[1];
   const auto inputs = static_cast<std::size_t>(x.ne[0]);
   const auto outputs = static_cast<std::size_t>(product.ne[0]);
@@ -135,7 +194,7 @@ void packed_weight::multiply(cpu::gang_executor& gang, ggml_tensor& product) {
                        static_cast<std::size_t>(i3) * x.nb[3];
     auto* to = static_cast<char*>(product.data) + static_cast<std::size_t>(i2) * product.nb[2] +
                static_cast<std::size_t>(i3) * product.nb[3];
-    multiply_rows(gang,
+    multiply_rows(gang, matrices_[0], tokens,
                   {reinterpret_cast<const float*>(from), tokens, inputs, x.nb[1] / sizeof(float)},
                   {reinterpret_cast<float*>(to), tokens, outputs, product.nb[1] / sizeof(float)});
   };
@@ -150,16 +209,44 @@ void packed_weight::multiply(cpu::gang_executor& gang, ggml_tensor& product) {
     for (std::int64_t i2 = 0; i2 < x.ne[2]; ++i2) rows(i2, i3, static_cast<std::size_t>(x.ne[1]));
 }
 
-void packed_weight::multiply_rows(cpu::gang_executor& gang, matrix_view<const float> x,
+// product.src[1] [tokens, 1 or slots, inputs] of float, product.src[2] [tokens, slots] which expert
+// multiplies a slot of a token, product [tokens, slots, outputs].
+void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& product) {
+  const ggml_tensor &x = *product.src[1], &ids = *product.src[2];
+  const auto slots = static_cast<std::size_t>(ids.ne[0]),
+             tokens = static_cast<std::size_t>(ids.ne[1]);
+  const std::vector<expert_rows> chosen = rows_of_experts(ids, matrices_.size());
+  const extents shape = matrices_[0].shape();
+  thread_local std::vector<float> inputs, outputs;  // of one expert
+  inputs.resize(slots * tokens * shape.inputs);
+  outputs.resize(slots * tokens * shape.outputs);
+  for (std::size_t expert = 0; expert < chosen.size(); ++expert) {
+    const expert_rows& rows = chosen[expert];
+    for (std::size_t r = 0; r < rows.size(); ++r)
+      std::memcpy(inputs.data() + r * shape.inputs,
+                  static_cast<const char*>(x.data) + rows[r].token * x.nb[2] +
+                      rows[r].slot % static_cast<std::size_t>(x.ne[1]) * x.nb[1],
+                  shape.inputs * sizeof(float));
+    multiply_rows(gang, matrices_[expert], tokens, {inputs.data(), rows.size(), shape.inputs},
+                  {outputs.data(), rows.size(), shape.outputs});
+    for (std::size_t r = 0; r < rows.size(); ++r)
+      std::memcpy(static_cast<char*>(product.data) + rows[r].token * product.nb[2] +
+                      rows[r].slot * product.nb[1],
+                  outputs.data() + r * shape.outputs, shape.outputs * sizeof(float));
+  }
+}
+
+void packed_weight::multiply_rows(cpu::gang_executor& gang, const sparse_linear& matrix,
+                                  std::size_t tokens, matrix_view<const float> x,
                                   matrix_view<float> y) {
   if (x.rows() == 0) return;
   if (observes_.load(std::memory_order_relaxed)) observe(x);
   const bool sparse =
-      sparse_.load(std::memory_order_acquire) && x.rows() <= the_settings().sparse_batch;
+      sparse_.load(std::memory_order_acquire) && tokens <= the_settings().sparse_batch;
   if (x.rows() == 1)
-    sparse ? linear_.sparse(gang, x.row(0), y.row(0)) : linear_.dense(gang, x.row(0), y.row(0));
+    sparse ? matrix.sparse(gang, x.row(0), y.row(0)) : matrix.dense(gang, x.row(0), y.row(0));
   else
-    sparse ? linear_.sparse(gang, x, y) : linear_.dense(gang, x, y);
+    sparse ? matrix.sparse(gang, x, y) : matrix.dense(gang, x, y);
 }
 
 void packed_weight::observe(matrix_view<const float> x) {
@@ -167,7 +254,7 @@ void packed_weight::observe(matrix_view<const float> x) {
   // Whose rows complete the warm-up sets the threshold; `add` says so to one context alone.
   const std::size_t tokens = seen_->add(x);
   if (!s.on_the_fly() || tokens < s.warm_up || tokens - x.rows() >= s.warm_up) return;
-  linear_.set_thresholds({seen_->end_with_quantile(s.sparsity)});
+  set_threshold(seen_->end_with_quantile(s.sparsity));
   observes_.store(false, std::memory_order_relaxed);
   sparse_.store(true, std::memory_order_release);
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "ggml.h"
 #include "ggml_copy.hpp"
@@ -27,8 +28,9 @@ class packed_weight {
   ~packed_weight();
 
   // product.src[1] are rows of inputs [.., .., tokens, inputs] of float, product the rows of
-  // outputs. Batches up to SPARSELLM_SPARSE_BATCH tokens skip channels where there is a threshold,
-  // each token its own. Called by member 0 of the gang. Throws shape_error when shapes do not fit.
+  // outputs; of experts as multiply_experts() says. Batches up to SPARSELLM_SPARSE_BATCH tokens
+  // skip channels where there is a threshold, each token its own. Called by member 0 of the gang.
+  // Throws shape_error when shapes do not fit, value_error for experts that are not there.
   void multiply(sparsellm::cpu::gang_executor& gang, ggml_tensor& product);
 
   // The weight that ggml is to multiply instead for so many tokens; null when this one is.
@@ -38,11 +40,17 @@ class packed_weight {
   struct plan;
   [[nodiscard]] static plan plan_for(const ggml_tensor& tensor, const void* data);
   packed_weight(const ggml_tensor& tensor, const void* data, plan skips);
-  void multiply_rows(sparsellm::cpu::gang_executor& gang, sparsellm::matrix_view<const float> x,
+  void multiply_matrix(sparsellm::cpu::gang_executor& gang, ggml_tensor& product);
+  void multiply_experts(sparsellm::cpu::gang_executor& gang, ggml_tensor& product);
+  // tokens: of the whole batch, which says whether channels are skipped.
+  void multiply_rows(sparsellm::cpu::gang_executor& gang, const sparsellm::sparse_linear& matrix,
+                     std::size_t tokens, sparsellm::matrix_view<const float> x,
                      sparsellm::matrix_view<float> y);
   void observe(sparsellm::matrix_view<const float> x);
 
-  sparsellm::sparse_linear linear_;
+  void set_threshold(float threshold);
+
+  std::vector<sparsellm::sparse_linear> matrices_;  // one, or each expert's
   // Set once the threshold is there: contexts may multiply while another one finds it.
   std::atomic<bool> sparse_{false};
   std::atomic<bool> observes_{false};

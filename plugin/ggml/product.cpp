@@ -3,6 +3,8 @@
 
 #include "product.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 
 #include "gangs.hpp"
@@ -23,19 +25,22 @@ bool has_rows(const ggml_tensor& t) {
 }  // namespace
 
 bool is_product(const ggml_tensor& node) {
-  if (node.op != GGML_OP_MUL_MAT || !in_weight_buffer(*node.src[0])) return false;
-  if (!is_taken(*node.src[0])) {
-    left(node.src[0]->name, why_left(*node.src[0]));
+  if (!is_product_op(node.op) || !in_weight_buffer(*node.src[0])) return false;
+  const ggml_tensor& weight = *node.src[0];
+  if (!is_taken(weight)) {
+    left(weight.name, why_left(weight));
     return false;
   }
-  return has_rows(*node.src[1]) && has_rows(node);
+  return is_of_experts(weight) == (node.op == GGML_OP_MUL_MAT_ID) && has_rows(*node.src[1]) &&
+         has_rows(node);
 }
 
 bool hand_to_ggml(ggml_tensor& node) {
   const packed_weight* const weight = packed_in(*node.src[0]);
+  const std::int64_t tokens =
+      node.op == GGML_OP_MUL_MAT_ID ? node.src[1]->ne[2] : ggml_nrows(node.src[1]);
   ggml_tensor* const copy =
-      weight == nullptr ? nullptr
-                        : weight->instead_for(static_cast<std::size_t>(ggml_nrows(node.src[1])));
+      weight == nullptr ? nullptr : weight->instead_for(static_cast<std::size_t>(tokens));
   if (copy == nullptr) return false;
   node.src[0] = copy;
   return true;

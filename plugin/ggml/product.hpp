@@ -8,6 +8,12 @@
 
 namespace sparsellm_ggml {
 
+// Whether an operation is a product of a weight: MUL_MAT, or MUL_MAT_ID, where each token has
+// experts of its own.
+[[nodiscard]] inline bool is_product_op(ggml_op op) noexcept {
+  return op == GGML_OP_MUL_MAT || op == GGML_OP_MUL_MAT_ID;
+}
+
 // Whether the node multiplies a weight in our buffer in a way that we run. llama.cpp asks before
 // the weight is there, with an empty buffer of our type; a weight that is refused then is logged.
 [[nodiscard]] bool is_product(const ggml_tensor& node);

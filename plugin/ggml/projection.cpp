@@ -15,19 +15,35 @@ using sparsellm::element_kind;
 
 namespace {
 
-// GGUF's names of the projections that are one matrix each and nothing but multiplied, and the
-// names that threshold tables have for them.
+// GGUF's names of the projections that are nothing but multiplied, and the names that threshold
+// tables have for them.
 struct known_projection {
   std::string_view tensor, site;
+  bool experts = false;
 };
 constexpr known_projection known[] = {
-    {"attn_q", "q"},      {"attn_k", "k"},  {"attn_v", "v"},      {"attn_output", "o"},
-    {"ffn_gate", "gate"}, {"ffn_up", "up"}, {"ffn_down", "down"}, {"attn_qkv", "attn_qkv"}};
+    {"attn_q", "q"},
+    {"attn_k", "k"},
+    {"attn_v", "v"},
+    {"attn_output", "o"},
+    {"ffn_gate", "gate"},
+    {"ffn_up", "up"},
+    {"ffn_down", "down"},
+    {"attn_qkv", "attn_qkv"},
+    // of a mixture, the expert that every token has, and all others
+    {"ffn_gate_shexp", "gate_shexp"},
+    {"ffn_up_shexp", "up_shexp"},
+    {"ffn_down_shexp", "down_shexp"},
+    {"ffn_gate_exps", "gate_exps", true},
+    {"ffn_up_exps", "up_exps", true},
+    {"ffn_down_exps", "down_exps", true},
+    {"ffn_gate_up_exps", "gate_up_exps", true}};
 
 // A tensor's layer and what tables call its projection; empty for tensors that are none.
 struct place {
   std::size_t layer = 0;
   std::string_view projection;
+  bool experts = false;
 };
 place place_of(std::string_view tensor) noexcept {
   constexpr std::string_view block = "blk.", weight = ".weight";
@@ -40,7 +56,7 @@ place place_of(std::string_view tensor) noexcept {
   if (error != std::errc{} || digits == tensor.size() || tensor[digits] != '.') return {};
   tensor.remove_prefix(digits + 1);
   for (const known_projection& k : known)
-    if (tensor == k.tensor) return {layer, k.site};
+    if (tensor == k.tensor) return {layer, k.site, k.experts};
   return {};
 }
 
@@ -73,15 +89,20 @@ std::optional<element_kind> element_of(ggml_type type) noexcept {
   }
 }
 
+bool is_of_experts(const ggml_tensor& weight) noexcept { return place_of(weight.name).experts; }
+
 bool is_taken(const ggml_tensor& weight) noexcept {
-  return weight.view_src == nullptr && element_of(weight.type).has_value() && weight.ne[2] == 1 &&
-         weight.ne[3] == 1 && (!place_of(weight.name).projection.empty() || is_head(weight.name));
+  if (weight.view_src != nullptr || weight.ne[3] != 1 || !element_of(weight.type).has_value())
+    return false;
+  const place p = place_of(weight.name);
+  return p.experts || (weight.ne[2] == 1 && (!p.projection.empty() || is_head(weight.name)));
 }
 
 std::string why_left(const ggml_tensor& weight) {
   if (place_of(weight.name).projection.empty() && !is_head(weight.name))
     return "not a projection that is known by its name";
-  if (weight.ne[2] != 1 || weight.ne[3] != 1) return "more than one matrix";
+  if (weight.ne[3] != 1 || (weight.ne[2] != 1 && !is_of_experts(weight)))
+    return "more than one matrix";
   if (weight.view_src != nullptr) return "a view of another tensor";
   return concat("the type ", ggml_type_name(weight.type), " is not one that is kept without loss");
 }

@@ -20,7 +20,7 @@ namespace sparsellm_ggml {
 // "blk.3.attn_qkv.weight" {3, "attn_qkv"}. Nothing for tensors that are no projections of a block.
 [[nodiscard]] std::optional<sparsellm::site> site_of(std::string_view tensor);
 
-// Outputs and inputs of a weight that is one matrix.
+// Outputs and inputs of a weight, of each matrix when it has one for each expert.
 [[nodiscard]] inline sparsellm::extents shape_of(const ggml_tensor& weight) noexcept {
   return {static_cast<std::size_t>(weight.ne[1]), static_cast<std::size_t>(weight.ne[0])};
 }
@@ -28,7 +28,12 @@ namespace sparsellm_ggml {
 // What a weight is stored as, for those of ggml's types that the library keeps without loss.
 [[nodiscard]] std::optional<sparsellm::element_kind> element_of(ggml_type type) noexcept;
 
-// Whether the plugin takes the weight. Cheap: asked for every product.
+// Whether the weight has a matrix for each expert of a mixture, by its name: what MUL_MAT_ID
+// multiplies.
+[[nodiscard]] bool is_of_experts(const ggml_tensor& weight) noexcept;
+
+// Whether the plugin takes the weight. Looks at its name: asked when weights are placed and graphs
+// planned.
 [[nodiscard]] bool is_taken(const ggml_tensor& weight) noexcept;
 
 // Why a weight that is not taken is left to ggml.

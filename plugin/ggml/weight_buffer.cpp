@@ -5,8 +5,12 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -17,6 +21,8 @@ namespace sparsellm_ggml {
 
 namespace {
 
+constexpr std::size_t alignment = 64;
+
 // The range of addresses of a buffer. Pages that nobody touches cost nothing: those of packed
 // weights, but for the one with the address.
 class storage {
@@ -24,7 +30,8 @@ class storage {
   explicit storage(std::size_t size)
       : size_(size),
         base_(::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
+        packed_(size / (alignment * bits) + 1) {}
   storage(const storage&) = delete;
   storage& operator=(const storage&) = delete;
   ~storage() {
@@ -39,13 +46,22 @@ class storage {
   void keep(const ggml_tensor& tensor, std::unique_ptr<packed_weight> weight) {
     packed_weight* const address = weight.get();
     const std::lock_guard lock(mutex_);
-    weights_.push_back(std::move(weight));
+    weights_[tensor.data] = std::move(weight);
     std::memcpy(tensor.data, &address, sizeof address);
+    const std::size_t at = place_of(tensor.data);
+    packed_[at / bits].fetch_or(std::uint64_t{1} << at % bits, std::memory_order_release);
+  }
+  // Whether a weight was packed at that address.
+  [[nodiscard]] bool has_packed(const void* data) const noexcept {
+    const std::size_t at = place_of(data);
+    return at < size_ / alignment &&
+           (packed_[at / bits].load(std::memory_order_acquire) >> at % bits & 1) != 0;
   }
   // Everything that was packed is dropped and the range reads as `value`.
   void clear(int value) {
     const std::lock_guard lock(mutex_);
     weights_.clear();
+    for (std::atomic<std::uint64_t>& word : packed_) word = 0;
     // Zeros come with fresh pages, without touching any.
     if (value == 0)
       ::madvise(base_, size_, MADV_DONTNEED);
@@ -54,10 +70,19 @@ class storage {
   }
 
  private:
+  static constexpr std::size_t bits = 64;
+
+  [[nodiscard]] std::size_t place_of(const void* data) const noexcept {
+    return (reinterpret_cast<std::uintptr_t>(data) - reinterpret_cast<std::uintptr_t>(base_)) /
+           alignment;
+  }
+
   std::size_t size_;
   void* base_;
+  std::vector<std::atomic<std::uint64_t>>
+      packed_;  // a bit for each place that a tensor may begin at
   std::mutex mutex_;
-  std::vector<std::unique_ptr<packed_weight>> weights_;
+  std::map<const void*, std::unique_ptr<packed_weight>> weights_;
 };
 
 storage& storage_of(ggml_backend_buffer_t buffer) {
@@ -116,24 +141,38 @@ ggml_backend_buffer_type& weight_buffer_type() {
     ggml_backend_buffer_type t{};
     t.iface.get_name = [](ggml_backend_buffer_type_t) { return "SPARSELLM"; };
     t.iface.alloc_buffer = allocate;
-    t.iface.get_alignment = [](ggml_backend_buffer_type_t) { return std::size_t{64}; };
+    t.iface.get_alignment = [](ggml_backend_buffer_type_t) { return alignment; };
     return t;
   }();
   return type;
 }
 
+namespace {
+
+const ggml_tensor& whole(const ggml_tensor& tensor) noexcept {
+  return tensor.view_src != nullptr ? *tensor.view_src : tensor;
+}
+
+}  // namespace
+
 bool in_weight_buffer(const ggml_tensor& tensor) {
-  const ggml_backend_buffer_t buffer =
-      tensor.view_src != nullptr ? tensor.view_src->buffer : tensor.buffer;
+  const ggml_backend_buffer_t buffer = whole(tensor).buffer;
   return buffer != nullptr && buffer->buft == &weight_buffer_type();
 }
 
+bool keeps_packed(const ggml_tensor& tensor) {
+  return in_weight_buffer(tensor) && is_taken(whole(tensor));
+}
+
 bool holds_packed(const ggml_tensor& tensor) {
-  return in_weight_buffer(tensor) && is_taken(tensor);
+  if (!in_weight_buffer(tensor)) return false;
+  const ggml_tensor& of = whole(tensor);
+  // llama.cpp's empty buffers, which it asks with, have no storage.
+  return of.buffer->context != nullptr && storage_of(of.buffer).has_packed(of.data);
 }
 
 packed_weight* packed_in(const ggml_tensor& tensor) {
-  if (!holds_packed(tensor)) return nullptr;
+  if (tensor.view_src != nullptr || !holds_packed(tensor)) return nullptr;
   packed_weight* weight = nullptr;
   std::memcpy(&weight, tensor.data, sizeof weight);
   return weight;

@@ -17,7 +17,11 @@ namespace sparsellm_ggml {
 // Whether the tensor, or what it is a view of, lies in such a buffer.
 [[nodiscard]] bool in_weight_buffer(const ggml_tensor& tensor);
 
-// Whether it does, as a packed weight.
+// Whether what is set there is packed, or was: by its name, before it is there too.
+[[nodiscard]] bool keeps_packed(const ggml_tensor& tensor);
+
+// Whether the tensor, or what it is a view of, was packed. One load: every thread asks for every
+// node.
 [[nodiscard]] bool holds_packed(const ggml_tensor& tensor);
 
 // The packed weight of a tensor; null for one that is none or was not set.

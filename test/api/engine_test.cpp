@@ -208,6 +208,18 @@ TEST_CASE("engine: bytes of one's own are looked at after they were checked") {
   CHECK_SAYS(view_of<format>(vector_view<const std::byte>(mine.data() + 8, wanted), shape),
              value_error, "bytes aligned to 64 expected, got an address 8 past a multiple of it");
   CHECK_SAYS(view_of<format>(bytes, extents{0, inputs}), shape_error, "at least 1 output");
+  const auto beside = format::template make_view<host_space>(mine.data() + 16, shape);
+  CHECK_SAYS(multiply(exec, beside, l.x, y), value_error,
+             "a packed weight aligned to 64 bytes expected, got an address 16 past");
+  std::vector<float> h(outputs / 2);
+  CHECK_SAYS(multiply_gated(exec, beside, keep_all{}, l.x, h), value_error, "a packed weight");
+  const row_major<half>::view<host_space> rows =
+      row_major<half>::make_view<host_space>(mine.data() + 1, {outputs / 4, inputs});
+  CHECK_SAYS(multiply(exec, rows, l.x, vector_view<float>(y.data(), outputs / 4)), value_error,
+             "a row_major weight aligned to 2 bytes expected, got an address 1 past");
+  const vector_view<const float> odd(
+      reinterpret_cast<const float*>(reinterpret_cast<const std::byte*>(l.x.data()) + 2), inputs);
+  CHECK_SAYS(multiply(exec, packed, odd, y), value_error, "x aligned to 4 bytes expected");
 }
 
 TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one product", "",

@@ -11,6 +11,7 @@
 
 #include "cuda/device.cuh"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/quantized.hpp"
@@ -49,4 +50,5 @@ int main() {
   print_bits<channel_major<q4_1>>(d, "q4_1");
   print_bits<n_of_m<bfloat16, 2, 4>>(d, "2:4");
   print_bits<n_of_m<half, 4, 8>>(d, "4:8");
+  print_bits<channel_bitmap<half, 2, 4>>(d, "2:4-skipping");
 }

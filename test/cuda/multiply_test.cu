@@ -27,10 +27,10 @@ using namespace sparsellm;
 
 namespace {
 
-// Terms are added in chains of 64, in 8 warps and then block by block; a quantised weight's scale
-// and minimum are four roundings more.
+// Terms are added in chains of up to 128, in up to 8 warps and then block by block, of 128 channels
+// at least; a quantised weight's scale and minimum are four roundings more.
 double bound(std::size_t inputs) {
-  const double n = 64 + 8 + static_cast<double>(inputs) / 512 + 8;
+  const double n = 128 + 8 + static_cast<double>(inputs) / 128 + 8;
   return n * 0x1p-24 / (1 - n * 0x1p-24);
 }
 
@@ -165,6 +165,29 @@ TEST_CASE("cuda: wrong shapes are refused") {
       d.exec, pack<channel_major<float>>(d.host, matrix_view<const float>(w.data(), 2, 3)));
   auto x = d.exec.allocate<float>(4), y = d.exec.allocate<float>(2);
   CHECK_THROWS_AS(multiply(d.exec, weight, x.view(), y.view()), shape_error);
+}
+
+TEST_CASE("cuda: a weight or floats that lie beside their alignment are refused") {
+  device d;
+  const extents e{64, 32};
+  auto bytes = d.exec.allocate<std::byte>(storage_bytes<channel_major<half>>(e) + 64);
+  auto x = d.exec.allocate<float>(e.inputs + 1), y = d.exec.allocate<float>(e.outputs);
+  const vector_view<const float, device_space> xs(x.data(), e.inputs);
+  const std::byte* const beside = bytes.data() + 16;
+  CHECK_SAYS((view_of<channel_major<half>>(
+                 vector_view<const std::byte, device_space>(beside, bytes.size() - 16), e)),
+             value_error, "bytes aligned to 64 expected, got an address 16 past");
+  CHECK_SAYS(
+      multiply(d.exec, channel_major<half>::make_view<device_space>(beside, e), xs, y.view()),
+      value_error, "a packed weight aligned to 64 bytes expected, got an address 16 past");
+  CHECK_SAYS(
+      multiply(d.exec, row_major<half>::make_view<device_space>(beside + 1, e), xs, y.view()),
+      value_error, "a row_major weight aligned to 2 bytes expected, got an address 1 past");
+  const vector_view<const float, device_space> odd(
+      reinterpret_cast<const float*>(reinterpret_cast<const std::byte*>(x.data()) + 1), e.inputs);
+  CHECK_SAYS(
+      multiply(d.exec, row_major<half>::make_view<device_space>(bytes.data(), e), odd, y.view()),
+      value_error, "x aligned to 4 bytes expected, got an address 1 past");
 }
 
 namespace {

@@ -115,7 +115,7 @@ TEMPLATE_TEST_CASE("cuda: 2:4 weights convert to CUTLASS's layout and back", "",
                    std::int8_t) {
   using F = n_of_m<TestType, 2, 4>;
   device d;
-  for (const extents e : {extents{32, 64}, {64, 256}, {96, 128}}) {
+  for (const extents e : {extents{32, 64}, {64, 256}, {96, 128}, {32, 96}}) {
     if (sizeof(TestType) == 1 && e.inputs % 128 != 0) continue;
     INFO(e.outputs << "x" << e.inputs);
     const std::vector<float> w = awkward(e, 44);
@@ -141,6 +141,45 @@ TEMPLATE_TEST_CASE("cuda: 2:4 weights convert to CUTLASS's layout and back", "",
     got.values = d.exec.template allocate<TestType>(4);
     CHECK_SAYS(cuda::from_semi_structured(d.exec, got), shape_error, "values expected, got 4");
   }
+}
+
+TEST_CASE("cuda: a vocabulary's outputs are converted, more than a grid's second dimension has") {
+  using F = n_of_m<half, 2, 4>;
+  using S = semi_structured<half>;
+  device d;
+  const extents tall{65568, 32};
+  const auto packed = pack<F>(d.host, tall, [](std::size_t r, vector_view<float> row) {
+    for (std::size_t c = 0; c < row.size(); ++c)
+      row[c] = static_cast<float>((r * 7 + c * 13) % 31) - 15.0f;
+  });
+  const auto there = cuda::to_device(d.exec, packed);
+  const S wanted = to_semi_structured(packed);
+  const auto got = cuda::to_semi_structured(d.exec, there);
+  const auto metadata = cuda::to_host(d.exec, got.metadata);
+  const auto values = cuda::to_host(d.exec, got.values);
+  CHECK(std::memcmp(metadata.data(), wanted.metadata.data(),
+                    metadata.size() * sizeof(wanted.metadata[0])) == 0);
+  CHECK(std::memcmp(values.data(), wanted.values.data(), values.size() * sizeof(half)) == 0);
+  CHECK(bytes_of(d, cuda::from_semi_structured(d.exec, got)) == bytes_of(d, there));
+
+  // Llama-3's head, whose indices alone are looked at: nothing of that size is allocated.
+  const extents head{128256, 8192};
+  const std::size_t columns = head.inputs / (4 * S::groups), elements = head.outputs * columns;
+  const unsigned blocks = detail::device::metadata_blocks(head, columns);
+  CHECK(std::size_t{blocks} * detail::device::metadata_threads >= elements);
+  CHECK(blocks <= 0x7fffffffu);
+  const auto last = detail::device::place_of_thread(
+      blocks - 1, static_cast<unsigned>((elements - 1) % detail::device::metadata_threads),
+      columns);
+  CHECK(last.row == head.outputs - 1);
+  CHECK(last.in_row == columns - 1);
+  CHECK(S::place(last.row, last.in_row, head.outputs) == elements - 1);
+  const auto view = F::make_view<device_space>(nullptr, head);
+  const auto* const end = view.values(view.strips() - 1, view.cells() - 1) +
+                          detail::nm_strip_outputs * view.values_per_output;
+  CHECK(reinterpret_cast<std::uintptr_t>(end) == F::bytes(head));
+  CHECK_THROWS_AS((void)detail::device::metadata_blocks({std::size_t{1} << 30, 1 << 20}, 1 << 15),
+                  shape_error);
 }
 
 TEST_CASE("cuda: values that are not finite and shapes that CUTLASS lacks are not converted") {

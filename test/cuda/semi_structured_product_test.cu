@@ -93,3 +93,20 @@ TEST_CASE(
   for (std::size_t o = 0; o < e.outputs; ++o) nan += std::isnan(got[11 * e.outputs + o]) ? 1 : 0;
   CHECK(nan > 0);
 }
+
+TEST_CASE("cuda: more tokens than a grid's second dimension has take turns") {
+  device d;
+  const extents e{8, 64};
+  const std::size_t tokens = 32768 + 40;
+  const auto weight = d.pack<n_of_m<half, 2, 4>>(normal(e.outputs * e.inputs, 25), e);
+  const auto xs = d.up(normal(tokens * e.inputs, 26));
+  auto y = d.exec.allocate<float>(tokens * e.outputs), few = d.exec.allocate<float>(40 * e.outputs);
+  multiply(d.exec, weight, matrix_view<const float, device_space>(xs.data(), tokens, e.inputs),
+           matrix_view<float, device_space>(y.data(), tokens, e.outputs));
+  multiply(d.exec, weight,
+           matrix_view<const float, device_space>(xs.data() + 32768 * e.inputs, 40, e.inputs),
+           matrix_view<float, device_space>(few.data(), 40, e.outputs));
+  const std::vector<float> all = d.down(y), last = d.down(few);
+  CHECK(std::vector<float>(all.end() - static_cast<std::ptrdiff_t>(last.size()), all.end()) ==
+        last);
+}

@@ -55,8 +55,11 @@ inline std::vector<seed> gguf_seeds() {
   split.whole("split.no", 0);
   split.whole("split.tensors.count", 2);
   split.floats("token_embd.weight", {2, 6}, std::vector<float>(12, 0.5f));
+  gguf_builder second;
+  second.whole("split.no", 1);
+  second.floats("output_norm.weight", {2}, {1.0f, 2.0f});
   return {{"types", types.bytes(3)},
-          {"split", split.bytes()},
+          {"split", split.bytes() + second.bytes()},
           {"types_v2", types.bytes(2)},
           {"bpe", bpe.bytes()},
           {"sentencepiece", spm.bytes()}};
@@ -76,6 +79,18 @@ inline std::vector<seed> table_seeds() {
       {"empty.json", to_json(empty)},
       {"full.json", to_json(full)},
       {"escapes.json", R"({"format": "\u0073\ud83d\ude42", "a": [1e-3, true, null, {"b": []}]})"}};
+}
+
+inline std::vector<seed> search_seeds() {
+  const std::string found =
+      R"({"format":"sparsellm-search","version":1,"identity":"made from it","blocks":[)"
+      R"({"uniform_error":0.5,"path":[{"sparsity":[0,0,0,0,0,0,0.05],"error":0.1}]}],)"
+      R"("divisions":[{"target":0.5,"rounds":3,"now":[0,0,0,0,0,0,0,0,0,0,0,0,0],)"
+      R"("best":[0,0,0,0,0,0,0,0,0,0,0,0,0.125],"divergence":-1}]})";
+  return {
+      {"found.json", found},
+      {"fresh.json", R"({"format":"sparsellm-search","version":1,"identity":"tiny made from it",)"
+                     R"("blocks":[],"divisions":[]})"}};
 }
 
 inline std::vector<seed> checkpoint_seeds() {

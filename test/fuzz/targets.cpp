@@ -16,14 +16,27 @@
 #include "files/gguf.hpp"
 #include "files/tokenizer.hpp"
 #include "files/tokenizer_json.hpp"
+#include "methods/search_state.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/core/error.hpp"
 
 void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
+  const std::string_view whole(reinterpret_cast<const char*>(data), size);
+  // Parts of a split model stand one behind the other, each in memory of its own.
+  std::vector<std::vector<std::byte>> parts;
+  for (std::size_t first = 0, last = 0; last < size; first = last) {
+    last = std::min(whole.find("GGUF", first + 1), size);
+    const auto* bytes = reinterpret_cast<const std::byte*>(data);
+    parts.emplace_back(bytes + first, bytes + last);
+  }
+  if (parts.empty()) return;
+  const auto part = [&](std::size_t n) {
+    const auto& bytes = parts[std::min(n, parts.size() - 1)];
+    return llama::bytes_view{bytes.data(), bytes.size()};
+  };
   try {
-    // A split file's other parts are the same bytes, which say another number: read, and refused.
-    const llama::bytes_view bytes{reinterpret_cast<const std::byte*>(data), size};
-    const llama::gguf file(bytes.data, bytes.size, [&](std::size_t, std::size_t) { return bytes; });
+    const llama::gguf file(part(0).data, part(0).size,
+                           [&](std::size_t n, std::size_t) { return part(n); });
     for (const llama::tensor& t : file.tensors()) {
       std::vector<float> row(t.cols);
       llama::dequantize_row(t, 0, row);
@@ -89,6 +102,14 @@ void fuzz_tokenizer(const std::uint8_t* data, std::size_t size) {
         std::string(text.substr(0, cut)), std::string(text.substr(std::min(cut + 1, text.size()))),
         {0, {1}, 4}));
     (void)t.decode(t.encode("Thh a <|end|> 12 \xff\xc3\xa9T\n"));
+  } catch (const sparsellm::error&) {
+  }
+}
+
+void fuzz_search(const std::uint8_t* data, std::size_t size) {
+  try {
+    (void)llama::parse_search({reinterpret_cast<const char*>(data), size}, "made from it",
+                              std::vector<double>(llama::projections.size(), 1.0));
   } catch (const sparsellm::error&) {
   }
 }

@@ -64,16 +64,18 @@ inline std::vector<float> random_floats(std::size_t n, unsigned seed) {
   return v;
 }
 
-// A weight [outputs, inputs] of random numbers of a type, in a buffer type.
+// A weight [outputs, inputs] of random numbers of a type, in a buffer type. group: of as many
+// neighbouring inputs the second half is zero; 0 for none.
 struct weight {
   weight(ggml_backend_buffer_type_t where, const char* name, ggml_type type, std::int64_t outputs,
-         std::int64_t inputs, unsigned seed = 1)
+         std::int64_t inputs, unsigned seed = 1, std::size_t group = 0)
       : in(new_context()), tensor(ggml_new_tensor_2d(in.get(), type, inputs, outputs)) {
     ggml_set_name(tensor, name);
     place.reset(ggml_backend_alloc_ctx_tensors_from_buft(in.get(), where));
     ggml_backend_buffer_set_usage(place.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    const std::vector<float> numbers =
-        random_floats(static_cast<std::size_t>(outputs * inputs), seed);
+    std::vector<float> numbers = random_floats(static_cast<std::size_t>(outputs * inputs), seed);
+    for (std::size_t i = 0; group != 0 && i < numbers.size(); ++i)
+      if (i % group >= group / 2) numbers[i] = 0;
     std::vector<char> bytes(ggml_nbytes(tensor));
     ggml_quantize_chunk(type, numbers.data(), bytes.data(), 0, outputs, inputs, nullptr);
     ggml_backend_tensor_set(tensor, bytes.data(), 0, bytes.size());

@@ -4,6 +4,8 @@
 // The plugin as ggml meets it: loaded from its file, weights in its buffer type, products on ggml's
 // threads.
 #include <algorithm>
+#include <cstddef>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -56,6 +58,23 @@ TEST_CASE("plugin: products of every type and batch are as exact as ggml's own")
       CHECK(error <= 1.2 * theirs + 1e-6);
     }
   }
+}
+
+TEST_CASE("plugin: zeros that follow a pattern are not stored") {
+  ::setenv("SPARSELLM_LOG", "tensors", 1);  // which ctest looks at
+  const ggml_backend_buffer_type_t ours = our_buffer_type();
+  const backend cpu = cpu_backend(2);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16})
+    for (const std::size_t group : {4, 8}) {
+      CAPTURE(ggml_type_name(type), group);
+      const weight w(ours, name, type, 96, 512, 1, group);
+      const weight other(ours, "blk.1.ffn_up.weight", type, 96, 512, 1, 16);
+      for (const std::int64_t tokens : {1, 3, 64}) {
+        const std::vector<float> x = random_floats(static_cast<std::size_t>(512 * tokens), 7);
+        CHECK(distance(multiply(cpu.get(), w, x, tokens), reference(w, x)) < 5e-3);
+        CHECK(distance(multiply(cpu.get(), other, x, tokens), reference(other, x)) < 5e-3);
+      }
+    }
 }
 
 TEST_CASE("plugin: any number of ggml's threads gives the same bits") {

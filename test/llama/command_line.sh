@@ -172,8 +172,36 @@ refuses "absolute or rms expected, got 'base3'" prune --metric e-sparse --entrop
 refuses "gate, up or down expected, got 'w'" prune --dense w
 refuses "at least 2 channels expected, got 1" prune --block 1
 refuses "every projection was left dense" prune --dense q,k,v,o,gate,up,down
-refuses "f32, f16 or bf16, got 'q8_0'" "$program" prune --model "$folder/tiny.gguf" \
+refuses "into a directory, got 'q8_0'" "$program" prune --model "$folder/tiny.gguf" \
   --text "$folder/text" --tokens 256 --output "$folder/x" --weights q8_0
+refuses "q8_0 into a .gguf, got 'q4_0'" "$program" prune --model "$folder/tiny.gguf" \
+  --text "$folder/text" --tokens 256 --output "$folder/x.gguf" --weights q4_0
+refuses "cannot write" run prune --text "$folder/text" --tokens 256 --output /no/such/folder/x.gguf
+# A GGUF: what it scores is what the directory does; 3:5 is loaded as dense weights from either.
+score() {
+  "$program" perplexity --model "$1" --weights "$2" --text "$folder/text" --window 64 --windows 2 \
+    --json "$folder/score.json" > /dev/null
+  python3 -c "import json,sys; print(json.load(open(sys.argv[1]))['nll'])" "$folder/score.json"
+}
+to_gguf() {
+  "$program" prune --model "$folder/tiny.gguf" --text "$folder/text" --tokens 256 --window 64 "$@"
+}
+to_gguf --weights f32 --pattern 3:5 --output "$folder/three" > /dev/null
+to_gguf --weights f32 --pattern 3:5 --output "$folder/three.gguf" > "$folder/said"
+grep -q "three.gguf, a GGUF of f32 weights with zeros in place" "$folder/said" ||
+  { echo "FAILED: prune says $(cat "$folder/said")"; failures=$((failures + 1)); }
+[ "$(score "$folder/three" f32)" = "$(score "$folder/three.gguf" f32)" ] ||
+  { echo "FAILED: a GGUF scores otherwise than the directory"; failures=$((failures + 1)); }
+to_gguf --weights q8_0 --output "$folder/eight.gguf" > /dev/null
+# A pipe is written to and stays; what comes out is the file.
+mkfifo "$folder/pipe.gguf"
+cat "$folder/pipe.gguf" > "$folder/piped" &
+sleep 1  # until it reads
+to_gguf --weights f32 --pattern 3:5 --output "$folder/pipe.gguf" > /dev/null
+wait $!
+cmp -s "$folder/piped" "$folder/three.gguf" && [ -p "$folder/pipe.gguf" ] ||
+  { echo "FAILED: a pipe got something else"; failures=$((failures + 1)); }
+score "$folder/eight.gguf" gguf > /dev/null
 refuses "cannot make the directory" run prune --text "$folder/text" --tokens 256 --output /dev/null/x
 refuses "config.json" "$program" inspect --model "$folder"
 

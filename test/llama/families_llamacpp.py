@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""families_llamacpp.py SPARSELLM_LLAMA LLAMA_PERPLEXITY: a GGUF of every family has llama.cpp's perplexity, to 0.1 %.
+"""families_llamacpp.py SPARSELLM_LLAMA LLAMA_PERPLEXITY: a GGUF of every family has llama.cpp's perplexity, to 0.1 %, and
+so has what prune writes as a GGUF, with heads of both kinds.
 
 Skipped by name where llama.cpp is not built (script/get-llamacpp). Not compared: what llama.cpp leaves out of a file of
 the architecture llama, a sliding window and YaRN's own numbers.
@@ -32,6 +33,13 @@ def by_llamacpp(model, text):
     return "no perplexity in 30 runs"
 
 
+def by_us(model, text, out):
+    subprocess.run([program, "perplexity", "--model", model, "--text", text, "--window", "96", "--windows", "8",
+                    "--weights", "f32", "--json", out], check=True, capture_output=True)
+    return json.load(open(out))["perplexity_half2"]
+
+
+PRUNED = ("llama with biases", "qwen2")
 LEFT_OUT = ("mistral", "llama with YaRN of its own numbers")
 wrong = 0
 with tempfile.TemporaryDirectory() as work:
@@ -41,11 +49,14 @@ with tempfile.TemporaryDirectory() as work:
     for name in families.FAMILIES:
         if name in LEFT_OUT or families.gguf(model, name) is None:
             continue
-        theirs = by_llamacpp(model, text)
-        subprocess.run([program, "perplexity", "--model", model, "--text", text, "--window", "96", "--windows", "8",
-                        "--weights", "f32", "--json", out], check=True, capture_output=True)
-        ours = json.load(open(out))["perplexity_half2"]
-        good = not isinstance(theirs, str) and abs(theirs / ours - 1) < 1e-3
-        wrong += not good
-        print(f"{'' if good else 'WRONG '}{name}: llama.cpp {theirs}, ours {ours:.4f}")
+        files = [(name, model)]
+        if name in PRUNED:
+            files.append((f"{name} pruned", os.path.join(work, "pruned.gguf")))
+            subprocess.run([program, "prune", "--model", model, "--text", text, "--tokens", "192", "--window", "96",
+                            "--weights", "f32", "--output", files[-1][1]], check=True, capture_output=True)
+        for what, file in files:
+            theirs, ours = by_llamacpp(file, text), by_us(file, text, out)
+            good = not isinstance(theirs, str) and abs(theirs / ours - 1) < 1e-3
+            wrong += not good
+            print(f"{'' if good else 'WRONG '}{what}: llama.cpp {theirs}, ours {ours:.4f}")
 sys.exit(1 if wrong else 0)

@@ -156,6 +156,7 @@ def metadata(**changes):
 
 
 def write_gguf(path, values, tensors):
+    """tensors: {name: (rows, columns, numbers)}, or (matrices, rows, columns, numbers)."""
     def text(s):
         return struct.pack("<Q", len(s.encode())) + s.encode()
 
@@ -174,8 +175,8 @@ def write_gguf(path, values, tensors):
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
     head += b"".join(text(k) + value(v) for k, v in values.items())
     data = b""
-    for name, (rows, cols, numbers) in tensors.items():
-        shape = [cols] if rows == 1 else [cols, rows]
+    for name, (*shape, numbers) in tensors.items():
+        shape = shape[:0:-1] if shape[0] == 1 else shape[::-1]
         head += text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape) + struct.pack("<IQ", 0, len(data))
         data += raw(numbers)
         data += b"\0" * (-len(data) % 32)

@@ -100,9 +100,13 @@ struct program {
     sub->add_option("--output", options.output, "The table's file")->required();
   }
   void add_prune_command() {
-    CLI::App* sub = add("prune", "Make an N:M sparse checkpoint", llama::run_prune);
+    CLI::App* sub = add("prune", "Make an N:M sparse checkpoint, or a GGUF with zeros in place",
+                        llama::run_prune);
     sub->add_option("--text", options.text, "The calibration text's file")->required();
-    sub->add_option("--output", options.output, "The checkpoint's directory")->required();
+    sub->add_option("--output", options.output,
+                    "The checkpoint's directory, or a GGUF file, whose name ends in .gguf, of "
+                    "--weights f32, f16, bf16 or q8_0")
+        ->required();
     sub->add_flag("--force", options.force,
                   "Replace a dense model, and remove another checkpoint's files, in --output");
     sub->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");

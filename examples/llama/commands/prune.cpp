@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// prune: a dense model in, an N:M checkpoint out.
+// prune: a dense model in, an N:M checkpoint or a GGUF file out.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -9,12 +9,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands/commands.hpp"
 #include "commands/setup.hpp"
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/checkpoint_writer.hpp"
+#include "files/gguf_writer.hpp"
 #include "files/output_directory.hpp"
 #include "methods/pruning.hpp"
 
@@ -147,7 +149,61 @@ ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
   return j;
 }
 
-void report(const options& o, const totals& all, double seconds, ordered_json& result) {
+// Where the pruned model goes: a GGUF file or a checkpoint's directory. Refused before the work
+// when it cannot be written.
+class destination {
+ public:
+  destination(const options& o, sparsellm::element_kind type) : path_(o.output), type_(type) {
+    if (names_gguf(path_)) {
+      file_.emplace(path_);
+    } else {
+      require<value_error>(!sparsellm::is_quantized(type),
+                           "--weights: prune writes f32, f16 or "
+                           "bf16 into a directory, got '",
+                           o.weights, "'");
+      directory_.emplace(path_, o.model, o.force);
+    }
+  }
+
+  void check(const checkpoint_source& from) const {
+    if (file_.has_value())
+      check_gguf(from, type_);
+    else
+      check_checkpoint(from, type_);
+  }
+
+  // Returns what was written, for people.
+  [[nodiscard]] std::string write(const checkpoint_source& from,
+                                  const std::vector<pruned_block>& blocks,
+                                  sparsellm::nm_pattern pattern, const std::string& provenance) {
+    if (!file_.has_value()) {
+      write_checkpoint(*directory_, from, blocks, pattern, type_, provenance,
+                       show_progress("writing the checkpoint"));
+      return path_;
+    }
+    const std::size_t bytes =
+        write_gguf(*file_, from, blocks, type_, provenance, show_progress("writing the file"));
+    char size[32];
+    std::snprintf(size, sizeof size, "%.1f", static_cast<double>(bytes) / 1e6);
+    return sparsellm::concat(path_, ", a GGUF of ", sparsellm::name(type_),
+                             " weights with zeros in place, ", size, " MB");
+  }
+
+ private:
+  std::string path_;
+  sparsellm::element_kind type_;
+  std::optional<sparsellm::output_file> file_;
+  std::optional<output_directory> directory_;
+};
+
+// Levels of 8 bits are made when the file is written; what is pruned are floats.
+options packed_as_floats(options o, sparsellm::element_kind type) {
+  if (sparsellm::is_quantized(type)) o.weights = "bf16";
+  return o;
+}
+
+void report(const options& o, const totals& all, double seconds, const std::string& written,
+            ordered_json& result) {
   const sparsellm::retention& kept = all.retained;
   result["output"] = o.output;
   result["seconds"] = seconds;
@@ -162,7 +218,7 @@ void report(const options& o, const totals& all, double seconds, ordered_json& r
       "output error %.4f, %.0f s: %s\n",
       o.pattern.c_str(), o.metric.c_str(), 100 * kept.shuffled / kept.total,
       100 * kept.plain / kept.total, 100 * kept.without_groups / kept.total, kept.efficacy(),
-      all.error / all.count, seconds, o.output.c_str());
+      all.error / all.count, seconds, written.c_str());
 }
 
 }  // namespace
@@ -172,14 +228,16 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(o.tokens >= 2, "--tokens: at least 2 expected, got ", o.tokens);
   const pruning how = parse_pruning(o);
   const std::optional<sparsellm::element_kind> type = parse_weights(o.weights);
-  require<value_error>(type.has_value() && !sparsellm::is_quantized(*type),
-                       "--weights: prune writes f32, f16 or bf16, got '", o.weights, "'");
+  require<value_error>(
+      type.has_value() &&
+          (!sparsellm::is_quantized(*type) || *type == sparsellm::element_kind::q8_0),
+      "--weights: prune writes f32, f16 or bf16, and q8_0 into a .gguf, got '", o.weights, "'");
   const auto begun = std::chrono::steady_clock::now();
-  const output_directory to(o.output, o.model, o.force);  // refused before the work
-  setup s(o, 0.0);
+  destination to(o, *type);
+  setup s(packed_as_floats(o, *type), 0.0);
   const checkpoint_source from{s.model.file(), s.model.shape(),
                                std::filesystem::is_directory(o.model) ? o.model : std::string()};
-  check_checkpoint(from, *type);
+  to.check(from);
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
 
@@ -198,13 +256,12 @@ void run_prune(const options& o, ordered_json& result) {
   require<value_error>(all.count > 0, "prune: every projection was left dense");
 
   const ordered_json provenance = provenance_of(s, o, how, windows);
-  write_checkpoint(to, from, blocks, how.pattern, *type, provenance.dump(),
-                   show_progress("writing the checkpoint"));
+  const std::string written = to.write(from, blocks, how.pattern, provenance.dump());
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result = describe(s, o);
   result["pruning"] = provenance;
-  report(o, all, seconds, result);
+  report(o, all, seconds, written, result);
   result["layers"] = layers;
 }
 

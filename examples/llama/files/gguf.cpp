@@ -246,7 +246,9 @@ gguf::gguf(const std::byte* data, std::size_t size, const part_reader& other) : 
   opened o = open(data, size);
   for (std::size_t i = 0; i < o.values; ++i) {
     std::string key = o.in.read_string("a key");
+    const std::size_t begin = o.in.position();
     metadata_value v = read_value(o.in);
+    stored_.push_back({key, {data + begin, o.in.position() - begin}});
     add(std::move(key), std::move(v));
   }
   try {

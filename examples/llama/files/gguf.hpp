@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "files/model_file.hpp"
 
@@ -22,9 +24,16 @@ class gguf : public model_file {
   // where.
   gguf(const std::byte* data, std::size_t size, const part_reader& other = {});
 
+  // Of the first part.
+  [[nodiscard]] std::span<const stored_value> stored_values() const noexcept override {
+    return stored_;
+  }
+
  private:
   void read_others(const part_reader& other);
   void mark_heads();
+
+  std::vector<stored_value> stored_;
 };
 
 }  // namespace llama

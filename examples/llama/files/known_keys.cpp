@@ -234,6 +234,7 @@ constexpr known_key metadata_keys[] = {
     {"general.*", "describes the file; llama.cpp computes nothing from it"},
     {"quantize.*", "how the file was quantised"},
     {"mradermacher.*", provenance},
+    {"sparsellm.pruning", "how the weights were pruned"},
     {"llama.attention.layer_norm_epsilon", "of models without RMSNorm"},
     {"llama.expert_used_count", "of a mixture of experts, which expert_count says there is not"},
     {"llama.pooling_type", "of embeddings, which logits do not pass"},

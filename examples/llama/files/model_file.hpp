@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -74,6 +75,12 @@ using metadata_value =
     std::variant<std::int64_t, std::uint64_t, double, bool, std::string, std::vector<std::string>,
                  std::vector<std::int64_t>, std::vector<double>>;
 
+// A value of the metadata as a GGUF file has it: its type, and what follows.
+struct stored_value {
+  std::string key;
+  bytes_view bytes;
+};
+
 struct vocabulary;  // vocabulary.hpp
 
 class model_file {
@@ -109,6 +116,9 @@ class model_file {
   [[nodiscard]] const std::unordered_map<std::string, metadata_value>& values() const noexcept {
     return values_;
   }
+
+  // All of it, in the file's order; empty where the file has it in another form.
+  [[nodiscard]] virtual std::span<const stored_value> stored_values() const noexcept { return {}; }
 
   virtual ~model_file() = default;
   model_file(const model_file&) = delete;

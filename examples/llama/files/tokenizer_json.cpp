@@ -131,8 +131,9 @@ void read_model(json_ledger& file, vocabulary& v) {
 void check_repeated(const json& decoder, const vocabulary& v) {
   require<format_error>(decoder.is_object(),
                         "tokenizer: tokenizer_config.json: added_tokens_decoder is no object");
-  for (const auto& [id, entry] : decoder.items()) {
-    json_ledger a(entry, "tokenizer: tokenizer_config.json: token " + id);
+  for (const auto& item : decoder.items()) {
+    const std::string& id = item.key();
+    json_ledger a(item.value(), "tokenizer: tokenizer_config.json: token " + id);
     const auto found = std::find_if(v.added.begin(), v.added.end(), [&](const added_token& t) {
       return std::to_string(t.id) == id;
     });

@@ -42,12 +42,11 @@ void save(const search_state& state, const std::string& path) {
   sparsellm::replace_file(path, j.dump() + "\n");
 }
 
-search_state load_search(const std::string& path, const std::string& identity,
-                         const std::vector<double>& weights) {
+search_state parse_search(const std::string& text, const std::string& identity,
+                          const std::vector<double>& weights) {
   search_state state{identity, {}, {}};
-  if (path.empty() || !std::filesystem::exists(path)) return state;
   try {
-    const ordered_json j = ordered_json::parse(sparsellm::read_file(path));
+    const ordered_json j = ordered_json::parse(text);
     require<format_error>(j.at("format") == "sparsellm-search" && j.at("version") == 1,
                           "not a search state of version 1");
     // States of earlier versions have the model's name before it.
@@ -75,9 +74,19 @@ search_state load_search(const std::string& path, const std::string& identity,
           "a division has ", state.divisions.back().now.size(), " parameters, ", n, " expected");
     }
   } catch (const std::exception& e) {
-    sparsellm::raise<format_error>(sparsellm::concat("--search '", path, "': ", e.what()));
+    sparsellm::raise<format_error>(e.what());
   }
   return state;
+}
+
+search_state load_search(const std::string& path, const std::string& identity,
+                         const std::vector<double>& weights) {
+  if (path.empty() || !std::filesystem::exists(path)) return {identity, {}, {}};
+  try {
+    return parse_search(sparsellm::read_file(path), identity, weights);
+  } catch (const sparsellm::error& e) {
+    sparsellm::raise<format_error>(sparsellm::concat("--search '", path, "': ", e.what()));
+  }
 }
 
 }  // namespace llama

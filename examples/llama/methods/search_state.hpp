@@ -40,8 +40,12 @@ struct search_state {
 // Does nothing without a path. Throws file_error.
 void save(const search_state& state, const std::string& path);
 
-// A fresh state when there is no such file. weights: the sizes of the projections. Throws
-// format_error for a state of another identity, and for what is none.
+// A state from its file's text. weights: the sizes of the projections. Throws format_error for a
+// state of another identity, and for what is none.
+[[nodiscard]] search_state parse_search(const std::string& text, const std::string& identity,
+                                        const std::vector<double>& weights);
+
+// The same from a file; a fresh state when there is none. Throws file_error too.
 [[nodiscard]] search_state load_search(const std::string& path, const std::string& identity,
                                        const std::vector<double>& weights);
 

@@ -72,6 +72,7 @@ void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float>> x,
                     std::type_identity_t<vector_view<float>> h) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_gated(w.shape, x.size(), h.size());
     detail::check_sections(s, 0, w.shape.outputs);
     detail::gated_tokens(exec, w, detail::select_all(s, w.shape.outputs), detail::inputs_of(x), 1,
@@ -82,6 +83,7 @@ template <host_executor E, detail::has_product V, class S>
 void multiply_gated(E& exec, const V& w, const S& s, const normalised& x,
                     std::type_identity_t<vector_view<float>> h) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_gated(w.shape, x.size(), h.size());
     detail::check_sections(s, 0, w.shape.outputs);
     detail::gated_tokens(exec, w, detail::select_all(s, w.shape.outputs), detail::inputs_of(x), 1,
@@ -94,7 +96,9 @@ void multiply_gated(E& exec, const V& w, const S& s,
                     std::type_identity_t<matrix_view<const float>> x,
                     std::type_identity_t<matrix_view<float>> h) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_gated(w.shape, x.cols(), h.cols());
+    detail::check_floats(x.data(), h.data());
     require<shape_error>(x.rows() == h.rows() && x.rows() != 0, "multiply_gated: X has ", x.rows(),
                          " rows and H ", h.rows());
     detail::check_sections(s, 0, w.shape.outputs);

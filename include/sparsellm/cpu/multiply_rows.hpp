@@ -47,6 +47,7 @@ template <host_executor E, detail::row_view V>
 void multiply_rows(E& exec, const V& w, active_view<> rows,
                    std::type_identity_t<vector_view<const float>> x,
                    std::type_identity_t<vector_view<float>> y) {
+  detail::check_weight(w);
   detail::check_rows(w.shape, rows, x, y);
   detail::listed_rows_product<typename V::element>(
       detail::ref(exec), w, vector_view<const std::uint32_t>(rows.index, rows.count), x, y);
@@ -65,6 +66,7 @@ template <host_executor E, detail::row_view V, pointwise_sparsifier Keep>
 void multiply_rows(E& exec, const V& w, std::type_identity_t<matrix_view<const float>> scores,
                    const Keep& keep, std::type_identity_t<matrix_view<const float>> x,
                    std::type_identity_t<matrix_view<float>> y) {
+  detail::check_weight(w);
   detail::check_matrices(w.shape, x, y);
   require<shape_error>(scores.rows() == y.rows() && scores.cols() == y.cols(),
                        "multiply_rows: scores of ", y.rows(), "x", y.cols(), " expected, got ",

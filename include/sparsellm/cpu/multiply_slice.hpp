@@ -82,6 +82,7 @@ requires requires(const X& x) { detail::inputs_of(x); }
 void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X& x,
                     std::type_identity_t<vector_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     if constexpr (requires { x.size(); }) detail::check_inputs(w.shape, x.size());
     if constexpr (requires { x.index; }) detail::check_listed(w.shape, x);
     detail::check_outputs(w.shape, y.size());
@@ -98,6 +99,7 @@ void multiply_slice(E& exec, const V& w, output_range slice, const S& s,
                     std::type_identity_t<matrix_view<const float>> x,
                     std::type_identity_t<matrix_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_matrices(w.shape, x, y);
     detail::check_slice(w.shape, slice);
     detail::check_sections(s, 0, w.shape.outputs);

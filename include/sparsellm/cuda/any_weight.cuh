@@ -6,11 +6,13 @@
 // should do that. Not in cuda.cuh, for the list brings the host's products.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/copy.cuh"
@@ -18,6 +20,7 @@
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/cuda/multiply_rows.cuh"
+#include "sparsellm/cuda/workspace.cuh"
 #include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/model/weight_format.hpp"
 #include "sparsellm/pack/element.hpp"
@@ -107,3 +110,19 @@ void multiply_rows(cuda::executor& exec, const basic_any_weight<device_space>& w
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// As for weights whose format is known when they are compiled.
+template <storage_scalar X = float>
+[[nodiscard]] std::size_t workspace_bytes(const basic_any_weight<device_space>& w,
+                                          std::size_t tokens) {
+  std::size_t bytes = 0;
+  detail::device::visit(detail::any_formats{}, w.view(),
+                        [&](const auto& view) { bytes = workspace_bytes<X>(view, tokens); });
+  return bytes;
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE

@@ -113,9 +113,10 @@ void run_multiply(cuda::executor& exec, const V& w, const S& s,
 template <detail::device::multiplied V>
 void run_multiply(cuda::executor& exec, const V& w, active_view<device_space> active,
                   vector_view<float, device_space> y) {
-  const vector_view<float, device_space> x = exec.activations(w.shape.inputs);
-  detail::device::scatter(exec, active, x);
-  run_multiply(exec, w, detail::device::nonzero{}, vector_view<const float, device_space>(x), y);
+  const auto x = exec.activations(w.shape.inputs);
+  detail::device::scatter(exec, active, x.view());
+  run_multiply(exec, w, detail::device::nonzero{}, vector_view<const float, device_space>(x.view()),
+               y);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -50,7 +50,8 @@ void gated_product(cuda::executor& exec, const V& w, const stacked<S>& s,
     if (whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
   }
   const std::size_t tokens = x.rows(), hidden = h.cols();
-  float* const both = exec.activations(tokens * 2 * hidden).data();
+  const auto held = exec.activations(tokens * 2 * hidden);
+  float* const both = held.data();
   run_multiply(exec, w, s, x, matrix_view<float, device_space>(both, tokens, 2 * hidden));
   gate(exec, matrix_view<const float, device_space>(both, tokens, hidden, 2 * hidden),
        matrix_view<const float, device_space>(both + hidden, tokens, hidden, 2 * hidden), h);
@@ -75,7 +76,9 @@ void multiply_gated(cuda::executor& exec, const V& w, const S& s,
                     std::type_identity_t<matrix_view<const float, device_space>> x,
                     std::type_identity_t<matrix_view<float, device_space>> h) {
   if constexpr (detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_gated(w.shape, x.cols(), h.cols());
+    detail::check_floats(x.data(), h.data());
     require<shape_error>(x.rows() == h.rows() && x.rows() != 0, "multiply_gated: X has ", x.rows(),
                          " rows and H ", h.rows());
     detail::check_sections(s, 0, w.shape.outputs);

@@ -36,6 +36,7 @@ void multiply_rows(cuda::executor& exec, const V& w,
                    std::type_identity_t<matrix_view<const float, device_space>> scores,
                    const Keep& keep, std::type_identity_t<matrix_view<const float, device_space>> x,
                    std::type_identity_t<matrix_view<float, device_space>> y) {
+  detail::check_weight(w);
   detail::check_matrices(w.shape, x, y);
   require<shape_error>(scores.rows() == y.rows() && scores.cols() == y.cols(),
                        "multiply_rows: scores of ", y.rows(), "x", y.cols(), " expected, got ",
@@ -58,11 +59,12 @@ template <detail::device::device_rows V>
 void multiply_rows(cuda::executor& exec, const V& w, active_view<device_space> active,
                    std::type_identity_t<vector_view<const float, device_space>> x,
                    std::type_identity_t<vector_view<float, device_space>> y) {
+  detail::check_weight(w);
   detail::check_vectors(w.shape, x, y);
-  const vector_view<float, device_space> marks = exec.activations(w.shape.outputs);
-  detail::device::scatter(exec, {active.index, nullptr, active.count}, marks);
-  multiply_rows(exec, w, vector_view<const float, device_space>(marks), detail::device::nonzero{},
-                x, y);
+  const auto marks = exec.activations(w.shape.outputs);
+  detail::device::scatter(exec, {active.index, nullptr, active.count}, marks.view());
+  multiply_rows(exec, w, vector_view<const float, device_space>(marks.view()),
+                detail::device::nonzero{}, x, y);
 }
 template <detail::device::device_rows V>
 void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_space>& active,

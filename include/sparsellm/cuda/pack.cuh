@@ -69,7 +69,8 @@ void lay_out(cuda::executor& exec, matrix_view<const T, device_space> weight,
                 "pack_masked: where channels begin");
   };
   scan(nullptr);
-  scan(exec.scratch(bytes));
+  auto memory = exec.allocate<std::byte>(bytes);
+  scan(memory.data());
   pack_bitmap_kernel<T, typename F::element><<<blocks, prune_threads, 0, exec.stream()>>>(
       weight.data(), weight.stride(), mask.words(), mask.row_words(), view.scales, rows, channels,
       begins, const_cast<std::byte*>(view.data));

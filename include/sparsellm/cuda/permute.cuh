@@ -84,7 +84,8 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
           "global_shuffle: sort");
   };
   sort(nullptr);
-  sort(exec.scratch(bytes));
+  auto memory = exec.allocate<std::byte>(bytes);
+  sort(memory.data());
   detail::device::deal_kernel<<<blocks, detail::device::deal_threads, 0, exec.stream()>>>(
       sorted.data(), n, static_cast<unsigned>(m), how == dealing::zigzag, channel.data());
   check(cudaGetLastError(), "global_shuffle: launch");

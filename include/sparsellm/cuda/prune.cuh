@@ -24,6 +24,18 @@
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+
+// Blocks for a thread a weight, or a group. Throws shape_error for more than a grid has.
+[[nodiscard]] inline unsigned prune_blocks(std::size_t threads) {
+  const std::size_t blocks = (threads + prune_threads - 1) / prune_threads;
+  require<shape_error>(blocks <= 0x7fffffffu, "cuda: at most 2^38 weights are pruned at once, got ",
+                       threads);
+  return static_cast<unsigned>(blocks);
+}
+
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
+
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
 // |w| · scale[channel], scale [inputs] on the device and borrowed; null is 1. Magnitude, Wanda and
@@ -101,9 +113,7 @@ void score_weights(executor& exec, matrix_view<T, device_space> weight, const S&
   const std::size_t n = weight.rows() * weight.cols();
   if (n == 0) return;
   detail::device::score_kernel<std::remove_const_t<T>>
-      <<<static_cast<unsigned>((n + detail::device::prune_threads - 1) /
-                               detail::device::prune_threads),
-         detail::device::prune_threads, 0, exec.stream()>>>(
+      <<<detail::device::prune_blocks(n), detail::device::prune_threads, 0, exec.stream()>>>(
           saliency, weight.data(), weight.stride(), static_cast<unsigned>(weight.rows()),
           static_cast<unsigned>(weight.cols()), out.data(), out.stride());
   check(cudaGetLastError(), "cuda::score_weights: launch");
@@ -123,9 +133,7 @@ requires storage_scalar<std::remove_const_t<T>>
   const std::size_t groups = weight.rows() * p.groups(weight.cols());
   static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
   detail::device::mask_kernel<std::remove_const_t<T>>
-      <<<static_cast<unsigned>((groups + detail::device::prune_threads - 1) /
-                               detail::device::prune_threads),
-         detail::device::prune_threads, 0, exec.stream()>>>(
+      <<<detail::device::prune_blocks(groups), detail::device::prune_threads, 0, exec.stream()>>>(
           saliency, weight.data(), weight.stride(), static_cast<unsigned>(weight.rows()),
           static_cast<unsigned>(weight.cols()), p,
           reinterpret_cast<unsigned long long*>(mask.words()), mask.row_words(), wrong.data());

@@ -26,10 +26,13 @@
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 
-// Beyond CUTLASS's own limits: a grid's.
-inline void check_grid(extents e) {
-  require<shape_error>(e.outputs <= 65535 && e.inputs <= 0x7fffffffu,
-                       "cuda: at most 65,535 outputs are converted at once, got ", e.outputs);
+// Blocks for `each` threads a row of a weight. Throws shape_error for more than a grid has.
+[[nodiscard]] inline unsigned metadata_blocks(extents e, std::size_t each) {
+  const std::size_t blocks = (e.outputs * each + metadata_threads - 1) / metadata_threads;
+  require<shape_error>(blocks <= 0x7fffffffu,
+                       "cuda: at most 2^38 metadata elements are converted at once, got ",
+                       e.outputs * each);
+  return static_cast<unsigned>(blocks);
 }
 
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
@@ -49,22 +52,19 @@ struct device_semi_structured {
 };
 
 // A packed weight in CUTLASS's order, bit for bit, in stream order. Allocates it. Throws
-// shape_error for shapes that semi_structured::check() refuses and for more than 65,535 outputs.
+// shape_error for shapes that semi_structured::check() refuses.
 template <class T>
 [[nodiscard]] device_semi_structured<T> to_semi_structured(
     executor& exec, const packed_matrix<n_of_m<T, 2, 4>, device_space>& packed) {
   using S = semi_structured<T>;
   const extents e = packed.shape();
   S::check(e);
-  detail::device::check_grid(e);
   const auto view = packed.view();
   const std::size_t columns = e.inputs / (4 * S::groups);
   device_semi_structured<T> out{e, exec.allocate<T>(e.outputs * e.inputs / 2),
                                 exec.allocate<typename S::metadata_element>(e.outputs * columns),
                                 exec.allocate<float>(view.scales == nullptr ? 0 : e.outputs)};
-  const dim3 grid(static_cast<unsigned>((columns + detail::device::metadata_threads - 1) /
-                                        detail::device::metadata_threads),
-                  static_cast<unsigned>(e.outputs));
+  const unsigned grid = detail::device::metadata_blocks(e, columns);
   detail::device::to_semi_structured_kernel<T>
       <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(view, out.values.data(),
                                                                      out.metadata.data());
@@ -86,7 +86,6 @@ template <class T>
   using F = n_of_m<T, 2, 4>;
   const extents e = s.shape;
   S::check(e);
-  detail::device::check_grid(e);
   const std::size_t elements = e.outputs * e.inputs / (4 * S::groups);
   require<shape_error>(s.metadata.size() == elements, "cuda::from_semi_structured: ", elements,
                        " metadata elements expected, got ", s.metadata.size());
@@ -104,9 +103,7 @@ template <class T>
                                                detail::device::nothing_wrong};
   device_buffer<detail::device::first_wrong> wrong =
       to_device(exec, vector_view<const detail::device::first_wrong>(none, 2));
-  const dim3 grid(static_cast<unsigned>((view.cells() + detail::device::metadata_threads - 1) /
-                                        detail::device::metadata_threads),
-                  static_cast<unsigned>(e.outputs));
+  const unsigned grid = detail::device::metadata_blocks(e, view.cells());
   detail::device::from_semi_structured_kernel<T>
       <<<grid, detail::device::metadata_threads, 0, exec.stream()>>>(
           s.values.data(), s.metadata.data(), view, storage.data(), wrong.data(), wrong.data() + 1);

@@ -36,8 +36,10 @@ inline void check_rows(const char* what, matrix_view<const float, device_space> 
   require<shape_error>(x.rows() <= 0x7fffffffu && x.cols() <= 0x7fffffffu, what,
                        ": at most 2^31 - 1 rows and channels, got ", x.rows(), "x", x.cols());
 }
+// As many as a grid has at most.
 [[nodiscard]] inline unsigned blocks_for(std::size_t threads) {
-  return static_cast<unsigned>((threads + statistics_threads - 1) / statistics_threads);
+  return static_cast<unsigned>(
+      std::min<std::size_t>((threads + statistics_threads - 1) / statistics_threads, 0x7fffffffu));
 }
 
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -179,7 +179,8 @@ class device_swap_gains {
     cuda::check(cub::DeviceSelect::If(nullptr, bytes, entries, at.data(), count.data(), all, worth,
                                       exec_.stream()),
                 what);
-    cuda::check(cub::DeviceSelect::If(exec_.scratch(bytes), bytes, entries, at.data(), count.data(),
+    auto select_memory = exec_.allocate<std::byte>(bytes);
+    cuda::check(cub::DeviceSelect::If(select_memory.data(), bytes, entries, at.data(), count.data(),
                                       all, worth, exec_.stream()),
                 what);
     const std::uint32_t n = cuda::to_host(exec_, count)[0];
@@ -197,7 +198,8 @@ class device_swap_gains {
                   what);
     };
     sort(nullptr);
-    sort(exec_.scratch(bytes));
+    auto sort_memory = exec_.allocate<std::byte>(bytes);
+    sort(sort_memory.data());
     const buffer<std::uint32_t> places = cuda::to_host(exec_, sorted);
     for (std::size_t k = 0; k < n; ++k)
       found[k] = {places[k] / static_cast<std::uint32_t>(places_),

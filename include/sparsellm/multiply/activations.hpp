@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/executor.hpp"
@@ -86,7 +87,8 @@ class float_activations {
         x_(x),
         y_(y),
         x_size_(narrow_activations<X> ? elements(x) : 0),
-        memory_(exec.activations(free_floats + x_size_ + y_size()).data() + free_floats) {
+        held_(exec.activations(free_floats + x_size_ + y_size())),
+        memory_(held_.data() + free_floats) {
     if constexpr (narrow_activations<X>) convert(exec_, x_, floats_like(x_, memory_));
   }
   [[nodiscard]] SPARSELLM_INLINE auto x() const noexcept {
@@ -113,6 +115,7 @@ class float_activations {
   X x_;
   Y y_;
   std::size_t x_size_;
+  decltype(std::declval<E&>().activations(std::size_t{})) held_;
   float* memory_;
 };
 

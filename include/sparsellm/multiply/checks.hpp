@@ -14,6 +14,7 @@
 #include "sparsellm/core/executor.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/layout_kind.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -61,10 +62,34 @@ inline void check_outputs(extents shape, std::size_t y) {
                        ", so y must have ", shape.outputs, " elements, got ", y);
 }
 
+// What a view looks at begins at a multiple of `alignment` bytes.
+inline void check_address(const void* first, std::size_t alignment, const char* what) {
+  const auto past = reinterpret_cast<std::uintptr_t>(first) % alignment;
+  require<value_error>(past == 0, "multiply: ", what, " aligned to ", alignment,
+                       " bytes expected, got an address ", past, " past a multiple of it");
+}
+inline void check_floats(const float* x, const float* y) {
+  check_address(x, alignof(float), "x");
+  check_address(y, alignof(float), "y");
+}
+// Of weights: rows as other libraries hand them over lie as their elements do, all else as packed.
+template <class V>
+void check_weight(const V& w) {
+  if constexpr (requires { w.storage; })
+    check_address(w.storage, packed_alignment, "a packed weight");
+  else if constexpr (requires { w.step; })
+    check_address(w.step.data, packed_alignment, "a packed weight");
+  else if constexpr (V::format::layout == layout_kind::row_major)
+    check_address(w.data, alignof(typename V::element), "a row_major weight");
+  else
+    check_address(w.data, packed_alignment, "a packed weight");
+}
+
 template <class Space>
 void check_vectors(extents shape, vector_view<const float, Space> x, vector_view<float, Space> y) {
   check_inputs(shape, x.size());
   check_outputs(shape, y.size());
+  check_floats(x.data(), y.data());
   require<shape_error>(!overlap(x.data(), x.size(), y.data(), y.size()),
                        "multiply: x and y overlap");
 }
@@ -79,6 +104,7 @@ void check_matrices(extents shape, matrix_view<const float, Space> x, matrix_vie
   require<shape_error>(y.cols() == shape.outputs, "multiply: W is ", shape.outputs, "x",
                        shape.inputs, ", so Y must have ", shape.outputs, " columns, got ",
                        y.cols());
+  check_floats(x.data(), y.data());
   require<shape_error>(!overlap(x.data(), (x.rows() - 1) * x.stride() + x.cols(), y.data(),
                                 (y.rows() - 1) * y.stride() + y.cols()),
                        "multiply: X and Y overlap");

@@ -5,7 +5,9 @@
 // Y [tokens, outputs] from X [tokens, inputs]. One signature for every executor; backends supply
 // run_multiply(), found by overloading. x and y must not overlap. On a host executor multiply()
 // returns when y is there; on a device's it only gives the work to the stream. Nothing is allocated
-// once the executor's memory has grown to what the call needs, unless a form says so.
+// once the executor's memory has grown to what the call needs, unless a form says so. All forms
+// throw value_error for a packed weight whose bytes are not aligned to packed_alignment, a
+// row_major one's to its element, and floats that are not aligned as such.
 #pragma once
 
 #include <concepts>
@@ -39,6 +41,7 @@ template <executor E, detail::weight_view W>
 SPARSELLM_INLINE void multiply(E& exec, const W& w, active_view<typename W::space> active,
                                std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>()) {
+    detail::check_weight(w);
     detail::check_outputs(w.shape, y.size());
     detail::check_listed(w.shape, active);
     run_multiply(exec, w, active, y);
@@ -59,6 +62,7 @@ SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
                                std::type_identity_t<input_vector<E>> x,
                                std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>()) {
+    detail::check_weight(w);
     detail::check_vectors(w.shape, x, y);
     detail::check_sections(s, 0, w.shape.outputs);
     run_multiply(exec, w, s, x, y);
@@ -70,6 +74,7 @@ template <host_executor E, detail::weight_view W, class S>
 SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s, const normalised& x,
                                std::type_identity_t<output_vector<E>> y) {
   if constexpr (detail::runs<E, W>() && detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_vectors(w.shape, x.x, y);
     detail::check_sections(s, 0, w.shape.outputs);
     run_multiply(exec, w, s, x, y);
@@ -84,6 +89,7 @@ SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
                                std::type_identity_t<output_vector<E>> y,
                                active_set<typename E::space>& active) {
   if constexpr (detail::runs<E, W>()) {
+    detail::check_weight(w);
     detail::check_vectors(w.shape, x, y);
     sparsify(exec, s, x, active);
     run_multiply(exec, w, active.view(), y);
@@ -114,6 +120,7 @@ SPARSELLM_INLINE void multiply(E& exec, const W& w, const S& s,
                                std::type_identity_t<input_matrix<E>> x,
                                std::type_identity_t<output_matrix<E>> y) {
   if constexpr (detail::runs<E, W>() && detail::fuses<S>()) {
+    detail::check_weight(w);
     detail::check_matrices(w.shape, x, y);
     detail::check_sections(s, 0, w.shape.outputs);
     run_multiply(exec, w, s, x, y);

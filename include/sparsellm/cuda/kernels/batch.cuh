@@ -48,7 +48,7 @@ struct section_list {
       at[i] = {s.sections[i].first, s.sections[i].last, for_kernels(s.sections[i].keep)};
   }
   // Outputs behind the last belong to the last: they pad a tile.
-  [[nodiscard]] __device__ unsigned of(unsigned output) const {
+  [[nodiscard]] SPARSELLM_HD unsigned of(std::size_t output) const {
     unsigned s = 0;
     while (s + 1 < count && output >= at[s].last) ++s;
     return s;

@@ -24,10 +24,10 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-inline constexpr unsigned bitmap_warps = 8;
+inline constexpr unsigned bitmap_warps = 2;
 inline constexpr unsigned bitmap_warp_outputs = 256,
                           bitmap_tile = bitmap_warps * bitmap_warp_outputs;
-inline constexpr unsigned bitmap_part = 64;   // channels of a block
+inline constexpr unsigned shortest_bitmap_part = 64, longest_bitmap_part = 256;  // of a block
 inline constexpr unsigned bitmap_flight = 4;  // active channels whose values are read at once
 
 // The values of a warp's outputs in one channel.
@@ -48,13 +48,14 @@ __device__ float value_of(T v) {
     return widen(v);
 }
 
-// Grid: [tiles from that of `which.first` on, splits]. Outputs [which.first, which.last) are
-// stored.
+// part: channels of a block. Grid: [tiles from that of `which.first` on, splits]. Outputs
+// [which.first, which.last) are stored.
 template <class T, int Tokens, class S>
 static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
     bitmap_kernel(const __grid_constant__ bitmap_weight<T> w,
                   const __grid_constant__ section<S> which,
-                  const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
+                  const __grid_constant__ token_batch batch, unsigned part, float* partial,
+                  unsigned* tickets) {
   __shared__ bitmap_values<T> staged[bitmap_warps];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned tile = static_cast<unsigned>(which.first / bitmap_tile) + blockIdx.x;
@@ -62,8 +63,8 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   const unsigned first_word =
       min((tile * bitmap_tile + warp * bitmap_warp_outputs) / 64, words);  // of this warp
   const unsigned my_word = first_word + lane / 8;
-  const unsigned begin = blockIdx.y * bitmap_part;
-  const unsigned end = min(begin + bitmap_part, static_cast<unsigned>(w.shape.inputs));
+  const unsigned begin = blockIdx.y * part;
+  const unsigned end = min(begin + part, static_cast<unsigned>(w.shape.inputs));
 
   float total[Tokens][8] = {};
   for (unsigned c0 = begin; c0 < end; c0 += 32) {

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // y = W · s(x) for weights whose channels are contiguous: the weights of a skipped channel are
-// never read (TEAL, arXiv 2408.14690, section 4). A warp walks 64 channels of a tile of outputs: 32
-// activations at a time are compared by 32 lanes, a ballot says which are active, and the weights
-// of eight active channels are in flight at once. The warps of a block and then the blocks of a
-// tile are added in ascending order, so results do not depend on scheduling, and a skipped channel
-// is exactly a zero activation.
+// never read (TEAL, arXiv 2408.14690, section 4). A warp walks a part of the channels of a tile of
+// outputs. First 32 lanes compare 32 activations at a time and list in shared memory what is kept;
+// then the listed channels' weights are read, four rows on their way while four are multiplied. The
+// warps of a block and then the blocks of a tile are added in ascending order, so results do not
+// depend on scheduling, and a skipped channel is exactly a zero activation.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
+#include "sparsellm/cuda/kernels/channel_list.cuh"
 #include "sparsellm/cuda/kernels/gate.cuh"
 #include "sparsellm/cuda/kernels/split_sums.cuh"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -22,16 +23,19 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-inline constexpr unsigned channel_warps = 8;       // of a block, a part of the channels each
-inline constexpr unsigned channels_per_part = 64;  // two ballots
-inline constexpr unsigned channels_in_flight = 8;  // 8 · 512 bytes a warp cover the latency
+inline constexpr unsigned channel_warps = 4;  // of a block, a part of the channels each
+
+// How a product is cut. Outputs of y in [first, last) are stored, by the tiles from first_tile on.
+struct channel_cut {
+  unsigned part, first_tile, first, last;
+};
 
 // Which of a weight's lanes a lane of a tile is, and what becomes of its outputs.
 struct plain_tile {
   static constexpr unsigned width = 1;  // sums stored together
   template <class Lane>
-  __device__ static unsigned place(const typename Lane::weight&, unsigned lane) {
-    return blockIdx.x * 32 + lane;
+  __device__ static unsigned place(const typename Lane::weight&, unsigned tile, unsigned lane) {
+    return tile * 32 + lane;
   }
   __device__ static float result(const float (&sum)[1]) { return sum[0]; }
 };
@@ -40,8 +44,8 @@ struct plain_tile {
 struct gated_tile {
   static constexpr unsigned width = 2;
   template <class Lane>
-  __device__ static unsigned place(const typename Lane::weight& w, unsigned lane) {
-    const unsigned all = Lane::lanes(w), in_half = blockIdx.x * 16 + lane % 16;
+  __device__ static unsigned place(const typename Lane::weight& w, unsigned tile, unsigned lane) {
+    const unsigned all = Lane::lanes(w), in_half = tile * 16 + lane % 16;
     if (in_half >= all / 2) return all;  // behind the last
     return (lane < 16 ? 0 : all / 2) + in_half;
   }
@@ -51,13 +55,12 @@ struct gated_tile {
 // The sums of a block's warps, then of a tile's blocks. y has Tile::width times fewer outputs than
 // the weight.
 template <class Lane, int Tokens, class Tile>
-__device__ void add_parts(const typename Lane::weight& w,
+__device__ void add_parts(const typename Lane::weight& w, const channel_cut& cut,
                           const float (&total)[Tokens][Lane::outputs], const token_batch& batch,
                           float* partial, unsigned* tickets) {
   constexpr unsigned tile = 32 * Lane::outputs, lanes = 32 / Tile::width;
   __shared__ float sums[channel_warps][tile];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const unsigned outputs = static_cast<unsigned>(w.shape.outputs) / Tile::width;
   const split_sums<tile, Tile::width> splits(partial, tickets, batch.tokens);
   // Output j of a lane. Half a warp reads one j and half the next: every other one is turned by
   // half a warp, so that the two are in different banks.
@@ -65,8 +68,9 @@ __device__ void add_parts(const typename Lane::weight& w,
     return j * 32 + (Tile::width == 1 ? l : l ^ j % 2 * lanes);
   };
   const auto store = [&](unsigned t, unsigned i, const float (&sum)[Tile::width]) {
-    const unsigned o = Lane::output(Tile::template place<Lane>(w, i % lanes), i / lanes);
-    if (o < outputs) batch.y[t * batch.y_stride + o] = Tile::result(sum);
+    const unsigned o = Lane::output(
+        Tile::template place<Lane>(w, cut.first_tile + blockIdx.x, i % lanes), i / lanes);
+    if (o >= cut.first && o < cut.last) batch.y[t * batch.y_stride + o] = Tile::result(sum);
   };
 #pragma unroll
   for (unsigned t = 0; t < Tokens; ++t) {
@@ -90,173 +94,179 @@ __device__ void add_parts(const typename Lane::weight& w,
   splits.add(store);
 }
 
-// Which sections outputs are in, a bit each. A border may lie anywhere, inside a lane too: such a
-// lane is mixed.
-struct lane_sections {
-  std::uint32_t mine, tile;  // of this lane's outputs, and of all lanes of the tile
-  unsigned first;            // of mine
-  bool mixed, tile_mixed;    // this lane is, some lane of the tile is
-};
-template <class Lane, class S>
-[[nodiscard]] __device__ lane_sections sections_of(const section_list<S>& sections,
-                                                   unsigned place) {
-  std::uint32_t mine = 0;
-#pragma unroll
-  for (unsigned j = 0; j < Lane::outputs; ++j) mine |= 1u << sections.of(Lane::output(place, j));
-  const bool mixed = (mine & (mine - 1)) != 0;
-  return {mine, __reduce_or_sync(~0u, mine),
-          static_cast<unsigned>(__ffs(static_cast<int>(mine))) - 1, mixed,
-          __any_sync(~0u, mixed) != 0};
-}
+// rows_in_flight rows of weights.
+template <class Lane>
+struct row_batch {
+  typename Lane::words raw[rows_in_flight];
 
-// What of 32 channels is read, a bit a channel.
-template <int Tokens>
-struct channel_vote {
-  std::uint32_t walk = 0;           // that any lane of the warp wants
-  std::uint32_t active = 0;         // that this lane wants
-  std::uint32_t kept[Tokens] = {};  // that each token of this lane's first section wants
+  template <class List>
+  __device__ void load(const Lane& mine, const List& list, unsigned at) {
+    const uint4 row = *reinterpret_cast<const uint4*>(&list.row[at]);
+    const std::uint32_t rows[rows_in_flight] = {row.x, row.y, row.z, row.w};
+#pragma unroll
+    for (unsigned u = 0; u < rows_in_flight; ++u) raw[u] = mine.load(rows[u]);
+  }
 };
-// x: of channel c, this lane's of the 32. Of a mixed tile masks [sections][Tokens] gets each
-// section's votes.
-template <int Tokens, class S>
-[[nodiscard]] __device__ channel_vote<Tokens> vote(const section_list<S>& sections,
-                                                   const lane_sections& where,
-                                                   const float (&x)[Tokens], unsigned tokens,
-                                                   unsigned c, bool inside,
-                                                   std::uint32_t (*masks)[Tokens]) {
-  channel_vote<Tokens> votes;
-  for (unsigned s = 0; s < sections.count; ++s) {
-    if ((where.tile >> s & 1u) == 0) continue;
+
+template <class Lane, int Tokens, class List>
+__device__ void multiply_rows(const row_batch<Lane>& rows, const List& list, unsigned at,
+                              unsigned half, float (&sums)[Tokens][Lane::outputs],
+                              float (&activation_sum)[Tokens]) {
+#pragma unroll
+  for (unsigned u = 0; u < rows_in_flight; ++u) {
+    float weight[Lane::outputs];
+    Lane::decode(rows.raw[u], weight);
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t) {
-      const std::uint32_t keeps =
-          __ballot_sync(~0u, t < tokens && inside && sections.at[s].keep.keeps(x[t], c));
-      votes.walk |= keeps;
-      if ((where.mine >> s & 1u) != 0) votes.active |= keeps;
-      if (s == where.first) votes.kept[t] = keeps;
-      if (where.tile_mixed && threadIdx.x % 32 == 0) masks[s][t] = keeps;
-    }
-  }
-  if (where.tile_mixed) __syncwarp();
-  return votes;
-}
-
-// Adds the channels that were voted for, of the 32 from c0 on, to sums, and the activations of the
-// lane's first section to activation_sum.
-template <class Lane, int Tokens, class S>
-__device__ void add_channels(const Lane& mine, unsigned place, const section_list<S>& sections,
-                             const lane_sections& where, const channel_vote<Tokens>& votes,
-                             const std::uint32_t (*masks)[Tokens], const float (&x)[Tokens],
-                             unsigned c0, float (&sums)[Tokens][Lane::outputs],
-                             float (&activation_sum)[Tokens]) {
-  std::uint32_t walk = votes.walk;
-  while (walk != 0) {
-    unsigned at[channels_in_flight];
-    typename Lane::words raw[channels_in_flight];
+      const float a = list.value[t][half][at + u];
+      if constexpr (Lane::affine) activation_sum[t] += a;
 #pragma unroll
-    for (unsigned u = 0; u < channels_in_flight; ++u) {
-      at[u] = walk != 0 ? static_cast<unsigned>(__ffs(static_cast<int>(walk))) - 1 : 32;
-      walk &= walk - 1;
-      raw[u] = {};
-      if (at[u] < 32 && (votes.active >> at[u] & 1u) != 0) raw[u] = mine.load(c0 + at[u]);
-    }
-#pragma unroll
-    for (unsigned u = 0; u < channels_in_flight; ++u) {
-      if (at[u] == 32) break;
-      float weight[Lane::outputs];
-      Lane::decode(raw[u], weight);
-#pragma unroll
-      for (unsigned t = 0; t < Tokens; ++t) {
-        const float activation = __shfl_sync(~0u, x[t], static_cast<int>(at[u]));
-        if (!where.mixed) {
-          const float a = (votes.kept[t] >> at[u] & 1u) != 0 ? activation : 0.0f;
-          activation_sum[t] += a;
-#pragma unroll
-          for (unsigned j = 0; j < Lane::outputs; ++j) sums[t][j] = fmaf(weight[j], a, sums[t][j]);
-        } else {
-#pragma unroll
-          for (unsigned j = 0; j < Lane::outputs; ++j) {
-            const unsigned s = sections.of(Lane::output(place, j));
-            const bool wanted = (masks[s][t] >> at[u] & 1u) != 0;
-            sums[t][j] = fmaf(weight[j], wanted ? activation : 0.0f, sums[t][j]);
-          }
-        }
-      }
+      for (unsigned j = 0; j < Lane::outputs; ++j) sums[t][j] = fmaf(weight[j], a, sums[t][j]);
     }
   }
 }
 
-// Adds a block's sums of levels, scaled, to total, and where there are minima these times the sum
-// of the activations.
-template <class Lane, int Tokens, class S>
-__device__ void add_scaled(const Lane& mine, unsigned place, const section_list<S>& sections,
-                           const lane_sections& where, const std::uint32_t (*masks)[Tokens],
-                           const token_batch& batch, unsigned c0,
-                           const float (&sums)[Tokens][Lane::outputs],
-                           const float (&activation_sum)[Tokens],
-                           float (&total)[Tokens][Lane::outputs]) {
-  float scale[Lane::outputs];
-  mine.scales(c0, scale);
-#pragma unroll
-  for (unsigned t = 0; t < Tokens; ++t)
-#pragma unroll
-    for (unsigned j = 0; j < Lane::outputs; ++j)
-      total[t][j] = fmaf(scale[j], sums[t][j], total[t][j]);
-  if constexpr (Lane::affine) {
-    mine.minima(c0, scale);
+// What becomes of rows: added to the part's total as they are.
+template <class Lane, int Tokens>
+struct plain_sums {
+  float (&total)[Tokens][Lane::outputs];
+  template <class List>
+  __device__ void add(const row_batch<Lane>& rows, const List& list, unsigned at, unsigned half) {
+    float none[Tokens];
+    multiply_rows<Lane, Tokens>(rows, list, at, half, total, none);
+  }
+};
+
+// Or levels, summed over a segment, then scaled, and where there are minima these times the sum of
+// the activations.
+template <class Lane, int Tokens>
+class scaled_sums {
+ public:
+  __device__ scaled_sums(const Lane& mine, const typename Lane::weight& w, unsigned begin,
+                         const unsigned* ends, float (&total)[Tokens][Lane::outputs])
+      : mine_(mine), w_(w), begin_(begin), ends_(ends), total_(total) {
+    begin_segment(0);
+  }
+  template <class List>
+  __device__ void add(const row_batch<Lane>& rows, const List& list, unsigned at, unsigned half) {
+    multiply_rows<Lane, Tokens>(rows, list, at, half, sums_, activation_sum_);
+    if (at + rows_in_flight == ends_[segment_]) {
+      add_scaled();
+      ++segment_;
+      begin_segment(at + rows_in_flight);
+    }
+  }
+
+ private:
+  // The scales are on their way while the segment is summed.
+  __device__ void begin_segment(unsigned at) {
+    while (segment_ < segments && ends_[segment_] <= at) ++segment_;
+    if (segment_ < segments) scales_ = mine_.scale(w_, begin_ + 32 * segment_);
+  }
+  __device__ void add_scaled() {
+    float scale[Lane::outputs];
+    scales_.scales(scale);
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t)
 #pragma unroll
       for (unsigned j = 0; j < Lane::outputs; ++j) {
-        float sum = activation_sum[t];
-        if (where.mixed) {
-          sum = 0;
-          const unsigned s = sections.of(Lane::output(place, j));
-          for (std::uint32_t m = masks[s][t]; m != 0; m &= m - 1)
-            sum += batch.x[t * batch.x_stride + c0 +
-                           static_cast<unsigned>(__ffs(static_cast<int>(m))) - 1];
-        }
-        total[t][j] = fmaf(scale[j], sum, total[t][j]);
+        total_[t][j] = fmaf(scale[j], sums_[t][j], total_[t][j]);
+        sums_[t][j] = 0;
       }
+    if constexpr (Lane::affine) {
+      scales_.minima(scale);
+#pragma unroll
+      for (unsigned t = 0; t < Tokens; ++t) {
+#pragma unroll
+        for (unsigned j = 0; j < Lane::outputs; ++j)
+          total_[t][j] = fmaf(scale[j], activation_sum_[t], total_[t][j]);
+        activation_sum_[t] = 0;
+      }
+    }
+  }
+  static constexpr unsigned segments = longest_part / 32;
+  const Lane& mine_;
+  const typename Lane::weight& w_;
+  unsigned begin_, segment_ = 0;
+  const unsigned* ends_;
+  float (&total_)[Tokens][Lane::outputs];
+  float sums_[Tokens][Lane::outputs] = {}, activation_sum_[Tokens] = {};
+  typename Lane::scale_words scales_;
+};
+
+// Adds a list's rows, at least one batch: one on its way while the other is multiplied.
+template <class Lane, class List, class Sums>
+__device__ void multiply_list(const Lane& mine, const List& list, unsigned rows, unsigned half,
+                              Sums sums) {
+  row_batch<Lane> even, odd;
+  even.load(mine, list, 0);
+#pragma unroll 1
+  for (unsigned at = 0;; at += 2 * rows_in_flight) {
+    const unsigned next = at + rows_in_flight, after = next + rows_in_flight;
+    if (next < rows) odd.load(mine, list, next);
+    sums.add(even, list, at, half);
+    if (next >= rows) break;
+    if (after < rows) even.load(mine, list, after);
+    sums.add(odd, list, next, half);
+    if (after >= rows) break;
   }
 }
 
-// Grid: [tiles of 32 lanes, splits of channel_warps parts].
+// Blocks that a multiprocessor is to hold: as many as the sums' registers leave room for.
+template <class Lane, int Tokens>
+inline constexpr unsigned channel_sums = Tokens * Lane::outputs * (Lane::scaled ? 2 : 1);
+template <class Lane, int Tokens>
+inline constexpr unsigned channel_blocks_wanted = channel_sums<Lane, Tokens> <= 16   ? 6
+                                                  : channel_sums<Lane, Tokens> <= 32 ? 5
+                                                  : channel_sums<Lane, Tokens> <= 48 ? 4
+                                                                                     : 3;
+
+// A tile's halves have one section each. Grid: [tiles, splits of channel_warps parts].
 template <class Lane, int Tokens, class S, class Tile>
-static __global__ void __launch_bounds__(channel_warps * 32, 1)
+static __global__ void __launch_bounds__(channel_warps * 32, channel_blocks_wanted<Lane, Tokens>)
     channel_kernel(const __grid_constant__ typename Lane::weight w,
                    const __grid_constant__ section_list<S> sections,
-                   const __grid_constant__ token_batch batch, float* partial, unsigned* tickets) {
-  __shared__ std::uint32_t section_masks[channel_warps][most_sections][Tokens];
+                   const __grid_constant__ token_batch batch,
+                   const __grid_constant__ channel_cut cut, float* partial, unsigned* tickets) {
+  __shared__ channel_list<Tile::width, Tokens> lists[channel_warps];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const unsigned place = Tile::template place<Lane>(w, lane);
-  const Lane mine(w, place);
-  const lane_sections where = sections_of<Lane>(sections, place);
-  std::uint32_t (*const masks)[Tokens] = section_masks[warp];
-
-  const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  const unsigned begin = (blockIdx.y * channel_warps + warp) * channels_per_part;
-  const unsigned end = min(begin + channels_per_part, inputs);
-  float total[Tokens][Lane::outputs] = {};
-  for (unsigned c0 = begin; c0 < end; c0 += 32) {
-    const unsigned c = c0 + lane;
-    float x[Tokens], activation_sum[Tokens] = {};
+  const unsigned tile = cut.first_tile + blockIdx.x;
+  const unsigned last_lane = Lane::lanes(w) - 1;  // lanes behind it read what it reads
+  const unsigned begin = (blockIdx.y * channel_warps + warp) * cut.part;
+  const Lane mine(w, min(Tile::template place<Lane>(w, tile, lane), last_lane), begin);
+  const S* keep[Tile::width];
 #pragma unroll
-    for (unsigned t = 0; t < Tokens; ++t)
-      x[t] = t < batch.tokens && c < end ? batch.x[t * batch.x_stride + c] : 0.0f;
-    channel_vote<Tokens> votes = vote(sections, where, x, batch.tokens, c, c < end, masks);
-    if (mine.first == nullptr) votes.active = 0;
-    if constexpr (Lane::scaled) {
-      float sums[Tokens][Lane::outputs] = {};
-      add_channels(mine, place, sections, where, votes, masks, x, c0, sums, activation_sum);
-      if (votes.active != 0)
-        add_scaled(mine, place, sections, where, masks, batch, c0, sums, activation_sum, total);
-    } else {
-      add_channels(mine, place, sections, where, votes, masks, x, c0, total, activation_sum);
-    }
-    if (where.tile_mixed) __syncwarp();
+  for (unsigned k = 0; k < Tile::width; ++k)
+    keep[k] = &sections
+                   .at[sections.of(Lane::output(
+                       min(Tile::template place<Lane>(w, tile, k * 16), last_lane), 0))]
+                   .keep;
+
+  auto& list = lists[warp];
+  const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned end = min(begin + cut.part, inputs);
+  unsigned rows = 0;
+#pragma unroll 1
+  for (unsigned s = 0; s < longest_part / 32; ++s) {
+    const unsigned c0 = begin + 32 * s;
+    if (c0 < end)
+      rows = list_channels<Tile::width, Tokens>(keep, batch, c0 + lane, c0 + lane < end,
+                                                mine.row(w, begin, c0, lane), rows,
+                                                Lane::scaled || c0 + 32 >= end, list);
+    if (Lane::scaled && lane == 0) list.end[s] = rows;
   }
-  add_parts<Lane, Tokens, Tile>(w, total, batch, partial, tickets);
+  __syncwarp();
+
+  const unsigned half = Tile::width == 1 ? 0 : lane / 16;
+  float total[Tokens][Lane::outputs] = {};
+  if (rows != 0) {
+    if constexpr (Lane::scaled)
+      multiply_list(mine, list, rows, half,
+                    scaled_sums<Lane, Tokens>(mine, w, begin, list.end, total));
+    else
+      multiply_list(mine, list, rows, half, plain_sums<Lane, Tokens>{total});
+  }
+  add_parts<Lane, Tokens, Tile>(w, cut, total, batch, partial, tickets);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -32,23 +32,21 @@ struct lane_words {
   }
 };
 
-// channel_major and panel of float, half or bfloat16.
+// channel_major and panel of float, half or bfloat16. A lane is asked for rows by their distance
+// from those of a first channel.
 template <storage_scalar T>
 struct brick_lane {
   using weight = brick_weight<T>;
   using words = lane_words<16>;
   static constexpr unsigned outputs = 16 / sizeof(T);
   static constexpr unsigned lanes_per_strip = brick_outputs / outputs;
-  static constexpr bool scaled = false;
+  static constexpr bool scaled = false, affine = false;
 
-  const T* first;  // of channel 0; null behind the last output
-  std::size_t stride;
+  const std::byte* first;
 
-  __device__ brick_lane(const weight& w, unsigned lane)
-      : first(lane < lanes(w)
-                  ? w.brick(lane / lanes_per_strip, 0) + lane % lanes_per_strip * outputs
-                  : nullptr),
-        stride(w.channel_stride) {}
+  __device__ brick_lane(const weight& w, unsigned lane, unsigned channel)
+      : first(reinterpret_cast<const std::byte*>(w.brick(lane / lanes_per_strip, channel) +
+                                                 lane % lanes_per_strip * outputs)) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
     return static_cast<unsigned>(w.strips()) * lanes_per_strip;
@@ -58,9 +56,14 @@ struct brick_lane {
     const unsigned in_strip = std::same_as<T, bfloat16> ? slot / 2 + slot % 2 * 16 : slot;
     return lane / lanes_per_strip * static_cast<unsigned>(brick_outputs) + in_strip;
   }
-  [[nodiscard]] __device__ words load(std::size_t c) const {
-    return words::load(first + c * stride);
+  // Bytes from channel `begin` to c0 + i.
+  __device__ static std::uint32_t row(const weight& w, unsigned begin, unsigned c0, unsigned i) {
+    return (c0 + i - begin) * static_cast<std::uint32_t>(w.channel_stride * sizeof(T));
   }
+  SPARSELLM_HD static std::size_t part_bytes(const weight& w, std::size_t channels) {
+    return channels * w.channel_stride * sizeof(T);
+  }
+  [[nodiscard]] __device__ words load(std::uint32_t row) const { return words::load(first + row); }
   __device__ static void decode(const words& raw, float (&w)[outputs]) {
 #pragma unroll
     for (unsigned i = 0; i < 4; ++i) {
@@ -78,7 +81,8 @@ struct brick_lane {
   }
 };
 
-// 8 or 4 bits, a scale (and a minimum) for each block of an output's channels.
+// 8 or 4 bits, a scale (and a minimum) for each block of an output's channels. Blocks are of whole
+// 32 channels.
 template <int Bits, bool Affine, int Bytes>
 struct quantized_lane {
   using weight = quantized_weight<Bits, Affine>;
@@ -87,15 +91,32 @@ struct quantized_lane {
   static constexpr unsigned lanes_per_strip = strip_bytes / Bytes;
   static constexpr bool scaled = true, affine = Affine;
 
-  const weight& w;
-  unsigned strip, byte;
-  const std::uint8_t* first;  // of block 0; null behind the last output
+  // The scales of a block, and the minima, as they are stored.
+  struct scale_words {
+    uint2 word[Affine ? 2 : 1][outputs / 4];
+    __device__ void scales(float (&to)[outputs]) const { widen_all(word[0], to); }
+    __device__ void minima(float (&to)[outputs]) const { widen_all(word[Affine ? 1 : 0], to); }
 
-  __device__ quantized_lane(const weight& weight_, unsigned lane)
-      : w(weight_),
-        strip(lane / lanes_per_strip),
+   private:
+    __device__ static void widen_all(const uint2 (&from)[outputs / 4], float (&to)[outputs]) {
+#pragma unroll
+      for (unsigned i = 0; i < outputs; i += 4) {
+        const uint2 v = from[i / 4];
+        to[i] = widen_half(v.x & 0xffffu);
+        to[i + 1] = widen_half(v.x >> 16);
+        to[i + 2] = widen_half(v.y & 0xffffu);
+        to[i + 3] = widen_half(v.y >> 16);
+      }
+    }
+  };
+
+  unsigned strip, byte;
+  const std::byte* first;  // of the block that the first channel is in
+
+  __device__ quantized_lane(const weight& w, unsigned lane, unsigned channel)
+      : strip(lane / lanes_per_strip),
         byte(lane % lanes_per_strip * Bytes),
-        first(lane < lanes(weight_) ? weight_.levels(strip, 0) + byte : nullptr) {}
+        first(reinterpret_cast<const std::byte*>(w.levels(strip, block(w, channel)) + byte)) {}
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
     return static_cast<unsigned>(w.strips()) * lanes_per_strip;
@@ -106,44 +127,52 @@ struct quantized_lane {
     return lane / lanes_per_strip * static_cast<unsigned>(strip_outputs<Bits>) +
            static_cast<unsigned>(byte_of_output(in_byte)) + (j < Bytes ? 0 : 64);
   }
-  [[nodiscard]] __device__ words load(std::size_t c) const {
-    return words::load(first + c / w.block_channels * w.block_stride +
-                       c % w.block_channels * w.channel_stride);
+  // Bytes from the block of channel `begin` to channel c0 + i, of which [c0, c0 + 32) are in one.
+  __device__ static std::uint32_t row(const weight& w, unsigned begin, unsigned c0, unsigned i) {
+    const unsigned b = block(w, c0);
+    return (b - block(w, begin)) * static_cast<std::uint32_t>(w.block_stride) +
+           (c0 - b * static_cast<unsigned>(w.block_channels) + i) *
+               static_cast<std::uint32_t>(w.channel_stride);
   }
-  // Levels, 0 for the level that means 0.
+  SPARSELLM_HD static std::size_t part_bytes(const weight& w, std::size_t channels) {
+    return (channels / w.block_channels + 2) * w.block_stride;
+  }
+  [[nodiscard]] __device__ words load(std::uint32_t row) const { return words::load(first + row); }
+  // Levels, 0 for the level that means 0. A nibble is put where it is into the digits of 2^23, and
+  // what it is too large by taken back with the 2^23.
   __device__ static void decode(const words& raw, float (&level)[outputs]) {
     constexpr auto zero = static_cast<float>(zero_level<Bits, Affine>);
 #pragma unroll
     for (unsigned i = 0; i < Bytes; ++i) {
       const std::uint32_t word = raw.word[i / 4];
       if constexpr (Bits == 8) {
-        level[i] = byte_to_float(word, i % 4) - zero;
+        level[i] =
+            __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7440u | i % 4)) - (0x1p23f + zero);
       } else {
-        level[i] = byte_to_float(word & 0x0f0f0f0fu, i % 4) - zero;
-        level[i + Bytes] = byte_to_float(word >> 4 & 0x0f0f0f0fu, i % 4) - zero;
+        level[i] = nibble_to_float(word, i % 4 * 8, zero);
+        level[i + Bytes] = nibble_to_float(word, i % 4 * 8 + 4, zero);
       }
     }
   }
   // Of channel c's block.
-  __device__ void scales(std::size_t c, float (&scale)[outputs]) const {
-    read(w.scales(strip, c / w.block_channels), scale);
-  }
-  __device__ void minima(std::size_t c, float (&minimum)[outputs]) const {
-    read(w.minima(strip, c / w.block_channels), minimum);
+  [[nodiscard]] __device__ scale_words scale(const weight& w, unsigned c) const {
+    const half* const from = w.scales(strip, block(w, c));
+    scale_words read;
+#pragma unroll
+    for (unsigned i = 0; i < outputs; i += 4) {
+      // Four neighbouring bytes are four neighbouring outputs.
+      const unsigned o =
+          static_cast<unsigned>(byte_of_output(byte + i % Bytes)) + (i < Bytes ? 0 : 64);
+      read.word[0][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + o));
+      if constexpr (Affine)
+        read.word[1][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + w.minimum_at / 2 + o));
+    }
+    return read;
   }
 
  private:
-  // Four neighbouring bytes are four neighbouring outputs.
-  __device__ void read(const half* from, float (&to)[outputs]) const {
-#pragma unroll
-    for (unsigned i = 0; i < outputs; i += 4) {
-      const std::size_t o = byte_of_output(byte + i % Bytes) + (i < Bytes ? 0 : 64);
-      const uint2 v = *reinterpret_cast<const uint2*>(from + o);
-      to[i] = widen_half(v.x & 0xffffu);
-      to[i + 1] = widen_half(v.x >> 16);
-      to[i + 2] = widen_half(v.y & 0xffffu);
-      to[i + 3] = widen_half(v.y >> 16);
-    }
+  __device__ static unsigned block(const weight& w, unsigned c) {
+    return c / static_cast<unsigned>(w.block_channels);
   }
 };
 

@@ -40,10 +40,16 @@ struct nm_lane {
   std::uint32_t word[words];
   const T* rest;  // where the lane's values begin, unless `even`
 
-  __device__ void load(const nm_weight<T>& w, unsigned strip, unsigned cell, unsigned lane) {
-    const std::uint64_t* const masks = w.masks(strip, cell);
+  // nm_weight::cell_bytes() of F.
+  static constexpr std::size_t cell_bytes =
+      nm_strip_outputs * (sizeof(std::uint64_t) + F::values_per_output * sizeof(T));
+
+  // cell: where one of a strip begins.
+  __device__ void load(const std::byte* cell, unsigned lane) {
+    const auto* const masks = reinterpret_cast<const std::uint64_t*>(cell);
     bits = __ldcs(reinterpret_cast<const unsigned short*>(masks) + lane);
-    const T* const row = w.values(strip, cell) + lane / 4 * F::values_per_output;
+    const T* const row =
+        reinterpret_cast<const T*>(masks + nm_strip_outputs) + lane / 4 * F::values_per_output;
     if constexpr (even) {
       load_words<words>(row + lane % 4 * values, word);
     } else {
@@ -72,15 +78,23 @@ struct nm_lane {
   }
 };
 
-// The lane's 16 channels from c0 on, as the sparsifier leaves them.
+// The lane's 16 channels from c0 on, as the sparsifier leaves them; aligned: x begins at whole 16
+// bytes.
 template <class S>
 __device__ void load_activations(const S& keep, const float* x, unsigned c0, unsigned inputs,
-                                 float (&a)[lane_channels]) {
+                                 bool aligned, float (&a)[lane_channels]) {
+  if (aligned && c0 + lane_channels <= inputs) {
 #pragma unroll
-  for (unsigned i = 0; i < lane_channels; ++i) {
-    const float v = c0 + i < inputs ? __ldg(x + c0 + i) : 0.0f;
-    a[i] = keep.keeps(v, c0 + i) ? v : 0.0f;
+    for (unsigned i = 0; i < lane_channels; i += 4) {
+      const float4 v = __ldg(reinterpret_cast<const float4*>(x + c0 + i));
+      a[i] = v.x, a[i + 1] = v.y, a[i + 2] = v.z, a[i + 3] = v.w;
+    }
+  } else {
+#pragma unroll
+    for (unsigned i = 0; i < lane_channels; ++i) a[i] = c0 + i < inputs ? __ldg(x + c0 + i) : 0.0f;
   }
+#pragma unroll
+  for (unsigned i = 0; i < lane_channels; ++i) a[i] = keep.keeps(a[i], c0 + i) ? a[i] : 0.0f;
 }
 
 // sum + the lane's dot product; a: its activations. 2:4 chooses among registers: of four channels
@@ -122,59 +136,69 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
   return sum;
 }
 
-// Grid: [strips / Strips].
+// Blocks that a multiprocessor is to hold: one token's sums leave room for several.
+template <int Tokens, int Strips>
+inline constexpr unsigned nm_blocks_wanted = Tokens == 1 ? (Strips == 1 ? 3 : 2) : 1;
+
+// Outputs [first, last), whose blocks have one section each. Grid: [strips / Strips].
 template <class F, int Tokens, int Strips, class S>
-static __global__ void __launch_bounds__(nm_warps * 32, 1)
+static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<Tokens, Strips>)
     nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
               const __grid_constant__ section_list<S> sections,
-              const __grid_constant__ token_batch batch) {
+              const __grid_constant__ token_batch batch, unsigned first, unsigned last) {
+  using lane_type = nm_lane<F>;
   constexpr bool two_of_four = F::pattern.n == 2 && F::pattern.m == 4;
+  constexpr auto outputs_of_strip = static_cast<unsigned>(nm_strip_outputs);
+  constexpr auto span = static_cast<unsigned>(F::span);  // w's, known here
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const auto cells = static_cast<unsigned>(w.cells()), strips = static_cast<unsigned>(w.strips());
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
+  const unsigned cells = (inputs + span - 1) / span;
+  const unsigned strips =
+      (static_cast<unsigned>(w.shape.outputs) + outputs_of_strip - 1) / outputs_of_strip;
   const unsigned part = (cells + nm_warps - 1) / nm_warps;
   const unsigned begin = min(warp * part, cells), end = min(begin + part, cells);
-  const unsigned strip0 = blockIdx.x * Strips;
-  unsigned section_of[Strips];
-#pragma unroll
-  for (unsigned s = 0; s < Strips; ++s)
-    section_of[s] = sections.of((strip0 + s) * static_cast<unsigned>(nm_strip_outputs) + lane / 4);
+  const unsigned strip0 = first / outputs_of_strip + blockIdx.x * Strips;
+  const S& keep = sections.at[sections.of(max(strip0 * outputs_of_strip, first))].keep;
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(batch.x) % 16 == 0 && batch.x_stride % 4 == 0;
 
   float sum[Tokens][Strips] = {};
-  nm_lane<F> next[Strips];
-  const auto load = [&](unsigned b) {
+  // Strips behind the last read it again; their outputs are not stored.
+  const std::byte* cell[Strips];
+  lane_type next[Strips];
 #pragma unroll
-    for (unsigned s = 0; s < Strips; ++s)
-      if (strip0 + s < strips) next[s].load(w, strip0 + s, b, lane);
-  };
-#pragma unroll
-  for (unsigned s = 0; s < Strips; ++s) next[s] = {};
-  if (begin < end) load(begin);
+  for (unsigned s = 0; s < Strips; ++s) {
+    cell[s] =
+        w.data + (std::size_t{min(strip0 + s, strips - 1)} * cells + begin) * lane_type::cell_bytes;
+    next[s] = {};
+    if (begin < end) next[s].load(cell[s], lane);
+  }
+#pragma unroll 2
   for (unsigned b = begin; b < end; ++b) {
-    nm_lane<F> now[Strips];
+    lane_type now[Strips];
 #pragma unroll
     for (unsigned s = 0; s < Strips; ++s) now[s] = next[s];
-    if (b + 1 < end) load(b + 1);  // in flight while this cell is multiplied
-    const unsigned c0 = b * static_cast<unsigned>(F::span) + lane % 4 * lane_channels;
+    if (b + 1 < end) {  // in flight while this cell is multiplied
+#pragma unroll
+      for (unsigned s = 0; s < Strips; ++s) {
+        cell[s] += lane_type::cell_bytes;
+        next[s].load(cell[s], lane);
+      }
+    }
+    const unsigned c0 = b * span + lane % 4 * lane_channels;
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t) {
       if (t >= batch.tokens) break;
       const float* const x = batch.x + t * batch.x_stride;
       if constexpr (two_of_four) {
         float a[lane_channels];
-        unsigned loaded_for = ~0u;
+        load_activations(keep, x, c0, inputs, aligned, a);
 #pragma unroll
-        for (unsigned s = 0; s < Strips; ++s) {
-          if (section_of[s] != loaded_for) {
-            loaded_for = section_of[s];
-            load_activations(sections.at[loaded_for].keep, x, c0, inputs, a);
-          }
-          sum[t][s] = dot_two_of_four<F>(now[s], a, sum[t][s]);
-        }
+        for (unsigned s = 0; s < Strips; ++s) sum[t][s] = dot_two_of_four<F>(now[s], a, sum[t][s]);
       } else {
 #pragma unroll
         for (unsigned s = 0; s < Strips; ++s)
-          sum[t][s] = dot_any<F>(now[s], sections.at[section_of[s]].keep, x, c0, inputs, sum[t][s]);
+          sum[t][s] = dot_any<F>(now[s], keep, x, c0, inputs, sum[t][s]);
       }
     }
   }
@@ -193,7 +217,7 @@ static __global__ void __launch_bounds__(nm_warps * 32, 1)
   constexpr unsigned rows = Strips * nm_strip_outputs;
   for (unsigned i = threadIdx.x; i < Tokens * rows; i += nm_warps * 32) {
     const unsigned t = i / rows, o = strip0 * static_cast<unsigned>(nm_strip_outputs) + i % rows;
-    if (t >= batch.tokens || o >= w.shape.outputs) continue;
+    if (t >= batch.tokens || o < first || o >= last) continue;
     float row = 0;
 #pragma unroll
     for (unsigned k = 0; k < nm_warps; ++k) row += sums[k][t][i % rows];

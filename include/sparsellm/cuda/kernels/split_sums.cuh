@@ -47,11 +47,18 @@ class split_sums {
     __threadfence();
     for (unsigned t = 0; t < tokens_; ++t)
       for (unsigned i = threadIdx.x; i < Tile / Width; i += blockDim.x) {
-        float sum[Width];
+        float sum[Width] = {};
+        for (unsigned s0 = 0; s0 < gridDim.y; s0 += read_at_once) {
+          float read[Width][read_at_once];
 #pragma unroll
-        for (unsigned k = 0; k < Width; ++k) {
-          sum[k] = __ldcg(slot(0, t, i, k));
-          for (unsigned s = 1; s < gridDim.y; ++s) sum[k] += __ldcg(slot(s, t, i, k));
+          for (unsigned s = 0; s < read_at_once; ++s)
+#pragma unroll
+            for (unsigned k = 0; k < Width; ++k)
+              read[k][s] = s0 + s < gridDim.y ? __ldcg(slot(s0 + s, t, i, k)) : 0.0f;
+#pragma unroll
+          for (unsigned s = 0; s < read_at_once; ++s)
+#pragma unroll
+            for (unsigned k = 0; k < Width; ++k) sum[k] += read[k][s];
         }
         store(t, i, sum);
       }
@@ -59,6 +66,7 @@ class split_sums {
   }
 
  private:
+  static constexpr unsigned read_at_once = 16 / Width;  // splits: one's latency is all of theirs
   [[nodiscard]] __device__ float* slot(unsigned split, unsigned token, unsigned i,
                                        unsigned k) const {
     return partial_ + ((std::size_t{split} * gridDim.x + blockIdx.x) * tokens_ + token) * Tile +

@@ -45,5 +45,17 @@ __device__ inline float byte_to_float(std::uint32_t word, unsigned i) {
   return __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7440u | i)) - 0x1p23f;
 }
 
+// The nibble from bit `at` on, less `zero`: where it lies it is so many digits of 2^23.
+__device__ inline float nibble_to_float(std::uint32_t word, unsigned at, float zero) {
+  const std::uint32_t low = at < 20 ? word : word >> 16;
+  const unsigned place = at < 20 ? at : at - 16;
+  const float unit = __uint_as_float((127u - place) << 23);  // 2^-place
+  std::uint32_t digits;  // (low & 15 << place) | 2^23 in one instruction, which ptxas makes two
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;"
+      : "=r"(digits)
+      : "r"(low), "r"(15u << place), "r"(0x4b000000u));
+  return fmaf(__uint_as_float(digits), unit, -(0x1p23f * unit + zero));
+}
+
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
 }  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE

@@ -26,11 +26,16 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+template <storage_scalar T>
+[[nodiscard]] unsigned blocks_of(const row_weight<T>& w) {
+  return static_cast<unsigned>((w.shape.outputs + row_warps - 1) / row_warps);
+}
+
 template <storage_scalar T, int Tokens, class S, class Rows>
 void launch_rows(cuda::executor& exec, const row_weight<T>& w, const section_list<S>& sections,
                  const token_batch& batch, const Rows& rows) {
   constexpr unsigned wide = 16 / sizeof(T);
-  const auto blocks = static_cast<unsigned>((w.shape.outputs + row_warps - 1) / row_warps);
+  const unsigned blocks = blocks_of(w);
   if (w.shape.inputs % wide == 0 && reinterpret_cast<std::uintptr_t>(w.data) % 16 == 0)
     row_kernel<T, wide, Tokens, S, Rows>
         <<<blocks, row_warps * 32, 0, exec.stream()>>>(w.data, w.shape, sections, batch, rows);

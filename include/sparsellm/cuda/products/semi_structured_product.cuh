@@ -6,6 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "sparsellm/core/config.hpp"
@@ -30,6 +31,12 @@ using low_tile = mma_tile<64, 16, 4, 1, 4>;
 using middle_tile = mma_tile<64, 64, 2, 2, 4>;
 using high_tile = mma_tile<128, 128, 2, 2, 3>;
 
+// Of the arranged activations.
+template <class Tile, storage_scalar T>
+[[nodiscard]] std::size_t arranged_bytes(const nm_weight<T>& w, std::size_t tokens) {
+  return (tokens + Tile::tokens - 1) / Tile::tokens * Tile::tokens * w.cells() * token_cell_bytes;
+}
+
 template <storage_scalar T, class Tile, class S>
 void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const section<S>& s,
                             matrix_view<const float, device_space> x,
@@ -37,10 +44,7 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
   const auto cells = static_cast<unsigned>(w.cells());
   const auto tokens = static_cast<unsigned>(x.rows());
   const unsigned tiles_n = (tokens + Tile::tokens - 1) / Tile::tokens;
-  require<shape_error>(std::size_t{tiles_n} * Tile::tokens <= 65535,
-                       "cuda::multiply: at most 65,408 tokens at once, got ", x.rows());
-  std::byte* const arranged =
-      exec.scratch(std::size_t{tiles_n} * Tile::tokens * cells * token_cell_bytes);
+  std::byte* const arranged = exec.scratch(arranged_bytes<Tile>(w, tokens));
   const unsigned fours = cells * 16;
   arrange_kernel<T><<<dim3((fours + 127) / 128, tiles_n * Tile::tokens), 128, 0, exec.stream()>>>(
       s.keep, x.data(), x.stride(), tokens, static_cast<unsigned>(w.shape.inputs), fours,
@@ -60,20 +64,44 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
   cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
 
-// Activations are rounded to T. Throws shape_error for more tokens than a grid has rows.
+// body(tile) with the tile for so many tokens.
+template <class Body>
+auto with_tile(std::size_t tokens, const Body& body) {
+  if (tokens <= low_tile::tokens) return body(low_tile{});
+  if (tokens <= 2 * middle_tile::tokens) return body(middle_tile{});
+  return body(high_tile{});
+}
+
+// A grid's second dimension has 65,535: more tokens take turns, of whole tiles.
+inline constexpr std::size_t most_arranged = 32768;
+
+// Activations are rounded to T. Throws shape_error for weights of 64 GiB and more, whose chunks 32
+// bits do not number.
 template <storage_scalar T, class S>
 void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w,
                              const section_list<S>& sections,
                              matrix_view<const float, device_space> x,
                              matrix_view<float, device_space> y) {
-  for (unsigned i = 0; i < sections.count; ++i) {
-    if (x.rows() <= low_tile::tokens)
-      launch_semi_structured<T, low_tile>(exec, w, sections.at[i], x, y);
-    else if (x.rows() <= 2 * middle_tile::tokens)
-      launch_semi_structured<T, middle_tile>(exec, w, sections.at[i], x, y);
-    else
-      launch_semi_structured<T, high_tile>(exec, w, sections.at[i], x, y);
+  require<shape_error>(w.strips() * w.cells() * strip_cell_bytes < std::size_t{1} << 36,
+                       "cuda::multiply: a 2:4 weight of less than 64 GiB expected, got ",
+                       w.shape.outputs, "x", w.shape.inputs);
+  for (std::size_t t = 0; t < x.rows(); t += most_arranged) {
+    const std::size_t tokens = std::min(x.rows() - t, most_arranged);
+    const matrix_view<const float, device_space> from(x.data() + t * x.stride(), tokens, x.cols(),
+                                                      x.stride());
+    const matrix_view<float, device_space> to(y.data() + t * y.stride(), tokens, y.cols(),
+                                              y.stride());
+    for (unsigned i = 0; i < sections.count; ++i)
+      with_tile(tokens, [&](auto tile) {
+        launch_semi_structured<T, decltype(tile)>(exec, w, sections.at[i], from, to);
+      });
   }
+}
+
+// The scratch that a product of so many tokens takes.
+template <storage_scalar T>
+[[nodiscard]] std::size_t semi_structured_scratch(const nm_weight<T>& w, std::size_t tokens) {
+  return with_tile(tokens, [&](auto tile) { return arranged_bytes<decltype(tile)>(w, tokens); });
 }
 
 #if defined(SPARSELLM_CUDA_COMPILED)

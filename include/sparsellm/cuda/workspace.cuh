@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How much memory products need, for callers who give the executor a workspace of their own.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/core/views.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
+#include "sparsellm/pack/format.hpp"
+#include "sparsellm/pack/packed_matrix.hpp"
+
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+template <device_rows V>
+[[nodiscard]] std::size_t product_scratch(const V&, std::size_t) noexcept {
+  return 0;
+}
+template <device_channels V>
+[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+  return scratch_of(w, tokens);
+}
+template <device_nm V>
+[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+  if constexpr (on_tensor_cores<typename V::format>)
+    return tokens > nm_batch ? semi_structured_scratch(w, tokens) : 0;
+  else
+    return 0;
+}
+template <device_bitmap V>
+[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+  return scratch_of(w, tokens);
+}
+
+// Floats that a verb keeps beside its scratch: an active set scattered, the rows asked for, or gate
+// and up where they are no whole lanes; activations that are not floats, behind the former.
+template <multiplied V>
+[[nodiscard]] std::size_t held_floats(const V& w, std::size_t tokens, bool narrow) {
+  const std::size_t apart = tokens * w.shape.outputs;
+  std::size_t most = std::max(w.shape.inputs, w.shape.outputs);
+  bool together = false;
+  if constexpr (device_channels<V>) together = whole_lanes(w);
+  if (!together && w.shape.outputs % 2 == 0) most = std::max(most, apart);
+  return narrow ? std::max(most, w.shape.inputs + tokens * w.shape.inputs + apart) : most;
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
+
+namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+// Bytes of a workspace (executor::set_workspace()) in which multiply(), multiply_gated() and
+// multiply_rows() of W [outputs, inputs] with 1 to `tokens` tokens allocate nothing, active sets
+// included; a multiple of workspace_alignment. X: what activations are, half and bfloat16 need more
+// than float. Of several weights the largest serves all. Depends on the shape and the format alone.
+// Throws shape_error for shapes that products refuse and for 0 tokens.
+template <storage_scalar X = float, detail::device::multiplied V>
+[[nodiscard]] std::size_t workspace_bytes(const V& w, std::size_t tokens) {
+  detail::device::check_shape(w.shape);
+  require<shape_error>(tokens != 0, "cuda::workspace_bytes: at least 1 token expected, got 0");
+  const auto rounded = [](std::size_t bytes) {
+    return (bytes + workspace_alignment - 1) / workspace_alignment * workspace_alignment;
+  };
+  return rounded(detail::device::product_scratch(w, tokens)) +
+         rounded(sizeof(float) * detail::device::held_floats(w, tokens, !std::same_as<X, float>));
+}
+template <storage_scalar X = float, packed_format F>
+[[nodiscard]] std::size_t workspace_bytes(const packed_matrix<F, device_space>& w,
+                                          std::size_t tokens) {
+  return workspace_bytes<X>(w.view(), tokens);
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE
