@@ -25,6 +25,7 @@ set(allowed_pack core sparsify permute prune)
 set(allowed_multiply core sparsify permute prune pack)
 set(allowed_model core sparsify permute prune pack multiply cpu)
 set(allowed_cpu core sparsify permute prune pack multiply)
+set(allowed_reconstruct core observe permute prune sparsify pack multiply)
 set(allowed_cuda core observe sparsify permute prune pack multiply model)
 
 file(GLOB_RECURSE files RELATIVE ${include} ${include}/*)

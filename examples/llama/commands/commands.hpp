@@ -53,6 +53,8 @@ struct options {
   // prune
   bool force = false;  // output may hold a dense model, or files of another checkpoint
   std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
+  std::string update = "none";  // none, obs or sparsegpt
+  double damping = 0.01;
   std::size_t block = 256, bins = 100;
   double alpha = 1.0, seconds = 0;   // seconds 0: no limit
   std::vector<std::string> entropy;  // readings other than the default

@@ -123,6 +123,11 @@ struct program {
         ->check(whole_number);
     sub->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
         ->check(CLI::PositiveNumber);
+    sub->add_option("--update", options.update,
+                    "Kept weights make up for pruned ones: none, obs (under the metric's mask) or "
+                    "sparsegpt (the mask chosen on the way)");
+    sub->add_option("--damping", options.damping,
+                    "With --update: what is added to the diagonal of XᵀX, of its mean");
     sub->add_option("--deal", options.deal,
                     "How the global shuffle deals channels: round-robin or zigzag");
     sub->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");

@@ -51,8 +51,20 @@ metric parse_metric(const std::string& name) {
   return metric::e_sparse;
 }
 
+kept_weights parse_update(const std::string& name) {
+  if (name == "none") return kept_weights::as_they_are;
+  if (name == "obs") return kept_weights::updated;
+  require<value_error>(name == "sparsegpt", "--update: none, obs or sparsegpt expected, got '",
+                       name, "'");
+  return kept_weights::chosen;
+}
+
 pruning parse_pruning(const options& o) {
   pruning how;
+  how.update = parse_update(o.update);
+  require<value_error>(o.damping > 0 && o.damping <= 1,
+                       "--damping: a number in (0, 1] expected, got ", o.damping);
+  how.damping = o.damping;
   how.pattern = parse_pattern(o.pattern);
   how.score = parse_metric(o.metric);
   require<value_error>(
@@ -124,6 +136,7 @@ ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
                  {"block", o.block},
                  {"deal", o.deal},
                  {"sequential", o.sequential},
+                 {"update", o.update},
                  {"tokens", windows.size() * windows.front().size()},
                  {"window", windows.front().size()}};
   if (how.score == metric::e_sparse) {
@@ -131,6 +144,7 @@ ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
     j["bins"] = o.bins;
     j["entropy"] = o.entropy;
   }
+  if (how.update != kept_weights::as_they_are) j["damping"] = how.damping;
   if (how.seconds.has_value()) j["seconds"] = *how.seconds;
   return j;
 }

@@ -4,6 +4,7 @@
 // Rows of q and k are put back into the order of other programs (tensor::split_head).
 #include "files/checkpoint_writer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -154,7 +155,7 @@ class contents {
         for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"})
           add_vector(block + norm, c_.head_size, true);
       for (const projection p : c_.projections()) {
-        add_weight(l, p, blocks[l].weights[p].mask);
+        add_weight(l, p, blocks[l].weights[p]);
         if (c_.has_bias[p])
           add_vector(block + gguf_name(p) + ".bias", c_.extents_of(p).outputs, is_turned(p));
       }
@@ -203,14 +204,18 @@ class contents {
   }
 
   // Dense, or by its mask.
-  void add_weight(std::size_t layer, projection p, const weight_mask& mask) {
+  void add_weight(std::size_t layer, projection p, const pruned_weight& pruned) {
+    const weight_mask& mask = pruned.mask;
     const sparsellm::extents e = c_.extents_of(p);
     const tensor& weight = weight_of(file_, c_, layer, p);
     const auto row_of = [this, turned = is_turned(p)](std::size_t r) {
       return turned ? ours(r) : r;
     };
-    const row_reader read = [&weight, row_of](std::size_t r, sparsellm::vector_view<float> row) {
-      dequantize_row(weight, row_of(r), row);
+    const row_reader read = [&weight, &pruned, row_of](std::size_t r,
+                                                       sparsellm::vector_view<float> row) {
+      if (pruned.values.size() == 0) return dequantize_row(weight, row_of(r), row);
+      const auto first = pruned.values.begin() + static_cast<std::ptrdiff_t>(row_of(r) * row.size());
+      std::copy_n(first, row.size(), row.begin());
     };
     std::string module = called(weight.name);
     module.resize(module.size() - std::string(".weight").size());

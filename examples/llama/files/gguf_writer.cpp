@@ -112,7 +112,10 @@ class contents {
       for (std::size_t i = 0; i < row.size(); ++i) row[i] = stored[t.stored_row(i)];
     }
     if (const auto at = places_.find(t.name); at != places_.end()) {
-      const weight_mask& mask = blocks[at->second.layer].weights[at->second.p].mask;
+      const pruned_weight& pruned = blocks[at->second.layer].weights[at->second.p];
+      const weight_mask& mask = pruned.mask;
+      if (pruned.values.size() != 0)
+        std::copy_n(&pruned.values[ours * row.size()], row.size(), row.begin());
       for (std::size_t c = 0; mask.shape().outputs != 0 && c < row.size(); ++c)
         if (!mask.keeps(ours, c)) row[c] = 0.0f;
     }

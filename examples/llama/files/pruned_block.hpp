@@ -6,6 +6,7 @@
 
 #include "files/orders.hpp"
 #include "files/projection.hpp"
+#include "sparsellm/core/buffer.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/retained.hpp"
 
@@ -14,6 +15,8 @@ namespace llama {
 // Rows and columns as in the file.
 struct pruned_weight {
   sparsellm::weight_mask mask;  // empty: left dense
+  // [outputs, inputs]: the weights where pruning changed them; empty: they are the file's.
+  sparsellm::buffer<float> values;
   sparsellm::retention retained;
   // Of its output over the calibration tokens, both squared: the error that the mask makes, and the
   // dense output.

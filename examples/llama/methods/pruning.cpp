@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "sparsellm/pack/pack.hpp"
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/prune/saliency.hpp"
+#include "sparsellm/reconstruct/update.hpp"
 
 namespace llama {
 
@@ -86,9 +88,13 @@ class pruner {
                                     ? order_in_heads(scores.front())
                                     : search_(stacked(scores).view(), how_);
     if (!order.is_identity()) into.orders[site] = order;
+    std::optional<sparsellm::gram_factor> factor;
+    if (how_.update != kept_weights::as_they_are)
+      factor.emplace(gram_of(l, site), how_.damping, order);
     for (std::size_t i = 0; i < reading.size(); ++i)
       if (!stays_dense(l, reading[i]))
-        into.weights[reading[i]] = pruned(scores[i], weights[i], order, l, site);
+        into.weights[reading[i]] =
+            pruned(scores[i], weights[i], order, factor ? &*factor : nullptr, l, site);
   }
 
  private:
@@ -153,16 +159,41 @@ class pruner {
     return out;
   }
 
+  [[nodiscard]] sparsellm::gram gram_of(std::size_t l, activation_site site) {
+    sparsellm::gram g(model_.shape().channels_of(site));
+    for (std::size_t w = 0; w < text_.windows(); ++w) g.observe(exec_, text_.rows_of(l, site, w));
+    return g;
+  }
+
+  // The mask in the order of channels, and the weights that it leaves, updated, in the file's order.
+  [[nodiscard]] weight_mask updated(const matrix& weight, weight_mask mask,
+                                    const channel_order& order,
+                                    const sparsellm::gram_factor& factor, pruned_weight& result) {
+    matrix ordered = in_order(weight, order);
+    if (how_.update == kept_weights::chosen)
+      mask = sparsellm::update_kept(exec_, factor, how_.pattern, ordered.view());
+    else
+      sparsellm::update_kept(exec_, factor, mask, ordered.view());
+    result.values = buffer<float>(weight.rows * weight.cols);
+    exec_.parallel_for(weight.rows, [&](std::size_t r) {
+      for (std::size_t i = 0; i < weight.cols; ++i)
+        result.values[r * weight.cols + order[i]] = ordered.view()(r, i);
+    });
+    return mask;
+  }
+
+  // factor: in the order of channels; nullptr: weights stay as they are.
   [[nodiscard]] pruned_weight pruned(const matrix& scores, matrix& weight,
-                                     const channel_order& order, std::size_t l,
+                                     const channel_order& order,
+                                     const sparsellm::gram_factor* factor, std::size_t l,
                                      activation_site site) {
     pruned_weight result;
     sparsellm::retention& kept = result.retained;
     kept.total = sparsellm::total_score(exec_, scores.view());
     kept.without_groups = sparsellm::retained_without_groups(exec_, how_.pattern, scores.view());
     const matrix ordered = in_order(scores, order);
-    const weight_mask mask =
-        sparsellm::best_of_groups(exec_, how_.pattern, const_rows(ordered.view()));
+    weight_mask mask = sparsellm::best_of_groups(exec_, how_.pattern, const_rows(ordered.view()));
+    if (factor != nullptr) mask = updated(weight, std::move(mask), order, *factor, result);
     kept.shuffled = sparsellm::retained_score(exec_, const_rows(ordered.view()), mask);
     kept.plain = order.is_identity()
                      ? kept.shuffled
@@ -193,9 +224,15 @@ class pruner {
       return sum;
     };
     result.energy = squares();
+    // What is left of the dense weight without the pruned one.
     for (std::size_t r = 0; r < weight.rows; ++r)
-      for (std::size_t c = 0; c < weight.cols; ++c)
-        if (result.mask.keeps(r, c)) weight.view()(r, c) = 0.0f;
+      for (std::size_t c = 0; c < weight.cols; ++c) {
+        float& w = weight.view()(r, c);
+        if (result.values.size() != 0)
+          w -= result.values[r * weight.cols + c];
+        else if (result.mask.keeps(r, c))
+          w = 0.0f;
+      }
     result.error = squares();
   }
 
@@ -236,6 +273,11 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
                                                std::size_t i = 0;
                                                for (; row >= sizes[i]; ++i) row -= sizes[i];
                                                m.read_row(l, reading[i], row, out);
+                                               const buffer<float>& now =
+                                                   b.weights[reading[i]].values;
+                                               if (now.size() != 0)
+                                                 std::copy_n(&now[row * out.size()], out.size(),
+                                                             out.begin());
                                                const weight_mask& mask = b.weights[reading[i]].mask;
                                                if (mask.shape().outputs == 0) return;
                                                for (std::size_t c = 0; c < out.size(); ++c)

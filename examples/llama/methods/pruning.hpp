@@ -22,6 +22,13 @@ namespace llama {
 
 enum class metric { magnitude, wanda, ria, e_sparse };
 
+// What becomes of the weights that stay.
+enum class kept_weights {
+  as_they_are,
+  updated,  // by the optimal-brain-surgeon step, under the metric's mask
+  chosen    // the same, with the mask chosen on the way, as SparseGPT does
+};
+
 struct pruning : shuffling {
   metric score = metric::wanda;
   // Each block's statistics are taken on the outputs of the pruned blocks before it (as Wanda's
@@ -30,6 +37,8 @@ struct pruning : shuffling {
   sparsellm::entropy_options entropy;
   double alpha = 1.0;
   bool root_mean_square = false;  // of a channel, in place of its l2 norm, in E-Sparse
+  kept_weights update = kept_weights::as_they_are;
+  double damping = 0.01;  // of the Gram matrix's mean diagonal
   // Projections (by name) and layers that stay dense.
   std::vector<std::string> dense_projections;
   std::vector<std::size_t> dense_layers;
