@@ -162,6 +162,14 @@ done
 prune --pattern 3:5 --shuffle global --deal zigzag --sequential --dense v,down --dense-layers 0 \
   --metric e-sparse --entropy bits,absolute --bins 32 --alpha 0.5 > /dev/null
 "$program" generate --model "$folder/pruned" --prompt "the cat" --tokens 4 > /dev/null
+for update in obs sparsegpt; do
+  prune --shuffle both --sequential --update $update --damping 0.02 --json "$folder/prune.json" > /dev/null
+  "$program" generate --model "$folder/pruned" --prompt "the cat" --tokens 4 > /dev/null
+  grep -q "\"update\": \"$update\"" "$folder/prune.json" || { echo "FAILED: no update $update"; failures=$((failures + 1)); }
+done
+refuses "none, obs or sparsegpt expected, got 'luck'" prune --update luck
+refuses "a number in (0, 1] expected, got 0" prune --update obs --damping 0
+refuses "groups of 2, 4, 8, 16 or 32 expected, got 5" prune --update sparsegpt --pattern 3:5
 refuses "a dense one expected" "$program" prune --model "$folder/pruned" --text "$folder/text" \
   --tokens 256 --window 64 --output "$folder/twice"
 refuses "N:M expected, as 2:4, got '2-4'" prune --pattern 2-4

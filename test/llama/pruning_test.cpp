@@ -121,6 +121,54 @@ TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
         sequential[1].weights[projection::down].retained.total);
 }
 
+TEST_CASE("pruning: updated weights err less, in every order, and are what a checkpoint holds") {
+  tiny t;
+  const std::vector<window> text{some_tokens(60), some_tokens(60)};
+  for (const bool shuffled : {false, true}) {
+    pruning how;
+    how.global_shuffle = how.local_shuffle = shuffled;
+    const auto plain = prune(t.exec, t.m, text, how);
+    for (const kept_weights update : {kept_weights::updated, kept_weights::chosen}) {
+      how.update = update;
+      const auto blocks = prune(t.exec, t.m, text, how);
+      double before = 0, after = 0;
+      for (std::size_t l = 0; l < 2; ++l)
+        for (const projection p : projections) {
+          const pruned_weight& w = blocks[l].weights[p];
+          const sparsellm::extents e = w.mask.shape();
+          REQUIRE(w.values.size() == e.outputs * e.inputs);
+          std::size_t wrong = 0;
+          for (std::size_t r = 0; r < e.outputs; ++r)
+            for (std::size_t c = 0; c < e.inputs; ++c)
+              wrong += !w.mask.keeps(r, c) && w.values[r * e.inputs + c] != 0.0f ? 1 : 0;
+          CHECK(wrong == 0);
+          before += plain[l].weights[p].error / plain[l].weights[p].energy;
+          after += w.error / w.energy;
+        }
+      CHECK(after < 0.7 * before);
+      temporary_folder folder;
+      write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
+                       blocks, {2, 4}, element_kind::f32, "{}", {});
+      const model back(t.exec, folder.path(), {element_kind::f32}, quiet);
+      for (const projection p : projections) {
+        const pruned_weight& w = blocks[1].weights[p];
+        std::vector<float> row(w.mask.shape().inputs), file(row.size());
+        std::size_t wrong = 0;
+        for (std::size_t r = 0; r < w.mask.shape().outputs; ++r) {
+          back.read_row(1, p, r, row);  // in the orders that it is packed in
+          const channel_order &rows = back.row_order(1, p), &columns = back.column_order(1, p);
+          const std::size_t from = rows.size() == 0 ? r : rows[r];
+          for (std::size_t c = 0; c < row.size(); ++c)
+            file[columns.size() == 0 ? c : columns[c]] = row[c];
+          for (std::size_t c = 0; c < row.size(); ++c)
+            wrong += file[c] != w.values[from * row.size() + c] ? 1 : 0;
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("pruning: says what is wrong") {
   tiny t;
   pruning how;

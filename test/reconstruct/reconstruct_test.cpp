@@ -120,12 +120,13 @@ std::vector<double> brain_surgeon(const square& h, std::vector<double> w, const 
 }  // namespace
 
 TEST_CASE("gram: satisfies the observer's laws") {
-  observer_laws([] { return gram(5); }, 5, [](const gram& g) {
-    std::vector<double> all{static_cast<double>(g.rows())};
-    for (std::size_t i = 0; i < 5; ++i)
-      for (std::size_t j = 0; j < 5; ++j) all.push_back(g(i, j));
-    return all;
-  });
+  observer_laws([] { return gram(5); }, 5,
+                [](const gram& g) {
+                  std::vector<double> all{static_cast<double>(g.rows())};
+                  for (std::size_t i = 0; i < 5; ++i)
+                    for (std::size_t j = 0; j < 5; ++j) all.push_back(g(i, j));
+                  return all;
+                });
   CHECK_SAYS(gram(0), shape_error, "at least 1 channel");
   gram g(3);
   CHECK_SAYS(g.observe(std::vector<float>{1, 2}), shape_error, "3 channels expected, got 2");
@@ -185,7 +186,8 @@ TEST_CASE("gram_factor: its square is the inverse, in any order of channels") {
   CHECK_SAYS(gram_factor(gram(3), 0.1, channel_order::identity(4)), shape_error, "order of 3");
   gram broken(2);
   broken.observe(std::vector<float>{std::numeric_limits<float>::quiet_NaN(), 1});
-  CHECK_SAYS(gram_factor(std::move(broken)), value_error, "channel 0 had a value that is not finite");
+  CHECK_SAYS(gram_factor(std::move(broken)), value_error,
+             "channel 0 had a value that is not finite");
 }
 
 TEST_CASE("update_kept: is the optimal brain surgeon's, weight by weight") {

@@ -214,7 +214,8 @@ class contents {
     const row_reader read = [&weight, &pruned, row_of](std::size_t r,
                                                        sparsellm::vector_view<float> row) {
       if (pruned.values.size() == 0) return dequantize_row(weight, row_of(r), row);
-      const auto first = pruned.values.begin() + static_cast<std::ptrdiff_t>(row_of(r) * row.size());
+      const auto first =
+          pruned.values.begin() + static_cast<std::ptrdiff_t>(row_of(r) * row.size());
       std::copy_n(first, row.size(), row.begin());
     };
     std::string module = called(weight.name);

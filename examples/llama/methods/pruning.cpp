@@ -165,7 +165,8 @@ class pruner {
     return g;
   }
 
-  // The mask in the order of channels, and the weights that it leaves, updated, in the file's order.
+  // The mask in the order of channels, and the weights that it leaves, updated, in the file's
+  // order.
   [[nodiscard]] weight_mask updated(const matrix& weight, weight_mask mask,
                                     const channel_order& order,
                                     const sparsellm::gram_factor& factor, pruned_weight& result) {
@@ -267,23 +268,22 @@ void apply(sparsellm::cpu::executor& exec, model& m, std::size_t l, activation_s
     sizes.push_back(m.extents_of(p).outputs);
     shape.outputs += sizes.back();
   }
-  linears.emplace_back(sparsellm::any_weight(exec, weights.linears().front().element(),
-                                             sparsellm::layout_kind::panel, shape,
-                                             [&](std::size_t row, vector_view<float> out) {
-                                               std::size_t i = 0;
-                                               for (; row >= sizes[i]; ++i) row -= sizes[i];
-                                               m.read_row(l, reading[i], row, out);
-                                               const buffer<float>& now =
-                                                   b.weights[reading[i]].values;
-                                               if (now.size() != 0)
-                                                 std::copy_n(&now[row * out.size()], out.size(),
-                                                             out.begin());
-                                               const weight_mask& mask = b.weights[reading[i]].mask;
-                                               if (mask.shape().outputs == 0) return;
-                                               for (std::size_t c = 0; c < out.size(); ++c)
-                                                 if (!mask.keeps(row, c)) out[c] = 0.0f;
-                                             }),
-                       sizes);
+  linears.emplace_back(
+      sparsellm::any_weight(exec, weights.linears().front().element(),
+                            sparsellm::layout_kind::panel, shape,
+                            [&](std::size_t row, vector_view<float> out) {
+                              std::size_t i = 0;
+                              for (; row >= sizes[i]; ++i) row -= sizes[i];
+                              m.read_row(l, reading[i], row, out);
+                              const buffer<float>& now = b.weights[reading[i]].values;
+                              if (now.size() != 0)
+                                std::copy_n(&now[row * out.size()], out.size(), out.begin());
+                              const weight_mask& mask = b.weights[reading[i]].mask;
+                              if (mask.shape().outputs == 0) return;
+                              for (std::size_t c = 0; c < out.size(); ++c)
+                                if (!mask.keeps(row, c)) out[c] = 0.0f;
+                            }),
+      sizes);
   weights = stack(std::move(linears), weights.bias());
 }
 

@@ -7,7 +7,6 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -15,14 +14,15 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/reconstruct/gram.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // U [channels, channels], upper triangular, with H⁻¹ = Uᵀ U for H = XᵀX + damping · mean(diagonal)
-// (SparseGPT, arXiv 2301.00774, section 3.3). Row j of U / U_jj is what removing weight j, after all
-// before it, changes in those behind it.
+// (SparseGPT, arXiv 2301.00774, section 3.3). Row j of U / U_jj is what removing weight j, after
+// all before it, changes in those behind it.
 class gram_factor {
  public:
   // Channels stand in `order`; of size 0, as they are. Takes the Gram matrix, whose memory it gives
@@ -34,8 +34,9 @@ class gram_factor {
       : channels_(g.channels()) {
     require<value_error>(damping > 0.0 && damping <= 1.0,
                          "gram_factor: a damping in (0, 1] expected, got ", damping);
-    require<shape_error>(order.size() == 0 || order.size() == channels_, "gram_factor: an order of ",
-                         channels_, " channels expected, got ", order.size());
+    require<shape_error>(order.size() == 0 || order.size() == channels_,
+                         "gram_factor: an order of ", channels_, " channels expected, got ",
+                         order.size());
     invert(decompose(std::move(g), damping, order));
   }
 
@@ -62,7 +63,7 @@ class gram_factor {
     };
     double mean = 0;
     for (std::size_t c = 0; c < channels_; ++c) {
-      require<value_error>(std::isfinite(g(c, c)), "gram_factor: channel ", c,
+      require<value_error>(is_finite(static_cast<float>(g(c, c))), "gram_factor: channel ", c,
                            " had a value that is not finite");
       mean += g(c, c);
     }
@@ -79,10 +80,9 @@ class gram_factor {
       }
     }
     const Eigen::LLT<Eigen::Ref<matrix>> factored(h);
-    require<value_error>(factored.info() == Eigen::Success,
-                         "gram_factor: the matrix of ", channels_,
-                         " channels is not positive definite; more damping than ", damping,
-                         " expected");
+    require<value_error>(factored.info() == Eigen::Success, "gram_factor: the matrix of ",
+                         channels_, " channels is not positive definite; more damping than ",
+                         damping, " expected");
     return h;
   }
 

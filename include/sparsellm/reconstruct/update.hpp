@@ -3,8 +3,8 @@
 //
 // The kept weights of a pruned weight, changed so that its output stays as near as it can to the
 // dense one: the optimal-brain-surgeon step in SparseGPT's column-block form (arXiv 2301.00774,
-// algorithm 1). Channels go from the first to the last; what removing a weight does to the output is
-// made up for by the weights behind it.
+// algorithm 1). Channels go from the first to the last; what removing a weight does to the output
+// is made up for by the weights behind it.
 #pragma once
 
 #include <algorithm>
@@ -57,10 +57,11 @@ void update_blocks(E& exec, const gram_factor& factor, matrix_view<float> w, con
       }
     });
     if (last == channels) break;
-    const auto behind = pack<panel<float>>(
-        exec, extents{channels - last, width}, [&](std::size_t k, vector_view<float> out) {
-          for (std::size_t j = 0; j < width; ++j) out[j] = factor(first + j, last + k);
-        });
+    const auto behind = pack<panel<float>>(exec, extents{channels - last, width},
+                                           [&](std::size_t k, vector_view<float> out) {
+                                             for (std::size_t j = 0; j < width; ++j)
+                                               out[j] = factor(first + j, last + k);
+                                           });
     for (std::size_t r = 0; r < w.rows(); r += update_rows) {
       const std::size_t rows = std::min(update_rows, w.rows() - r);
       const matrix_view<float> y(change.data(), rows, channels - last);
@@ -75,9 +76,8 @@ void update_blocks(E& exec, const gram_factor& factor, matrix_view<float> w, con
 
 template <class Factor>
 void check_update(const Factor& factor, matrix_view<float> w) {
-  require<shape_error>(w.rows() != 0 && w.cols() == factor.channels(),
-                       "update_kept: rows of ", factor.channels(), " channels expected, got ",
-                       w.rows(), "x", w.cols());
+  require<shape_error>(w.rows() != 0 && w.cols() == factor.channels(), "update_kept: rows of ",
+                       factor.channels(), " channels expected, got ", w.rows(), "x", w.cols());
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
@@ -100,8 +100,8 @@ void update_kept(E& exec, const gram_factor& factor, const weight_mask& mask,
 }
 
 // The same with a mask that is chosen on the way: where a group of the pattern begins, the weights
-// that cost the least to remove by then, w² / U_jj², are (SparseGPT's own choice). Returns the mask.
-// Throws value_error for a pattern that is none, or of groups that do not divide 128 or the
+// that cost the least to remove by then, w² / U_jj², are (SparseGPT's own choice). Returns the
+// mask. Throws value_error for a pattern that is none, or of groups that do not divide 128 or the
 // channels.
 template <host_executor E>
 [[nodiscard]] weight_mask update_kept(E& exec, const gram_factor& factor, nm_pattern p,
