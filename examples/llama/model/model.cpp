@@ -77,8 +77,8 @@ void check_orders(const std::vector<block_orders>& orders, const config& c) {
     for (const activation_site site : activation_sites) fits(b[site], c.channels_of(site));
 }
 
-// What a ReLU leaves at 0 at least, of the models that were made with one: the layout's choice is
-// the same for more.
+// What a ReLU is taken to leave at 0 before anything was counted, for the choice of the layout
+// alone. A table has the share that was seen.
 constexpr double zeros_of_relu = 0.7;
 
 // The sparsity that the weight of a site's readers can count on: their mean, by size.

@@ -26,7 +26,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 class gram_factor {
  public:
   // Channels stand in `order`; of size 0, as they are. Takes the Gram matrix, whose memory it gives
-  // back: 4 · channels² bytes stay, and three times that are in use on the way. Channels that were
+  // back: 4 · channels² bytes stay, and twice that are in use on the way. Channels that were
   // always 0 are dead: what reads them may be anything. The same bits on every machine of an
   // architecture. Throws value_error for damping outside (0, 1] or a matrix that is not positive
   // definite even so, shape_error for another order.
@@ -37,7 +37,9 @@ class gram_factor {
     require<shape_error>(order.size() == 0 || order.size() == channels_,
                          "gram_factor: an order of ", channels_, " channels expected, got ",
                          order.size());
-    invert(decompose(std::move(g), damping, order));
+    // Two statements: the Gram matrix is gone before the inverse is made.
+    matrix lower = decompose(std::move(g), damping, order);
+    invert(lower);
   }
 
   [[nodiscard]] std::size_t channels() const noexcept { return channels_; }
@@ -86,7 +88,7 @@ class gram_factor {
     return h;
   }
 
-  void invert(matrix lower) {
+  void invert(const matrix& lower) {
     inverse_ = matrix::Identity(lower.rows(), lower.cols());
     lower.triangularView<Eigen::Lower>().solveInPlace(inverse_);
   }
