@@ -34,18 +34,12 @@ using bytes = std::vector<std::byte>;
 // Row r of a weight, in the order that it is written in.
 using row_reader = std::function<void(std::size_t r, sparsellm::vector_view<float> out)>;
 
-template <class T>
-void append(bytes& out, const T& value) {
-  const auto number = little_endian_bytes(value);
-  out.insert(out.end(), number.begin(), number.end());
-}
-
 // w is finite; in fewer bits it may no longer be.
 void append_weight(bytes& out, element_kind type, float w) {
   const auto put = [&](auto stored) {
     require<sparsellm::value_error>(std::isfinite(sparsellm::widen(stored)), "checkpoint: ", w,
                                     " is too large for ", sparsellm::name(type));
-    append(out, stored);
+    append_number(out, stored);
   };
   if (type == element_kind::f32)
     put(w);
@@ -110,13 +104,13 @@ class writer {
     tensors_.push_back({name + ".shape", element::i64,
                         is_24 ? std::vector<std::size_t>{2, 1} : std::vector<std::size_t>{2}, 1,
                         [e](std::size_t, bytes& out) {
-                          append(out, static_cast<std::int64_t>(e.outputs));
-                          append(out, static_cast<std::int64_t>(e.inputs));
+                          append_number(out, static_cast<std::int64_t>(e.outputs));
+                          append_number(out, static_cast<std::int64_t>(e.inputs));
                         }});
     if (!is_24)
       tensors_.push_back(
           {name + ".row_offsets", element::i64, {e.outputs}, 1, [starts](std::size_t, bytes& out) {
-             for (const std::int64_t s : *starts) append(out, s);
+             for (const std::int64_t s : *starts) append_number(out, s);
            }});
   }
 
@@ -173,12 +167,6 @@ class contents {
     return c_.parts.positions == position_kind::rotary &&
            (p == projection::q || p == projection::k);
   }
-  // Row r of such heads in a checkpoint is this one of ours: halves of a head against pairs.
-  [[nodiscard]] std::size_t ours(std::size_t r) const {
-    const std::size_t head = c_.head_size, at = r % head;
-    return r - at + at % (head / 2) * 2 + at / (head / 2);
-  }
-
   void add_as_is(const std::string& name, std::size_t rows, std::size_t cols) {
     const tensor& t = file_.tensor_of(name, rows, cols);
     out_.add_dense(called(name), {rows, cols},
@@ -195,7 +183,7 @@ class contents {
                      dequantize_row(t, 0, stored);
                      require_finite(file_, t, 0, sparsellm::vector_view<const float>(stored));
                      for (std::size_t i = 0; i < out.size(); ++i)
-                       out[i] = stored[t.stored_row(turned ? ours(i) : i)];
+                       out[i] = stored[t.stored_row(turned ? row_of_halves(i, c_.head_size) : i)];
                    });
   }
   void add_norm(const std::string& name) {
@@ -209,7 +197,7 @@ class contents {
     const sparsellm::extents e = c_.extents_of(p);
     const tensor& weight = weight_of(file_, c_, layer, p);
     const auto row_of = [this, turned = is_turned(p)](std::size_t r) {
-      return turned ? ours(r) : r;
+      return turned ? row_of_halves(r, c_.head_size) : r;
     };
     const row_reader read = [&weight, &pruned, row_of](std::size_t r,
                                                        sparsellm::vector_view<float> row) {

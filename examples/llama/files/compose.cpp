@@ -13,7 +13,7 @@ namespace llama {
 
 namespace {
 
-// The bytes of text from `first` on that are UTF-8 without a gap.
+// How many bytes at the beginning of the text are UTF-8.
 std::size_t valid_prefix(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size()) {

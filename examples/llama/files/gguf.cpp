@@ -9,6 +9,7 @@
 
 #include "files/config.hpp"
 #include "files/file_kind.hpp"
+#include "files/gguf_bytes.hpp"
 #include "files/little_endian.hpp"
 #include "sparsellm/core/error.hpp"
 
@@ -63,21 +64,7 @@ class cursor {
   std::size_t at_ = 0;
 };
 
-enum value_type : std::uint32_t {
-  u8,
-  i8,
-  u16,
-  i16,
-  u32,
-  i32,
-  f32,
-  boolean,
-  string,
-  array,
-  u64,
-  i64,
-  f64
-};
+using namespace gguf_type;
 
 constexpr bool is_signed(std::uint32_t type) {
   return type == i8 || type == i16 || type == i32 || type == i64;

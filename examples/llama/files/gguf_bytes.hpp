@@ -13,11 +13,24 @@
 
 namespace llama {
 
-template <class T>
-void append_number(std::vector<std::byte>& out, T value) {
-  const auto bytes = little_endian_bytes(value);
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
+// What GGUF's metadata says of a value before it.
+namespace gguf_type {
+enum value : std::uint32_t {
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  f32,
+  boolean,
+  string,
+  array,
+  u64,
+  i64,
+  f64
+};
+}  // namespace gguf_type
 
 inline void append_string(std::vector<std::byte>& out, std::string_view s) {
   append_number(out, std::uint64_t{s.size()});

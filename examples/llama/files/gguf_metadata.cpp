@@ -18,25 +18,13 @@ using sparsellm::element_kind;
 
 namespace {
 
-// GGUF's numbers of types.
-enum value_type : std::uint32_t {
-  of_u32 = 4,
-  of_i32 = 5,
-  of_f32 = 6,
-  of_bool = 7,
-  of_string = 8,
-  of_array = 9,
-  of_u64 = 10,
-  of_i64 = 11
-};
-
 template <class Small>
 bool fits(std::int64_t n) {
   return n >= std::numeric_limits<Small>::min() && n <= std::numeric_limits<Small>::max();
 }
 
 void append_array(std::vector<std::byte>& out, std::uint32_t type, std::size_t items) {
-  append_number(out, std::uint32_t{of_array});
+  append_number(out, std::uint32_t{gguf_type::array});
   append_number(out, type);
   append_number(out, std::uint64_t{items});
 }
@@ -46,7 +34,7 @@ struct encoder {
   std::vector<std::byte>& out;
 
   void operator()(std::int64_t n) const {
-    append_number(out, std::uint32_t{fits<std::int32_t>(n) ? of_i32 : of_i64});
+    append_number(out, std::uint32_t{fits<std::int32_t>(n) ? gguf_type::i32 : gguf_type::i64});
     if (fits<std::int32_t>(n))
       append_number(out, static_cast<std::int32_t>(n));
     else
@@ -54,31 +42,31 @@ struct encoder {
   }
   void operator()(std::uint64_t n) const {
     const bool small = n <= std::numeric_limits<std::uint32_t>::max();
-    append_number(out, std::uint32_t{small ? of_u32 : of_u64});
+    append_number(out, std::uint32_t{small ? gguf_type::u32 : gguf_type::u64});
     if (small)
       append_number(out, static_cast<std::uint32_t>(n));
     else
       append_number(out, n);
   }
   void operator()(double x) const {
-    append_number(out, std::uint32_t{of_f32});
+    append_number(out, std::uint32_t{gguf_type::f32});
     append_number(out, static_cast<float>(x));
   }
   void operator()(bool b) const {
-    append_number(out, std::uint32_t{of_bool});
+    append_number(out, std::uint32_t{gguf_type::boolean});
     append_number(out, static_cast<std::uint8_t>(b));
   }
   void operator()(const std::string& s) const {
-    append_number(out, std::uint32_t{of_string});
+    append_number(out, std::uint32_t{gguf_type::string});
     append_string(out, s);
   }
   void operator()(const std::vector<std::string>& items) const {
-    append_array(out, of_string, items.size());
+    append_array(out, gguf_type::string, items.size());
     for (const std::string& s : items) append_string(out, s);
   }
   void operator()(const std::vector<std::int64_t>& items) const {
     const bool small = std::all_of(items.begin(), items.end(), fits<std::int32_t>);
-    append_array(out, small ? of_i32 : of_i64, items.size());
+    append_array(out, small ? gguf_type::i32 : gguf_type::i64, items.size());
     for (const std::int64_t n : items)
       if (small)
         append_number(out, static_cast<std::int32_t>(n));
@@ -86,7 +74,7 @@ struct encoder {
         append_number(out, n);
   }
   void operator()(const std::vector<double>& items) const {
-    append_array(out, of_f32, items.size());
+    append_array(out, gguf_type::f32, items.size());
     for (const double x : items) append_number(out, static_cast<float>(x));
   }
 };

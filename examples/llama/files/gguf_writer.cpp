@@ -131,8 +131,7 @@ class contents {
   // The row of ours that a GGUF of the architecture has at r: heads are pairs of neighbours here.
   [[nodiscard]] std::size_t row_of(const tensor& t, std::size_t r) const {
     if (!halves_ || t.split_head == 0) return r;
-    const std::size_t half_head = t.split_head / 2, at = r % t.split_head;
-    return r - at + at % half_head * 2 + at / half_head;
+    return row_of_halves(r, t.split_head);
   }
 
   const model_file& file_;

@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <vector>
 
 namespace llama {
 
@@ -19,6 +20,12 @@ template <class T>
 }
 
 // Of the sizeof(T) bytes at p.
+template <class T>
+void append_number(std::vector<std::byte>& out, T value) {
+  const auto bytes = little_endian_bytes(value);
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
 template <class T>
 [[nodiscard]] T read_little_endian(const std::byte* p) noexcept {
   std::array<std::byte, sizeof(T)> bytes;

@@ -66,6 +66,12 @@ struct tensor {
   }
 };
 
+// The other way round: where row r of heads that are stored as halves stands in our order.
+[[nodiscard]] inline std::size_t row_of_halves(std::size_t r, std::size_t head_size) noexcept {
+  const std::size_t at = r % head_size, half = head_size / 2;
+  return r - at + at % half * 2 + at / half;
+}
+
 struct bytes_view {
   const std::byte* data;
   std::size_t size;
