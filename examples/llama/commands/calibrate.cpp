@@ -25,7 +25,12 @@ void run_calibrate(const options& o, ordered_json& result) {
   setup s(o, o.sparsity);
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
-  const sparsellm::threshold_table table = calibrate(s, o, o.sparsity, windows);
+  sparsellm::threshold_table table = calibrate(s, o, o.sparsity, windows);
+  // For engines that see one weight at a time.
+  for (sparsellm::site_threshold& entry : table.sites)
+    for (const projection p : s.model.shape().projections())
+      if (entry.where.projection == name(p))
+        entry.weight_hash = s.model.weight_hash_of(entry.where.layer, p);
   out.append(to_json(table));
   out.commit();
   result = describe(s, o);

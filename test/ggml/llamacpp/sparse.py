@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from programs import (MODEL, SPARSELLM_LLAMA, check, close, evaluate, finish, perplexity, plugin)
+from programs import (EVALUATE, FOLDER, MODEL, SPARSELLM_LLAMA, check, close, evaluate, finish, perplexity, plugin, run)
 
 # Channels near a threshold fall on either side of it with the last bits of what comes before, which only many tokens
 # average out. A text that does not change with the documentation.
@@ -18,6 +18,12 @@ def sparsellm_llama(*arguments):
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         subprocess.run([SPARSELLM_LLAMA, *map(str, arguments), "--json", out.name], check=True, capture_output=True)
         return json.load(open(out.name))
+
+
+def refused_by_plugin(model, variables):
+    """What is said when a model is not loaded."""
+    _, said, status = run(EVALUATE, [model, TEXT, 8, 0, 8, 1, 1, 1], may_fail=True, **variables)
+    return said if status != 0 else "not refused"
 
 
 def main():
@@ -38,6 +44,8 @@ def main():
         check(not close(half, dense, 5e-2), "which is not the dense one")
         prompt = perplexity(evaluate(model, TOKENS, text=TEXT, **plugin(SPARSELLM_THRESHOLDS=table))[0][0])
         check(prompt == ours, "prompts stay dense")
+        said = refused_by_plugin(FOLDER / "bf16.gguf", by_table)
+        check("is a weight with hash" in said, "the table is refused for other weights of the same shapes")
         one = evaluate(model, 32, text=TEXT, batch=1, threads=1, **by_table)[0][0]
         check(evaluate(model, 32, text=TEXT, batch=1, threads=3, **by_table)[0][0] == one, "three threads: the same logits to the bit")
     finish()
