@@ -34,7 +34,7 @@ using namespace sparsellm;
 
 namespace {
 
-// Rows as floats, which formats of floats store as they are.
+// Rows as floats, which N:M formats of the same type store as they are.
 template <class T>
 struct rows_of {
   const std::byte* data;
@@ -52,31 +52,32 @@ struct rows_of {
   }
 };
 
-// A weight of floats as the layout, or as an N:M one where its zeros follow a pattern.
+// An N:M weight, where the zeros of a weight of T follow a pattern.
 template <class T>
-any_weight pack_floats(cpu::executor& exec, element_kind element, extents shape,
-                       const std::byte* data, double sparsity) {
+std::optional<any_weight> pack_pruned(cpu::executor& exec, element_kind element, extents shape,
+                                      const std::byte* data, double sparsity) {
   const rows_of<T> rows{data, shape.inputs};
-  const std::optional<layout_kind> asked = the_settings().layout;
-  if (!asked.has_value())
-    if (const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows))
-      return {exec,          element, choose_layout(shape, element, zeros->pattern, sparsity),
-              shape,         rows,    zeros->mask,
-              zeros->pattern};
-  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape, rows};
+  const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows);
+  if (!zeros.has_value()) return std::nullopt;
+  const layout_kind layout = choose_layout(shape, element, zeros->pattern, sparsity);
+  return any_weight(exec, element, layout, shape, rows, zeros->mask, zeros->pattern);
 }
 
 any_weight pack_as(cpu::executor& exec, element_kind element, extents shape, const std::byte* data,
                    std::size_t bytes, double sparsity) {
-  switch (element) {
-    case element_kind::f32: return pack_floats<float>(exec, element, shape, data, sparsity);
-    case element_kind::f16: return pack_floats<half>(exec, element, shape, data, sparsity);
-    case element_kind::bf16: return pack_floats<bfloat16>(exec, element, shape, data, sparsity);
-    default: break;
+  const std::optional<layout_kind> asked = the_settings().layout;
+  if (!asked.has_value()) {
+    std::optional<any_weight> pruned;
+    if (element == element_kind::f32)
+      pruned = pack_pruned<float>(exec, element, shape, data, sparsity);
+    else if (element == element_kind::f16)
+      pruned = pack_pruned<half>(exec, element, shape, data, sparsity);
+    else if (element == element_kind::bf16)
+      pruned = pack_pruned<bfloat16>(exec, element, shape, data, sparsity);
+    if (pruned.has_value()) return std::move(*pruned);
   }
-  const layout_kind layout =
-      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
-  return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
+  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape,
+          vector_view<const std::byte>(data, bytes)};
 }
 
 }  // namespace

@@ -292,7 +292,7 @@ TEST_CASE("levels: K-quants are kept as dequantisation gives them, to the bit, i
     std::vector<float> exact(shape.inputs), kept(shape.inputs);
     for (const auto layout :
          {sparsellm::layout_kind::panel, sparsellm::layout_kind::channel_major}) {
-      const auto blocks_of = [&](std::size_t r) { return row_blocks(t, r); };
+      const auto blocks_of = [&](std::size_t r) { return row_bytes(t, r); };
       const sparsellm::any_weight w(exec, storage_of(type), layout, shape, blocks_of);
       CHECK(storage_of(type) >= element_kind::q4_k);
       std::size_t wrong = 0;
