@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -83,21 +84,27 @@ any_weight pack_as(cpu::executor& exec, element_kind element, extents shape, con
 }  // namespace
 
 struct packed_weight::plan {
-  double sparsity = 0;                // that is expected
-  float threshold = 0;                // what it skips from the start, when it observes nothing
-  std::unique_ptr<observation> seen;  // where its inputs are to be observed
+  const site_threshold* entry = nullptr;  // of the table
+  double sparsity = 0;                    // that is expected
+  bool observes = false;
+  std::future<std::uint64_t> hash;  // of the weight, where somebody asks for it
 };
 
 packed_weight::plan packed_weight::plan_for(const ggml_tensor& tensor, const void* data) {
   const settings& s = the_settings();
-  const std::optional<site> where = site_of(tensor.name);
-  if (!where.has_value() || (s.thresholds.empty() && s.sparsity == 0)) return {};
-  weight_hash hash;
-  hash.add(data, ggml_nbytes(&tensor));
-  if (const site_threshold* const entry = threshold_of(tensor, hash.value()))
-    return {entry->sparsity, entry->threshold, nullptr};
-  return {s.on_the_fly() ? s.sparsity : 0, 0,
-          std::make_unique<observation>(*where, shape_of(tensor), hash.value())};
+  plan p;
+  if (!site_of(tensor.name).has_value()) return p;
+  p.entry = threshold_of(tensor);
+  p.observes = s.on_the_fly() || !s.calibrate.empty();
+  p.sparsity = p.entry != nullptr ? p.entry->sparsity : s.on_the_fly() ? s.sparsity : 0;
+  // While the weight is packed, which reads the same bytes.
+  if (!s.calibrate.empty() || (p.entry != nullptr && p.entry->weight_hash != 0))
+    p.hash = std::async(std::launch::async, [data, bytes = ggml_nbytes(&tensor)] {
+      weight_hash hash;
+      hash.add(data, bytes);
+      return hash.value();
+    });
+  return p;
 }
 
 namespace {
@@ -153,15 +160,18 @@ packed_weight::packed_weight(const ggml_tensor& tensor, const void* data)
 
 packed_weight::packed_weight(const ggml_tensor& tensor, const void* data, plan skips)
     : matrices_(pack(tensor, data, skips.sparsity)),
-      sparse_(skips.sparsity > 0 && skips.seen == nullptr),
-      observes_(skips.seen != nullptr),
-      seen_(std::move(skips.seen)) {
-  if (sparse_) set_threshold(skips.threshold);
+      sparse_(skips.entry != nullptr && skips.sparsity > 0),
+      observes_(skips.observes) {
+  const std::uint64_t hash = skips.hash.valid() ? skips.hash.get() : 0;
+  if (skips.entry != nullptr && hash != 0) check_weight(tensor, hash);
+  if (sparse_) set_threshold(skips.entry->threshold);
+  if (observes_)
+    seen_ = std::make_unique<observation>(site_of(tensor.name).value(), shape_of(tensor), hash);
   if (the_settings().prompts_to_ggml) copy_ = std::make_unique<ggml_copy>(tensor, data);
 }
 
 packed_weight::~packed_weight() {
-  if (seen_ != nullptr && !the_settings().calibrate.empty()) keep_for_table(std::move(seen_));
+  if (seen_ != nullptr && !the_settings().calibrate.empty()) keep_counts(*seen_);
 }
 
 ggml_tensor* packed_weight::instead_for(std::size_t tokens) const noexcept {
