@@ -3,6 +3,7 @@
 
 #include "packed_weight.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -137,9 +138,10 @@ struct expert_row {
 };
 using expert_rows = std::vector<expert_row>;
 
-// ids [tokens, slots] of int32.
-std::vector<expert_rows> rows_of_experts(const ggml_tensor& ids, std::size_t experts) {
-  std::vector<expert_rows> rows(experts);
+// ids [tokens, slots] of int32; rows [experts] of vectors that keep their memory.
+void find_rows(const ggml_tensor& ids, std::vector<expert_rows>& rows) {
+  const std::size_t experts = rows.size();
+  for (expert_rows& of_one : rows) of_one.clear();
   for (std::size_t token = 0; token < static_cast<std::size_t>(ids.ne[1]); ++token)
     for (std::size_t slot = 0; slot < static_cast<std::size_t>(ids.ne[0]); ++slot) {
       std::int32_t id;
@@ -149,7 +151,6 @@ std::vector<expert_rows> rows_of_experts(const ggml_tensor& ids, std::size_t exp
                            experts, " expected, got ", id);
       rows[static_cast<std::size_t>(id)].push_back({slot, token});
     }
-  return rows;
 }
 
 }  // namespace
@@ -220,26 +221,39 @@ void packed_weight::multiply_matrix(cpu::gang_executor& gang, ggml_tensor& produ
 // multiplies a slot of a token, product [tokens, slots, outputs].
 void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& product) {
   const ggml_tensor &x = *product.src[1], &ids = *product.src[2];
-  const auto slots = static_cast<std::size_t>(ids.ne[0]),
-             tokens = static_cast<std::size_t>(ids.ne[1]);
-  const std::vector<expert_rows> chosen = rows_of_experts(ids, matrices_.size());
+  const auto tokens = static_cast<std::size_t>(ids.ne[1]);
   const extents shape = matrices_[0].shape();
+  const auto from = [&](expert_row r) {
+    return reinterpret_cast<const float*>(static_cast<const char*>(x.data) + r.token * x.nb[2] +
+                                          r.slot % static_cast<std::size_t>(x.ne[1]) * x.nb[1]);
+  };
+  const auto to = [&](expert_row r) {
+    return reinterpret_cast<float*>(static_cast<char*>(product.data) + r.token * product.nb[2] +
+                                    r.slot * product.nb[1]);
+  };
+  thread_local std::vector<expert_rows> chosen;
   thread_local std::vector<float> inputs, outputs;  // of one expert
-  inputs.resize(slots * tokens * shape.inputs);
-  outputs.resize(slots * tokens * shape.outputs);
+  chosen.resize(matrices_.size());
+  find_rows(ids, chosen);
   for (std::size_t expert = 0; expert < chosen.size(); ++expert) {
     const expert_rows& rows = chosen[expert];
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      std::memcpy(inputs.data() + r * shape.inputs,
-                  static_cast<const char*>(x.data) + rows[r].token * x.nb[2] +
-                      rows[r].slot % static_cast<std::size_t>(x.ne[1]) * x.nb[1],
-                  shape.inputs * sizeof(float));
-    multiply_rows(gang, matrices_[expert], tokens, {inputs.data(), rows.size(), shape.inputs},
-                  {outputs.data(), rows.size(), shape.outputs});
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      std::memcpy(static_cast<char*>(product.data) + rows[r].token * product.nb[2] +
-                      rows[r].slot * product.nb[1],
-                  outputs.data() + r * shape.outputs, shape.outputs * sizeof(float));
+    if (rows.size() == 1) {  // as nearly all are of one token
+      multiply_rows(gang, matrices_[expert], tokens, {from(rows[0]), 1, shape.inputs},
+                    {to(rows[0]), 1, shape.outputs});
+      continue;
+    }
+    inputs.resize(std::max(inputs.size(), rows.size() * shape.inputs));
+    outputs.resize(std::max(outputs.size(), rows.size() * shape.outputs));
+    float* const in = inputs.data();  // this thread's, in the others' tasks too
+    float* const out = outputs.data();
+    gang.parallel_for(rows.size(), [&](std::size_t r) {
+      std::copy_n(from(rows[r]), shape.inputs, in + r * shape.inputs);
+    });
+    multiply_rows(gang, matrices_[expert], tokens, {in, rows.size(), shape.inputs},
+                  {out, rows.size(), shape.outputs});
+    gang.parallel_for(rows.size(), [&](std::size_t r) {
+      std::copy_n(out + r * shape.outputs, shape.outputs, to(rows[r]));
+    });
   }
 }
 
