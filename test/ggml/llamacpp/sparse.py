@@ -98,7 +98,8 @@ def by_llamacpp(folder, model, other, dense):
         theirs = sparsellm_llama(*scored(model), "--thresholds", table)
         check(abs(theirs["sparsity"]["model"] - sparsity) < 0.05, f"{sparsity}: {theirs['sparsity']['model']:.3f} are skipped")
         ours = of[sparsity] = ours_with(model, {"SPARSELLM_THRESHOLDS": table} | EVERY_BATCH)
-        check(close(ours, theirs["perplexity"], 1e-2),
+        # At half of the channels, thresholds that are 1e-4 larger or smaller move either program's perplexity by 2 %.
+        check(close(ours, theirs["perplexity"], 4e-2),
               f"{sparsity}: perplexity {ours:.6g}, sparsellm-llama's {theirs['perplexity']:.6g}")
         at_once = {"SPARSELLM_COUNTS": counts, "SPARSELLM_SPARSITY": sparsity, "SPARSELLM_ALLOCATION": allocation}
         check(ours_with(model, at_once | EVERY_BATCH) == ours, f"{sparsity}: the plugin makes the same of the counts")
