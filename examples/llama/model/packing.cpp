@@ -45,6 +45,15 @@ void placed_tensor::read_mask(std::size_t r, std::size_t to, sparsellm::weight_m
     if (keeps(*t, stored, columns->size() != 0 ? (*columns)[c] : c)) mask.keep(to, c);
 }
 
+// The pattern that a tensor was pruned to, of those that weights are packed in: where they differ
+// or a tensor is dense, each is packed by itself.
+std::optional<sparsellm::nm_pattern> weight_packer::followed_by(const placed_tensor& p) const {
+  if (p.t->mask == nullptr) return std::nullopt;
+  sparsellm::weight_mask mask({p.t->rows, p.t->cols});
+  exec_.parallel_for(p.t->rows, [&](std::size_t r) { p.read_mask(r, r, mask); });
+  return pattern_of(mask);
+}
+
 // The rows of tensors of one type, one tensor below the other.
 class weight_packer::stacked_rows {
  public:
@@ -159,8 +168,11 @@ std::vector<sparse_linear> weight_packer::pack_linears(const std::vector<placed_
                                                        chosen_layout where) {
   std::vector<sparse_linear> linears;
   for (std::size_t first = 0, last; first < tensors.size(); first = last) {
+    const auto pattern = followed_by(tensors[first]);
     for (last = first + 1; last < tensors.size(); ++last)
-      if (!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) break;
+      if ((!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) ||
+          followed_by(tensors[last]) != pattern)
+        break;
     linears.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
                             tensors.begin() + static_cast<std::ptrdiff_t>(last)},
                            where));
