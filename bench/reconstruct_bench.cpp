@@ -47,8 +47,8 @@ buffer<float> activations(std::size_t rows, std::size_t channels, unsigned seed)
   buffer<float> x(rows * channels);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < channels; ++c)
-      x[r * channels + c] =
-          normal(random) * (c % 64 == 0 ? 8.0f : 1.0f) + (c == 0 ? 0.0f : 0.5f * x[r * channels + c - 1]);
+      x[r * channels + c] = normal(random) * (c % 64 == 0 ? 8.0f : 1.0f) +
+                            (c == 0 ? 0.0f : 0.5f * x[r * channels + c - 1]);
   return x;
 }
 
@@ -101,5 +101,6 @@ int main(int count, char** arguments) {
   const std::size_t x = shape.find('x');
   cpu::executor exec;
   measure(exec, std::strtoull(arguments[1], nullptr, 10),
-          {std::strtoull(shape.c_str(), nullptr, 10), std::strtoull(shape.c_str() + x + 1, nullptr, 10)});
+          {std::strtoull(shape.c_str(), nullptr, 10),
+           std::strtoull(shape.c_str() + x + 1, nullptr, 10)});
 }

@@ -167,7 +167,7 @@ TEST_CASE("cross_gram: sums products of two activations, whatever the threads an
 
 TEST_CASE("dense_target: the weight that comes nearest to the dense outputs on other inputs") {
   cpu::executor exec(2);
-  constexpr std::size_t n = 30, rows = 5, tokens = 200;
+  constexpr std::size_t n = 31, rows = 5, tokens = 200;
   const matrix dense = activations(tokens, n, 9), w = weights(rows, n, 10);
   matrix pruned = dense;  // what pruned layers before it make of the inputs
   const matrix noise = activations(tokens, n, 11);
@@ -205,8 +205,9 @@ TEST_CASE("dense_target: the weight that comes nearest to the dense outputs on o
     CHECK(again.data == moved.data);
   }
   const gram g = gram_of(exec, pruned);
-  CHECK_SAYS(dense_target(exec, g, cross_gram(2, n)), shape_error, "30 channels expected, got 2x30");
+  CHECK_SAYS(dense_target(exec, g, cross_gram(2, n)), shape_error,
+             "31 channels expected, got 2x31");
   matrix wrong(2, 7);
   CHECK_SAYS(dense_target(exec, g, c).move(exec, gram_factor(gram_of(exec, pruned)), wrong.view()),
-             shape_error, "rows of 30 channels expected, got 7");
+             shape_error, "rows of 31 channels expected, got 7");
 }

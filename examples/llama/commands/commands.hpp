@@ -55,10 +55,10 @@ struct options {
   std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
   std::string update = "none";  // none, obs or sparsegpt
   double damping = 0.01;
-  std::size_t refine = 15;  // rounds
+  std::size_t refine = 15;     // rounds
   std::string target = "own";  // or dense
-  std::string plan;         // a file of patterns
-  std::string state;        // a directory of finished blocks: resumed from, and kept up to date
+  std::string plan;            // a file of patterns
+  std::string state;           // a directory of finished blocks: resumed from, and kept up to date
   std::size_t block = 256, bins = 100;
   double alpha = 1.0, seconds = 0;   // seconds 0: no limit
   std::vector<std::string> entropy;  // readings other than the default

@@ -90,10 +90,9 @@ void inspect_pruned(const model_file& file, const config& c, ordered_json& resul
   ordered_json& patterns = result["pruned"]["patterns"];
   for (const projection p : c.projections())
     for (std::size_t l = 0; l < c.layers; ++l)
-      patterns[name(p)].push_back(
-          pattern_of(weight_of(file, c, l, p), file.orders().empty()
-                                                   ? sparsellm::channel_order()
-                                                   : file.orders()[l][site_of(p)]));
+      patterns[name(p)].push_back(pattern_of(
+          weight_of(file, c, l, p),
+          file.orders().empty() ? sparsellm::channel_order() : file.orders()[l][site_of(p)]));
 }
 
 void print_patterns(const ordered_json& result) {

@@ -58,10 +58,11 @@ void inspect_shape(const options& o, ordered_json& result) {
                        "--weights: f32, f16 or bf16 expected with --shape, got '", o.weights, "'");
   require<value_error>(o.vocabulary >= 1, "--vocabulary: at least 1 token expected, got 0");
   const std::size_t element = *type == sparsellm::element_kind::f32 ? 4 : 2;
-  result = {{"shape", o.shape},       {"layers", s.layers},     {"width", s.width},
-            {"hidden", s.hidden},     {"heads", s.heads},       {"kv_heads", s.kv_heads},
-            {"weights", o.weights},   {"pattern", name(p)},     {"vocabulary", o.vocabulary},
-            {"kinds", ordered_json::object()}};
+  result = {{"shape", o.shape},           {"layers", s.layers},
+            {"width", s.width},           {"hidden", s.hidden},
+            {"heads", s.heads},           {"kv_heads", s.kv_heads},
+            {"weights", o.weights},       {"pattern", name(p)},
+            {"vocabulary", o.vocabulary}, {"kinds", ordered_json::object()}};
   std::size_t dense = 0, pruned = 0;
   for (const projection which : projections) {
     const extents e = extents_of(s, which);
@@ -76,8 +77,7 @@ void inspect_shape(const options& o, ordered_json& result) {
   }
   // Dense in either: embeddings, a head of its own, and the gains of two norms a layer and one
   // before the head.
-  const std::size_t others =
-      (2 * o.vocabulary * s.width + (2 * s.layers + 1) * s.width) * element;
+  const std::size_t others = (2 * o.vocabulary * s.width + (2 * s.layers + 1) * s.width) * element;
   result["linears"] = row(dense, pruned);
   result["embeddings_head_norms"] = row(others, others);
   result["model"] = row(dense + others, pruned + others);

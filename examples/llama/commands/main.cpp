@@ -119,9 +119,10 @@ struct program {
                         llama::run_plan);
     sub->add_option("--text", options.text, "The calibration text's file")->required();
     sub->add_option("--output", options.output, "The plan's file")->required();
-    sub->add_option("--size", options.size,
-                    "Of the linear layers at 16 bits, masks counted: a share of dense, or N:M, that "
-                    "pattern's");
+    sub->add_option(
+        "--size", options.size,
+        "Of the linear layers at 16 bits, masks counted: a share of dense, or N:M, that "
+        "pattern's");
     sub->add_option("--patterns", options.patterns,
                     "N:M, comma between, that weights may have; dense is always one")
         ->delimiter(',');

@@ -210,9 +210,10 @@ void report(const options& o, const totals& all, double seconds, const std::stri
   std::printf(
       "%s by %s: %.2f %% of the score kept (plain %.2f, without groups %.2f, efficacy %.2f), "
       "output error %.4f, %.0f s: %s\n",
-      o.plan.empty() ? o.pattern.c_str() : "a plan", o.metric.c_str(), 100 * kept.shuffled / kept.total,
-      100 * kept.plain / kept.total, 100 * kept.without_groups / kept.total, kept.efficacy(),
-      all.error / all.count, seconds, written.c_str());
+      o.plan.empty() ? o.pattern.c_str() : "a plan", o.metric.c_str(),
+      100 * kept.shuffled / kept.total, 100 * kept.plain / kept.total,
+      100 * kept.without_groups / kept.total, kept.efficacy(), all.error / all.count, seconds,
+      written.c_str());
 }
 
 }  // namespace
@@ -265,8 +266,8 @@ void run_prune(const options& o, ordered_json& result) {
         });
   } catch (const interrupted&) {
     if (!state.has_value()) throw;
-    throw interrupted(sparsellm::concat("interrupted; the same command goes on from '", o.state,
-                                        "'"));
+    throw interrupted(
+        sparsellm::concat("interrupted; the same command goes on from '", o.state, "'"));
   }
   require<value_error>(all.count > 0, "prune: every projection was left dense");
 

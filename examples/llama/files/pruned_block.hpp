@@ -15,7 +15,7 @@ namespace llama {
 
 // Rows and columns as in the file.
 struct pruned_weight {
-  sparsellm::weight_mask mask;  // empty: left dense
+  sparsellm::weight_mask mask;    // empty: left dense
   sparsellm::nm_pattern pattern;  // that the mask follows in the order of channels
   // [outputs, inputs]: the weights where pruning changed them; empty: they are the file's.
   sparsellm::buffer<float> values;

@@ -47,8 +47,8 @@ class planner {
           metric.squared_difference(exec_, std::as_const(weights[i]).view(), none.view());
       std::vector<double> errors;
       for (const nm_pattern p : how_.patterns)
-        errors.push_back(
-            energy > 0 ? error(p, scores[i], weights[i], metric, updating) / energy : 0.0);
+        errors.push_back(energy > 0 ? error(p, scores[i], weights[i], metric, updating) / energy
+                                    : 0.0);
       add(l, reading[i], errors);
     }
   }
@@ -56,8 +56,7 @@ class planner {
   [[nodiscard]] std::vector<planned_weight> choose() const {
     double dense = 0;
     for (const planned_weight& w : weights_) dense += parameters(w);
-    const std::vector<std::size_t> chosen =
-        sparsellm::choose_patterns(choices_, how_.size * dense);
+    const std::vector<std::size_t> chosen = sparsellm::choose_patterns(choices_, how_.size * dense);
     std::vector<planned_weight> planned = weights_;
     for (std::size_t w = 0; w < planned.size(); ++w) {
       if (chosen[w] < how_.patterns.size()) planned[w].pattern = how_.patterns[chosen[w]];
@@ -84,8 +83,8 @@ class planner {
         for (std::size_t c = 0; c < left.cols; ++c)
           if (!mask.keeps(r, c)) left.view()(r, c) = 0.0f;
       });
-    return std::max(0.0, metric.squared_difference(exec_, weight.view(),
-                                                   std::as_const(left).view()));
+    return std::max(0.0,
+                    metric.squared_difference(exec_, weight.view(), std::as_const(left).view()));
   }
 
   void add(std::size_t l, projection p, const std::vector<double>& errors) {

@@ -195,8 +195,7 @@ void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<win
       return search_order(exec, scores, shuffle);
     };
   std::unique_ptr<observed_text> dense;
-  if (how.target != update_target::own)
-    dense = make_text(exec, m, windows, windows.front().size());
+  if (how.target != update_target::own) dense = make_text(exec, m, windows, windows.front().size());
   run blocks(exec, m, how, *text, dense.get(), std::move(search), report);
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
     std::optional<pruned_block> block = earlier ? earlier(l) : std::nullopt;

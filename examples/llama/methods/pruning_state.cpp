@@ -135,8 +135,7 @@ std::optional<pruned_block> pruning_state::load(std::size_t layer) const {
   try {
     return take_block(sparsellm::read_file(path(layer)), identity_, config_);
   } catch (const sparsellm::error& e) {
-    sparsellm::raise<format_error>(
-        sparsellm::concat("--state '", path(layer), "': ", e.what()));
+    sparsellm::raise<format_error>(sparsellm::concat("--state '", path(layer), "': ", e.what()));
   }
 }
 

@@ -46,9 +46,9 @@ std::vector<matrix> saliencies(sparsellm::cpu::executor& exec, const saliency_op
       sparsellm::score_weights(exec, w.view(), sparsellm::ria(exec, w.view(), norms(stats)),
                                s.view());
     else
-      sparsellm::score_weights(
-          exec, w.view(), sparsellm::scaled_magnitude{scale.empty() ? nullptr : scale.data()},
-          s.view());
+      sparsellm::score_weights(exec, w.view(),
+                               sparsellm::scaled_magnitude{scale.empty() ? nullptr : scale.data()},
+                               s.view());
     scores.push_back(std::move(s));
   }
   return scores;

@@ -37,7 +37,8 @@ class masked_least_squares {
       for (std::size_t c = 0; c < w.cols(); ++c) way(r, c) = target(r, c) - w(r, c);
     });
     h_.times(exec, matrix_view<const float>(way), left);
-    exec.parallel_for(count, [&](std::size_t r) { begin(mask, first + r, left.row(r), way.row(r), slope_[r]); });
+    exec.parallel_for(
+        count, [&](std::size_t r) { begin(mask, first + r, left.row(r), way.row(r), slope_[r]); });
     for (std::size_t round = 0; round < rounds; ++round) {
       h_.times(exec, matrix_view<const float>(way), along);
       exec.parallel_for(count, [&](std::size_t r) {

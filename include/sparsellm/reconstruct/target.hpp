@@ -34,8 +34,7 @@ class dense_target {
   template <host_executor E>
   dense_target(E& exec, const gram& pruned, const cross_gram& dense,
                const channel_order& order = {})
-      : apart_(pack_apart(exec, pruned, dense, order)),
-        channels_(pruned.channels()) {}
+      : apart_(pack_apart(exec, pruned, dense, order)), channels_(pruned.channels()) {}
 
   // W [rows, channels], in the order, for the factor of G in the order and its damping. The same
   // bits for every number of threads. Waits; allocates 8 · channels² bytes and 2 KiB a channel.
@@ -81,10 +80,10 @@ class dense_target {
                                                               const cross_gram& dense,
                                                               const channel_order& order) {
     const std::size_t n = pruned.channels();
-    require<shape_error>(dense.outputs() == n && dense.inputs() == n &&
-                             (order.size() == 0 || order.size() == n),
-                         "dense_target: ", n, " channels expected, got ",
-                         dense.outputs(), "x", dense.inputs(), " and an order of ", order.size());
+    require<shape_error>(
+        dense.outputs() == n && dense.inputs() == n && (order.size() == 0 || order.size() == n),
+        "dense_target: ", n, " channels expected, got ", dense.outputs(), "x", dense.inputs(),
+        " and an order of ", order.size());
     return pack<panel<float>>(exec, extents{n, n}, [&](std::size_t j, vector_view<float> row) {
       const std::size_t to = placed(order, j);
       for (std::size_t i = 0; i < n; ++i) {
