@@ -4,8 +4,10 @@
 // All stages and the CPU backend.
 #pragma once
 
+#include "sparsellm/calibrate/activation_counts.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
 #include "sparsellm/calibrate/calibrator.hpp"
+#include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
 #include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
@@ -33,6 +35,7 @@
 #include "sparsellm/multiply/multiply.hpp"
 #include "sparsellm/multiply/reference.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
+#include "sparsellm/observe/compact_histogram.hpp"
 #include "sparsellm/observe/entropy.hpp"
 #include "sparsellm/observe/histogram.hpp"
 #include "sparsellm/observe/observer.hpp"

@@ -6,14 +6,10 @@
 #include <algorithm>
 #include <exception>
 #include <utility>
-#include <vector>
 
 #include "log.hpp"
 #include "settings.hpp"
-#include "sparsellm/calibrate/calibrator.hpp"
-#include "sparsellm/calibrate/profile.hpp"
-#include "sparsellm/calibrate/table_json.hpp"
-#include "sparsellm/calibrate/uniform.hpp"
+#include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace sparsellm_ggml {
@@ -22,12 +18,12 @@ using namespace sparsellm;
 
 namespace {
 
-struct kept_observations {
+struct kept_counts {
   std::mutex mutex;
-  std::vector<std::unique_ptr<observation>> list;
+  activation_counts all{"a model that llama.cpp ran", {}};
 };
-kept_observations& the_kept() {
-  static kept_observations kept;
+kept_counts& the_kept() {
+  static kept_counts kept;
   return kept;
 }
 
@@ -40,7 +36,7 @@ std::size_t observation::add(matrix_view<const float> rows) {
   const std::lock_guard lock(mutex_);
   if (values_.has_value())
     for (std::size_t r = 0; r < rows.rows(); ++r) values_->observe(rows.row(r));
-  return tokens_ += rows.rows();
+  return rows_ += rows.rows();
 }
 
 float observation::end_with_quantile(double q) {
@@ -50,45 +46,41 @@ float observation::end_with_quantile(double q) {
   return threshold;
 }
 
-void keep_for_table(std::unique_ptr<observation> seen) {
-  if (seen->tokens_ == 0) return;  // a model that was loaded and never run
-  kept_observations& kept = the_kept();
-  const std::lock_guard lock(kept.mutex);
-  for (std::unique_ptr<observation>& o : kept.list) {
-    if (o->where_ != seen->where_) continue;
-    if (o->shape_ == seen->shape_ && o->weight_hash_ == seen->weight_hash_) {
-      seen->values_.value().merge(o->values_.value());
-      seen->tokens_ += o->tokens_;
-    }
-    o = std::move(seen);
-    return;
-  }
-  kept.list.push_back(std::move(seen));
+std::optional<site_counts> observation::counts() {
+  const std::lock_guard lock(mutex_);
+  if (rows_ == 0) return std::nullopt;
+  return site_counts{where_, shape_, weight_hash_, rows_, compact_histogram(values_.value())};
 }
 
-void write_table() {
-  const settings& s = the_settings();
-  kept_observations& kept = the_kept();
+void keep_counts(observation& seen) {
+  std::optional<site_counts> counts = seen.counts();
+  if (!counts.has_value()) return;
+  kept_counts& kept = the_kept();
   const std::lock_guard lock(kept.mutex);
-  if (kept.list.empty()) return;
+  auto& sites = kept.all.sites;
+  const auto at = std::find_if(sites.begin(), sites.end(),
+                               [&](const site_counts& s) { return s.where == counts->where; });
+  if (at != sites.end() && (at->shape != counts->shape || at->weight_hash != counts->weight_hash))
+    *at = std::move(*counts);
+  else
+    kept.all.add(std::move(*counts));
+}
+
+void write_counts() {
+  kept_counts& kept = the_kept();
+  const std::lock_guard lock(kept.mutex);
+  const auto& sites = kept.all.sites;
+  if (sites.empty()) return;
+  const std::string& path = the_settings().calibrate;
   try {
-    std::vector<site_observation> seen;
-    std::size_t tokens = kept.list[0]->tokens_;
-    for (const auto& o : kept.list) {
-      seen.push_back({o->where_, o->shape_, &o->values_.value()});
-      tokens = std::min(tokens, o->tokens_);
-    }
-    threshold_table table = s.divided == allocation::profile ? calibrate(profile{s.sparsity}, seen)
-                                                             : calibrate(uniform{s.sparsity}, seen);
-    table.model.name = "a model that llama.cpp ran";
-    table.tokens = tokens;
-    for (std::size_t i = 0; i < seen.size(); ++i)
-      table.sites[i].weight_hash = kept.list[i]->weight_hash_;
-    save(table, s.calibrate);
-    say(concat(table.sites.size(), " thresholds for ", 100 * s.sparsity, " % from ", tokens,
-               " tokens: '", s.calibrate, "'"));
+    save(kept.all, path);
+    const auto fewest = std::min_element(
+        sites.begin(), sites.end(),
+        [](const site_counts& a, const site_counts& b) { return a.rows < b.rows; });
+    say(concat("counted the inputs of ", sites.size(), " projections, ", fewest->rows,
+               " rows and more: '", path, "'"));
   } catch (const std::exception& e) {
-    say(concat("no table was written: ", e.what()));
+    say(concat("no counts were written: ", e.what()));
   }
 }
 

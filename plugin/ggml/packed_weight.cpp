@@ -3,11 +3,13 @@
 
 #include "packed_weight.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -33,7 +35,7 @@ using namespace sparsellm;
 
 namespace {
 
-// Rows as floats, which formats of floats store as they are.
+// Rows as floats, which N:M formats of the same type store as they are.
 template <class T>
 struct rows_of {
   const std::byte* data;
@@ -51,51 +53,58 @@ struct rows_of {
   }
 };
 
-// A weight of floats as the layout, or as an N:M one where its zeros follow a pattern.
+// An N:M weight, where the zeros of a weight of T follow a pattern.
 template <class T>
-any_weight pack_floats(cpu::executor& exec, element_kind element, extents shape,
-                       const std::byte* data, double sparsity) {
+std::optional<any_weight> pack_pruned(cpu::executor& exec, element_kind element, extents shape,
+                                      const std::byte* data, double sparsity) {
   const rows_of<T> rows{data, shape.inputs};
-  const std::optional<layout_kind> asked = the_settings().layout;
-  if (!asked.has_value())
-    if (const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows))
-      return {exec,          element, choose_layout(shape, element, zeros->pattern, sparsity),
-              shape,         rows,    zeros->mask,
-              zeros->pattern};
-  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape, rows};
+  const std::optional<zero_pattern> zeros = find_zero_pattern(exec, shape, rows);
+  if (!zeros.has_value()) return std::nullopt;
+  const layout_kind layout = choose_layout(shape, element, zeros->pattern, sparsity);
+  return any_weight(exec, element, layout, shape, rows, zeros->mask, zeros->pattern);
 }
 
 any_weight pack_as(cpu::executor& exec, element_kind element, extents shape, const std::byte* data,
                    std::size_t bytes, double sparsity) {
-  switch (element) {
-    case element_kind::f32: return pack_floats<float>(exec, element, shape, data, sparsity);
-    case element_kind::f16: return pack_floats<half>(exec, element, shape, data, sparsity);
-    case element_kind::bf16: return pack_floats<bfloat16>(exec, element, shape, data, sparsity);
-    default: break;
+  const std::optional<layout_kind> asked = the_settings().layout;
+  if (!asked.has_value()) {
+    std::optional<any_weight> pruned;
+    if (element == element_kind::f32)
+      pruned = pack_pruned<float>(exec, element, shape, data, sparsity);
+    else if (element == element_kind::f16)
+      pruned = pack_pruned<half>(exec, element, shape, data, sparsity);
+    else if (element == element_kind::bf16)
+      pruned = pack_pruned<bfloat16>(exec, element, shape, data, sparsity);
+    if (pruned.has_value()) return std::move(*pruned);
   }
-  const layout_kind layout =
-      the_settings().layout.value_or(choose_layout(shape, element, sparsity));
-  return {exec, element, layout, shape, vector_view<const std::byte>(data, bytes)};
+  return {exec, element, asked.value_or(choose_layout(shape, element, sparsity)), shape,
+          vector_view<const std::byte>(data, bytes)};
 }
 
 }  // namespace
 
 struct packed_weight::plan {
-  double sparsity = 0;                // that is expected
-  float threshold = 0;                // what it skips from the start, when it observes nothing
-  std::unique_ptr<observation> seen;  // where its inputs are to be observed
+  const site_threshold* entry = nullptr;  // of the table
+  double sparsity = 0;                    // that is expected
+  bool observes = false;
+  std::future<std::uint64_t> hash;  // of the weight, where somebody asks for it
 };
 
 packed_weight::plan packed_weight::plan_for(const ggml_tensor& tensor, const void* data) {
   const settings& s = the_settings();
-  const std::optional<site> where = site_of(tensor.name);
-  if (!where.has_value() || (s.thresholds.empty() && s.sparsity == 0)) return {};
-  weight_hash hash;
-  hash.add(data, ggml_nbytes(&tensor));
-  if (const site_threshold* const entry = threshold_of(tensor, hash.value()))
-    return {entry->sparsity, entry->threshold, nullptr};
-  return {s.on_the_fly() ? s.sparsity : 0, 0,
-          std::make_unique<observation>(*where, shape_of(tensor), hash.value())};
+  plan p;
+  if (!site_of(tensor.name).has_value()) return p;
+  p.entry = threshold_of(tensor);
+  p.observes = s.on_the_fly() || !s.calibrate.empty();
+  p.sparsity = p.entry != nullptr ? p.entry->sparsity : s.on_the_fly() ? s.sparsity : 0;
+  // While the weight is packed, which reads the same bytes.
+  if (!s.calibrate.empty() || (p.entry != nullptr && p.entry->weight_hash != 0))
+    p.hash = std::async(std::launch::async, [data, bytes = ggml_nbytes(&tensor)] {
+      weight_hash hash;
+      hash.add(data, bytes);
+      return hash.value();
+    });
+  return p;
 }
 
 namespace {
@@ -129,9 +138,10 @@ struct expert_row {
 };
 using expert_rows = std::vector<expert_row>;
 
-// ids [tokens, slots] of int32.
-std::vector<expert_rows> rows_of_experts(const ggml_tensor& ids, std::size_t experts) {
-  std::vector<expert_rows> rows(experts);
+// ids [tokens, slots] of int32; rows [experts] of vectors that keep their memory.
+void find_rows(const ggml_tensor& ids, std::vector<expert_rows>& rows) {
+  const std::size_t experts = rows.size();
+  for (expert_rows& of_one : rows) of_one.clear();
   for (std::size_t token = 0; token < static_cast<std::size_t>(ids.ne[1]); ++token)
     for (std::size_t slot = 0; slot < static_cast<std::size_t>(ids.ne[0]); ++slot) {
       std::int32_t id;
@@ -141,7 +151,6 @@ std::vector<expert_rows> rows_of_experts(const ggml_tensor& ids, std::size_t exp
                            experts, " expected, got ", id);
       rows[static_cast<std::size_t>(id)].push_back({slot, token});
     }
-  return rows;
 }
 
 }  // namespace
@@ -151,15 +160,18 @@ packed_weight::packed_weight(const ggml_tensor& tensor, const void* data)
 
 packed_weight::packed_weight(const ggml_tensor& tensor, const void* data, plan skips)
     : matrices_(pack(tensor, data, skips.sparsity)),
-      sparse_(skips.sparsity > 0 && skips.seen == nullptr),
-      observes_(skips.seen != nullptr),
-      seen_(std::move(skips.seen)) {
-  if (sparse_) set_threshold(skips.threshold);
+      sparse_(skips.entry != nullptr && skips.sparsity > 0),
+      observes_(skips.observes) {
+  const std::uint64_t hash = skips.hash.valid() ? skips.hash.get() : 0;
+  if (skips.entry != nullptr && hash != 0) check_weight(tensor, hash);
+  if (sparse_) set_threshold(skips.entry->threshold);
+  if (observes_)
+    seen_ = std::make_unique<observation>(site_of(tensor.name).value(), shape_of(tensor), hash);
   if (the_settings().prompts_to_ggml) copy_ = std::make_unique<ggml_copy>(tensor, data);
 }
 
 packed_weight::~packed_weight() {
-  if (seen_ != nullptr && !the_settings().calibrate.empty()) keep_for_table(std::move(seen_));
+  if (seen_ != nullptr && !the_settings().calibrate.empty()) keep_counts(*seen_);
 }
 
 ggml_tensor* packed_weight::instead_for(std::size_t tokens) const noexcept {
@@ -209,26 +221,39 @@ void packed_weight::multiply_matrix(cpu::gang_executor& gang, ggml_tensor& produ
 // multiplies a slot of a token, product [tokens, slots, outputs].
 void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& product) {
   const ggml_tensor &x = *product.src[1], &ids = *product.src[2];
-  const auto slots = static_cast<std::size_t>(ids.ne[0]),
-             tokens = static_cast<std::size_t>(ids.ne[1]);
-  const std::vector<expert_rows> chosen = rows_of_experts(ids, matrices_.size());
+  const auto tokens = static_cast<std::size_t>(ids.ne[1]);
   const extents shape = matrices_[0].shape();
+  const auto from = [&](expert_row r) {
+    return reinterpret_cast<const float*>(static_cast<const char*>(x.data) + r.token * x.nb[2] +
+                                          r.slot % static_cast<std::size_t>(x.ne[1]) * x.nb[1]);
+  };
+  const auto to = [&](expert_row r) {
+    return reinterpret_cast<float*>(static_cast<char*>(product.data) + r.token * product.nb[2] +
+                                    r.slot * product.nb[1]);
+  };
+  thread_local std::vector<expert_rows> chosen;
   thread_local std::vector<float> inputs, outputs;  // of one expert
-  inputs.resize(slots * tokens * shape.inputs);
-  outputs.resize(slots * tokens * shape.outputs);
+  chosen.resize(matrices_.size());
+  find_rows(ids, chosen);
   for (std::size_t expert = 0; expert < chosen.size(); ++expert) {
     const expert_rows& rows = chosen[expert];
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      std::memcpy(inputs.data() + r * shape.inputs,
-                  static_cast<const char*>(x.data) + rows[r].token * x.nb[2] +
-                      rows[r].slot % static_cast<std::size_t>(x.ne[1]) * x.nb[1],
-                  shape.inputs * sizeof(float));
-    multiply_rows(gang, matrices_[expert], tokens, {inputs.data(), rows.size(), shape.inputs},
-                  {outputs.data(), rows.size(), shape.outputs});
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      std::memcpy(static_cast<char*>(product.data) + rows[r].token * product.nb[2] +
-                      rows[r].slot * product.nb[1],
-                  outputs.data() + r * shape.outputs, shape.outputs * sizeof(float));
+    if (rows.size() == 1) {  // as nearly all are of one token
+      multiply_rows(gang, matrices_[expert], tokens, {from(rows[0]), 1, shape.inputs},
+                    {to(rows[0]), 1, shape.outputs});
+      continue;
+    }
+    inputs.resize(std::max(inputs.size(), rows.size() * shape.inputs));
+    outputs.resize(std::max(outputs.size(), rows.size() * shape.outputs));
+    float* const in = inputs.data();  // this thread's, in the others' tasks too
+    float* const out = outputs.data();
+    gang.parallel_for(rows.size(), [&](std::size_t r) {
+      std::copy_n(from(rows[r]), shape.inputs, in + r * shape.inputs);
+    });
+    multiply_rows(gang, matrices_[expert], tokens, {in, rows.size(), shape.inputs},
+                  {out, rows.size(), shape.outputs});
+    gang.parallel_for(rows.size(), [&](std::size_t r) {
+      std::copy_n(out + r * shape.outputs, shape.outputs, to(rows[r]));
+    });
   }
 }
 

@@ -22,9 +22,10 @@ class packed_weight {
  public:
   // `data`: ggml_nbytes(tensor) bytes as a GGUF file has them, of a tensor for which is_taken()
   // holds. Every number is kept as it is. Throws value_error for one that no format stores (NaN,
-  // infinite), and what threshold_of() throws. Uses the threads of a pool of its own, and waits.
+  // infinite), and what threshold_of() and
+  // check_weight() throw. Uses the threads of a pool of its own, and waits.
   packed_weight(const ggml_tensor& tensor, const void* data);
-  // What was observed for a table is kept for it.
+  // What was observed is kept for SPARSELLM_CALIBRATE.
   ~packed_weight();
 
   // product.src[1] are rows of inputs [.., .., tokens, inputs] of float, product the rows of

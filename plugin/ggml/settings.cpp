@@ -56,14 +56,18 @@ T number_of(const char* variable, T otherwise) {
 void check(const settings& s) {
   require<value_error>(s.sparsity >= 0 && s.sparsity < 1,
                        "SPARSELLM_SPARSITY: a share in [0, 1) expected, got ", s.sparsity);
-  require<value_error>(s.thresholds.empty() || (s.sparsity == 0 && s.calibrate.empty()),
+  require<value_error>(s.thresholds.empty() || (s.sparsity == 0 && s.counts.empty()),
                        "SPARSELLM_THRESHOLDS goes with neither SPARSELLM_SPARSITY nor "
-                       "SPARSELLM_CALIBRATE: the table says what is skipped");
-  require<value_error>(s.calibrate.empty() || s.sparsity > 0,
-                       "SPARSELLM_CALIBRATE needs SPARSELLM_SPARSITY, the share that the table is "
-                       "for, above 0");
-  require<value_error>(s.divided == allocation::uniform || !s.calibrate.empty(),
-                       "SPARSELLM_ALLOCATION goes with SPARSELLM_CALIBRATE");
+                       "SPARSELLM_COUNTS: the table says what is skipped");
+  require<value_error>(
+      s.calibrate.empty() || (s.sparsity == 0 && s.thresholds.empty() && s.counts.empty()),
+      "SPARSELLM_CALIBRATE goes with none of SPARSELLM_SPARSITY, SPARSELLM_THRESHOLDS and "
+      "SPARSELLM_COUNTS: nothing is skipped while inputs are counted, and 'sparsellm-llama "
+      "thresholds' makes tables of the counts");
+  require<value_error>(s.counts.empty() || s.sparsity > 0,
+                       "SPARSELLM_COUNTS needs SPARSELLM_SPARSITY, the share to skip, above 0");
+  require<value_error>(s.divided == allocation::uniform || !s.counts.empty(),
+                       "SPARSELLM_ALLOCATION goes with SPARSELLM_COUNTS");
   require<value_error>(
       !s.prompts_to_ggml || s.as != form::accelerator,
       "SPARSELLM_PROMPT=ggml goes with the forms injected and device, whose graphs "
@@ -93,6 +97,7 @@ settings read() {
   constexpr word prompts[] = {{"sparsellm", 0}, {"ggml", 1}};
   s.prompts_to_ggml = word_of("SPARSELLM_PROMPT", prompts) == 1;
   s.thresholds = text_of("SPARSELLM_THRESHOLDS");
+  s.counts = text_of("SPARSELLM_COUNTS");
   s.calibrate = text_of("SPARSELLM_CALIBRATE");
   s.sparsity = number_of("SPARSELLM_SPARSITY", s.sparsity);
   s.warm_up = number_of("SPARSELLM_WARM_UP", s.warm_up);

@@ -27,7 +27,8 @@ struct settings {
   log_level log = log_level::summary;            // SPARSELLM_LOG
   std::optional<sparsellm::layout_kind> layout;  // SPARSELLM_LAYOUT; else by what is skipped
   std::string thresholds;                        // SPARSELLM_THRESHOLDS: a table's file
-  std::string calibrate;                         // SPARSELLM_CALIBRATE: the file to write
+  std::string counts;                            // SPARSELLM_COUNTS: a file of counts
+  std::string calibrate;                         // SPARSELLM_CALIBRATE: the counts' file to write
   double sparsity = 0;                           // SPARSELLM_SPARSITY, in [0, 1)
   allocation divided = allocation::uniform;      // SPARSELLM_ALLOCATION
   std::size_t warm_up = 64;                      // SPARSELLM_WARM_UP, in tokens
@@ -36,7 +37,7 @@ struct settings {
   bool prompts_to_ggml = false;  // SPARSELLM_PROMPT=ggml
 
   // Nothing is skipped before so many tokens have been seen, and thresholds are made from those.
-  [[nodiscard]] bool on_the_fly() const noexcept { return calibrate.empty() && sparsity > 0; }
+  [[nodiscard]] bool on_the_fly() const noexcept { return counts.empty() && sparsity > 0; }
 };
 
 // Read once. Throws value_error that names the variable, what it may be and what it is, also for

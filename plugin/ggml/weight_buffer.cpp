@@ -36,7 +36,7 @@ class storage {
   storage& operator=(const storage&) = delete;
   ~storage() {
     weights_.clear();
-    write_table();
+    write_counts();
     if (there()) ::munmap(base_, size_);
   }
   [[nodiscard]] bool there() const noexcept { return base_ != MAP_FAILED; }

@@ -184,8 +184,50 @@ TEST_CASE("engine: GGUF's blocks are packed as they stand in the file") {
              "90 are no whole blocks");
   CHECK_SAYS(pack<panel<q4_1>>(exec, bytes, {199, 96}), shape_error,
              "11940 bytes of GGUF blocks, got 12000");
-  CHECK_SAYS(any_weight(exec, element_kind::f32, layout_kind::panel, {200, 96}, bytes), value_error,
-             "GGUF blocks of q8_0, q4_0, q4_1, q4_k, q5_k or q6_k expected, got f32");
+  CHECK_SAYS(any_weight(exec, element_kind::f32, layout_kind::panel, {200, 96}, bytes), shape_error,
+             "200x96 are 76800 bytes of f32, got 12000");
+  CHECK_SAYS(any_weight(exec, element_kind::i8, layout_kind::panel, {200, 96}, bytes), value_error,
+             "N:M layouts and i8 need a mask");
+}
+
+TEMPLATE_TEST_CASE("engine: a file's numbers become a weight without being rounded", "", float,
+                   half, bfloat16) {
+  using T = TestType;
+  cpu::executor exec(2);
+  const extents shape{70, 37};  // neither whole strips nor whole tiles
+  std::vector<std::byte> bytes(shape.outputs * shape.inputs * sizeof(T) + 1);
+  const vector_view<const std::byte> file(bytes.data() + 1, bytes.size() - 1);  // at odd addresses
+  buffer<T> weight(shape.outputs * shape.inputs);
+  for (std::size_t i = 0; i < weight.size(); ++i)
+    weight[i] = narrow<T>(static_cast<float>(i % 211) / 64.0f - 1.5f);
+  std::memcpy(bytes.data() + 1, weight.data(), file.size());
+  buffer<float> back(weight.size());
+  const matrix_view<float> rows(back.data(), shape.outputs, shape.inputs);
+  const auto same = [&] {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < back.size(); ++i) wrong += back[i] != widen(weight[i]);
+    return wrong == 0;
+  };
+  unpack(pack<channel_major<T>>(exec, file, shape), rows);
+  CHECK(same());
+  unpack(pack<row_major<T>>(exec, file, shape), rows);
+  CHECK(same());
+  for (const layout_kind layout : {layout_kind::panel, layout_kind::channel_major}) {
+    const any_weight w(exec, kind_of<T>(), layout, shape, file);
+    unpack(w, rows);
+    CHECK(same());
+    // Padding included, what packing the same numbers as floats gives.
+    const any_weight rounded(exec, kind_of<T>(), layout, shape,
+                             [&](std::size_t r, vector_view<float> out) {
+                               for (std::size_t c = 0; c < out.size(); ++c)
+                                 out[c] = widen(weight[r * shape.inputs + c]);
+                             });
+    CHECK(std::memcmp(w.storage_view().data(), rounded.storage_view().data(), w.bytes()) == 0);
+  }
+  CHECK_SAYS(pack<panel<T>>(exec, file, {70, 36}), shape_error, "70x36 are");
+  const T infinite = narrow<T>(std::numeric_limits<float>::infinity());
+  std::memcpy(bytes.data() + 1 + (37 * 69 + 5) * sizeof(T), &infinite, sizeof(T));
+  CHECK_SAYS(pack<panel<T>>(exec, file, shape), value_error, "weight [69, 5] is inf");
 }
 
 TEST_CASE("engine: bytes of one's own are looked at after they were checked") {

@@ -38,6 +38,9 @@ TEST_CASE("fuzz corpus: GGUF files, whole and damaged") { replay("gguf", gguf_se
 TEST_CASE("fuzz corpus: threshold tables, whole and damaged") {
   replay("table", table_seeds(), fuzz_table);
 }
+TEST_CASE("fuzz corpus: activation counts, whole and damaged") {
+  replay("counts", counts_seeds(), fuzz_counts);
+}
 TEST_CASE("fuzz corpus: search states, whole and damaged") {
   replay("search", search_seeds(), fuzz_search);
 }

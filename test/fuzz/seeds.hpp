@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "llama/gguf_builder.hpp"
+#include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 
 using seed = std::pair<std::string, std::string>;  // name, bytes
@@ -79,6 +80,18 @@ inline std::vector<seed> table_seeds() {
       {"empty.json", to_json(empty)},
       {"full.json", to_json(full)},
       {"escapes.json", R"({"format": "\u0073\ud83d\ude42", "a": [1e-3, true, null, {"b": []}]})"}};
+}
+
+inline std::vector<seed> counts_seeds() {
+  sparsellm::histogram some, more;
+  for (const float x : {0.0f, 1e-30f, 0.1f, 0.1f, -0.25f, 3e38f}) some.add(x, 4);
+  for (const float x : {1.0f, 1.0001f}) more.add(x, 1);
+  sparsellm::activation_counts empty, full;
+  full.model = "a \"name\"\n";
+  full.add({{0, "q"}, {4, 8}, 0x0123456789abcdefu, 3, sparsellm::compact_histogram(some)});
+  full.add({{0, "k"}, {2, 8}, 7, 3, sparsellm::compact_histogram(some)});
+  full.add({{29, "down"}, {8, 2}, 0, 1, sparsellm::compact_histogram(more)});
+  return {{"empty.json", to_json(empty)}, {"full.json", to_json(full)}};
 }
 
 inline std::vector<seed> search_seeds() {

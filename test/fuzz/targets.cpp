@@ -17,6 +17,7 @@
 #include "files/tokenizer.hpp"
 #include "files/tokenizer_json.hpp"
 #include "methods/search_state.hpp"
+#include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/core/error.hpp"
 
@@ -57,6 +58,18 @@ void fuzz_table(const std::uint8_t* data, std::size_t size) {
     const auto table = sparsellm::table_from_json({reinterpret_cast<const char*>(data), size});
     const std::string text = to_json(table);
     if (to_json(sparsellm::table_from_json(text)) != text) std::abort();
+  } catch (const sparsellm::error&) {
+  }
+}
+
+void fuzz_counts(const std::uint8_t* data, std::size_t size) {
+  try {
+    auto counts = sparsellm::counts_from_json({reinterpret_cast<const char*>(data), size});
+    const std::string text = to_json(counts);
+    if (to_json(sparsellm::counts_from_json(text)) != text) std::abort();
+    for (const sparsellm::site_counts& s : counts.sites)
+      if (sparsellm::compact_histogram(s.values.expand()).text() != s.values.text()) std::abort();
+    counts.merge(sparsellm::counts_from_json(text));
   } catch (const sparsellm::error&) {
   }
 }

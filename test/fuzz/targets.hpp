@@ -15,6 +15,9 @@ void fuzz_gguf(const std::uint8_t* data, std::size_t size);
 // A threshold table: what is read must be written and read the same.
 void fuzz_table(const std::uint8_t* data, std::size_t size);
 
+// Activation counts, likewise; what was counted is expanded.
+void fuzz_counts(const std::uint8_t* data, std::size_t size);
+
 // A shard, config.json with generation_config.json, tokenizer.json with tokenizer_config.json.
 void fuzz_checkpoint(const std::uint8_t* data, std::size_t size);
 void fuzz_config(const std::uint8_t* data, std::size_t size);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the plugin skips: by a table, on the fly, and the table it writes. It reads its variables
-// once, so each case is a process of its own, as ctest runs them.
+// What the plugin skips: by a table, by counts, on the fly, and the counts it writes. It reads its
+// variables once, so each case is a process of its own, as ctest runs them.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -13,6 +13,7 @@
 
 #include "catch2_any.hpp"
 #include "ggml/graph.hpp"
+#include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 
 using namespace ggml_test;
@@ -88,10 +89,9 @@ TEST_CASE("sparsity: on the fly, thresholds are made of the first tokens") {
         1e-2);
 }
 
-TEST_CASE("sparsity: a table is written when the weights are freed") {
+TEST_CASE("sparsity: counts are written when the weights are freed") {
   const std::string out = file("written.json");
-  const ggml_backend_buffer_type_t ours =
-      with({{"SPARSELLM_CALIBRATE", out}, {"SPARSELLM_SPARSITY", "0.3"}});
+  const ggml_backend_buffer_type_t ours = with({{"SPARSELLM_CALIBRATE", out}});
   const std::vector<float> x = random_floats(inputs * 40, 4);
   const auto run = [&](const std::vector<float>& rows, unsigned seed) {
     std::filesystem::remove(out);
@@ -103,18 +103,44 @@ TEST_CASE("sparsity: a table is written when the weights are freed") {
   };
   const std::vector<float> other = random_floats(inputs * 8, 9);
   run(other, 2);
-  CHECK(sparsellm::load_threshold_table(out).tokens == 8);
+  const sparsellm::activation_counts first = sparsellm::load_activation_counts(out);
+  REQUIRE(first.sites.size() == 1);
+  CHECK(first.sites[0].rows == 8);
   // Another weight in its place, and that one a second time.
   run(std::vector<float>(x.begin(), x.begin() + inputs * 10), 1);
   run(std::vector<float>(x.begin() + inputs * 10, x.end()), 1);
-  const sparsellm::threshold_table table = sparsellm::load_threshold_table(out);
-  REQUIRE(table.sites.size() == 1);
-  CHECK(table.tokens == 40);
-  CHECK(table.method == "uniform");
-  const sparsellm::site_threshold& site = table.at({3, "down"}, {outputs, inputs});
+  const sparsellm::activation_counts counts = sparsellm::load_activation_counts(out);
+  REQUIRE(counts.sites.size() == 1);
+  const sparsellm::site_counts& site = counts.sites[0];
+  CHECK(site.where == sparsellm::site{3, "down"});
+  CHECK(site.shape == sparsellm::extents{outputs, inputs});
+  CHECK(site.rows == 40);
   CHECK(site.weight_hash != 0);
-  CHECK_THAT(site.threshold, WithinRel(quantile(x, 0.3), 0.01f));
+  CHECK(site.weight_hash != first.sites[0].weight_hash);
+  sparsellm::histogram expected;
+  expected.observe(x);
+  CHECK(site.values.text() == sparsellm::compact_histogram(expected).text());
   std::filesystem::remove(out);
+}
+
+TEST_CASE("sparsity: thresholds for a sparsity are made of a file of counts") {
+  const std::vector<float> counted = random_floats(inputs * 40, 4);
+  sparsellm::histogram values;
+  values.observe(counted);
+  sparsellm::activation_counts counts;
+  const sparsellm::site down{3, "down"};
+  const sparsellm::compact_histogram text(values);
+  counts.add({down, {outputs, inputs}, 0, 40, text});
+  save(counts, file("counts.json"));
+  const ggml_backend_buffer_type_t ours =
+      with({{"SPARSELLM_COUNTS", file("counts.json")}, {"SPARSELLM_SPARSITY", "0.4"}});
+  const backend cpu = cpu_backend(2);
+  const weight w(ours, name, GGML_TYPE_F32, outputs, inputs);
+  // From the first token on.
+  const std::vector<float> x = random_floats(inputs, 3);
+  CHECK(distance(multiply(cpu.get(), w, x, 1), reference(w, without(x, values.quantile(0.4)))) <
+        1e-5);
+  std::filesystem::remove(file("counts.json"));
 }
 
 TEST_CASE("sparsity: prompts go to ggml's kernels where that is asked for, decode does not") {
@@ -137,17 +163,33 @@ TEST_CASE("sparsity: prompts go to ggml's kernels where that is asked for, decod
 }
 
 TEST_CASE("sparsity: variables that contradict each other or mean nothing are refused") {
-  ::setenv("SPARSELLM_SPARSITY", "0.5", 1);
-  ::setenv("SPARSELLM_LAYOUT", "sideways", 1);
-  CHECK(load_plugin() == nullptr);
-  ::setenv("SPARSELLM_LAYOUT", "panel", 1);
-  ::setenv("SPARSELLM_THRESHOLDS", "somewhere.json", 1);
-  CHECK(load_plugin() == nullptr);
-  ::unsetenv("SPARSELLM_THRESHOLDS");
-  ::setenv("SPARSELLM_SPARSITY", "50", 1);
-  CHECK(load_plugin() == nullptr);
-  ::setenv("SPARSELLM_SPARSITY", "0.5x", 1);
-  CHECK(load_plugin() == nullptr);
+  using variables = std::vector<std::pair<const char*, std::string>>;
+  for (const variables& wrong :
+       {variables{{"SPARSELLM_LAYOUT", "sideways"}},
+        {{"SPARSELLM_SPARSITY", "0.5"}, {"SPARSELLM_THRESHOLDS", "somewhere.json"}},
+        {{"SPARSELLM_SPARSITY", "50"}},
+        {{"SPARSELLM_SPARSITY", "0.5x"}},
+        {{"SPARSELLM_CALIBRATE", "c.json"}, {"SPARSELLM_SPARSITY", "0.5"}},
+        {{"SPARSELLM_CALIBRATE", "c.json"}, {"SPARSELLM_THRESHOLDS", "somewhere.json"}},
+        {{"SPARSELLM_ALLOCATION", "profile"}, {"SPARSELLM_SPARSITY", "0.5"}},
+        {{"SPARSELLM_COUNTS", "c.json"}},
+        {{"SPARSELLM_COUNTS", "c.json"}, {"SPARSELLM_THRESHOLDS", "somewhere.json"}}}) {
+    for (const auto& [variable, value] : wrong) ::setenv(variable, value.c_str(), 1);
+    CHECK(load_plugin() == nullptr);
+    for (const auto& [variable, value] : wrong) ::unsetenv(variable);
+  }
   ::setenv("SPARSELLM_SPARSITY", "0.5", 1);
   CHECK(load_plugin() != nullptr);
+}
+
+TEST_CASE("sparsity: files that are no counts are refused") {
+  const std::string path = file("no_counts.json");
+  ::setenv("SPARSELLM_COUNTS", path.c_str(), 1);
+  ::setenv("SPARSELLM_SPARSITY", "0.5", 1);
+  CHECK(load_plugin() == nullptr);  // not there
+  save(sparsellm::threshold_table(), path);
+  CHECK(load_plugin() == nullptr);
+  save(sparsellm::activation_counts(), path);  // of nothing
+  CHECK(load_plugin() == nullptr);
+  std::filesystem::remove(path);
 }

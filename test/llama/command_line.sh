@@ -53,6 +53,24 @@ run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --calibration-text "$folder/tex
   "$folder/bench.json" > /dev/null
 fields "$folder/bench.json" results rounds prefill_tokens decode_tokens
 
+# Counts of a text become tables of any sparsity, calibrate's own among them.
+run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.4 --output "$folder/direct.json" \
+  --write-counts "$folder/counts.json" > /dev/null
+fields "$folder/counts.json" format version model histograms sites
+thresholds() { "$program" thresholds --counts "$folder/counts.json" "$@"; }
+thresholds --sparsity 0.4 --output "$folder/counted.json" --json "$folder/made.json" > /dev/null
+fields "$folder/made.json" model output method tokens target_sparsity sites
+python3 - "$folder/direct.json" "$folder/counted.json" << 'same' || { echo "FAILED: another table"; failures=$((failures + 1)); }
+import json, sys
+direct, counted = (json.load(open(path)) for path in sys.argv[1:])
+sys.exit(direct["sites"] != counted["sites"] or not all(s["weight_hash"].strip("0") for s in counted["sites"]))
+same
+run generate --prompt "the cat" --tokens 4 --thresholds "$folder/counted.json" > /dev/null
+thresholds "$folder/counts.json" --sparsity 0.25 --allocation profile --output "$folder/profile.json" \
+  --json "$folder/made.json" > /dev/null
+python3 -c "import json,sys; m=json.load(open(sys.argv[1])); sys.exit((m['tokens'], m['method']) != (512, 'profile'))" \
+  "$folder/made.json" || { echo "FAILED: two files of counts add up"; failures=$((failures + 1)); }
+
 # How a calibration decides: every way writes a table that generate takes.
 calibrate() {
   run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.5 \
@@ -302,6 +320,28 @@ sed 's/"weight_hash": "./"weight_hash": "x/' "$folder/table.json" > "$folder/has
 refuses "16 hexadecimal digits" long --thresholds "$folder/hash.json"
 head -c 500 "$folder/table.json" > "$folder/cut.json"
 refuses "cut.json': JSON, line" long --thresholds "$folder/cut.json"
+sed 's/"inputs": 64, \(.*\)"weight_hash": "./"inputs": 64, \1"weight_hash": "f/' "$folder/counted.json" > "$folder/hash.json"
+refuses "is a weight with hash" long --thresholds "$folder/hash.json"
+refuses "cannot open '/no/such/counts'" "$program" thresholds --counts /no/such/counts --sparsity 0.5 --output "$folder/x"
+refuses "whose \"format\" is \"sparsellm-counts\"" "$program" thresholds --counts "$folder/table.json" --sparsity 0.5 \
+  --output "$folder/x"
+refuses "whose \"format\" is \"sparsellm-thresholds\"" long --thresholds "$folder/counts.json"
+refuses "in [0, 1) expected, got 1" thresholds --sparsity 1 --output "$folder/x"
+refuses "uniform or profile expected, got 'greedy'" thresholds --sparsity 0.5 --allocation greedy --output "$folder/x"
+refuses "cannot write" thresholds --sparsity 0.5 --output /no/such/folder/table.json
+refuses "is what --counts reads" thresholds --sparsity 0.5 --output "$folder/counts.json"
+refuses "--counts is required" "$program" thresholds --sparsity 0.5 --output "$folder/x"
+head -c 500 "$folder/counts.json" > "$folder/cut.json"
+refuses "cut.json': JSON, line" "$program" thresholds --counts "$folder/cut.json" --sparsity 0.5 --output "$folder/x"
+sed 's/"weight_hash": "./"weight_hash": "x/' "$folder/counts.json" > "$folder/hash.json"
+refuses "16 hexadecimal digits" "$program" thresholds --counts "$folder/hash.json" --sparsity 0.5 --output "$folder/x"
+sed 's/"weight_hash": "../"weight_hash": "0f/' "$folder/counts.json" > "$folder/other.json"
+refuses "other.json' and what is before it: activation counts: layer 0 q is a weight with hash" \
+  thresholds "$folder/other.json" --sparsity 0.5 --output "$folder/x"
+refuses "--write-counts: |x| in the dense model" run calibrate --text "$folder/text" --tokens 256 --sparsity 0.5 \
+  --score wina --output "$folder/x" --write-counts "$folder/x.counts"
+refuses "--output and --write-counts name the same file" run calibrate --text "$folder/text" --tokens 256 --sparsity 0.5 \
+  --output "$folder/both.json" --write-counts "$folder/both.json"
 SPARSELLM_ISA=avx9 refuses "got 'avx9'" long
 [ ! -e "$folder/x" ] || { echo "FAILED: a refused calibration left a file"; failures=$((failures + 1)); }
 

@@ -292,7 +292,7 @@ TEST_CASE("levels: K-quants are kept as dequantisation gives them, to the bit, i
     std::vector<float> exact(shape.inputs), kept(shape.inputs);
     for (const auto layout :
          {sparsellm::layout_kind::panel, sparsellm::layout_kind::channel_major}) {
-      const auto blocks_of = [&](std::size_t r) { return row_blocks(t, r); };
+      const auto blocks_of = [&](std::size_t r) { return row_bytes(t, r); };
       const sparsellm::any_weight w(exec, storage_of(type), layout, shape, blocks_of);
       CHECK(storage_of(type) >= element_kind::q4_k);
       std::size_t wrong = 0;
@@ -332,6 +332,25 @@ TEST_CASE("model: a table for other weights or shapes is refused; names are for 
   CHECK_SAYS(t.m.use(t.exec, table, t.m.identity()), format_error, "64x63 there and 64x64");
   table.sites.resize(3);
   CHECK_SAYS(t.m.use(t.exec, table, t.m.identity()), format_error, "no threshold for layer 0 o");
+}
+
+TEST_CASE("model: a table that knows each weight alone is held against each") {
+  tiny t;
+  auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
+  const auto self = t.m.identity();
+  table.model.weight_hash = 0;
+  CHECK_SAYS(t.m.use(t.exec, table, self), format_error, "have the hash 0000000000000000");
+  for (auto& s : table.sites)
+    for (const projection p : t.m.shape().projections())
+      if (s.where.projection == name(p)) s.weight_hash = t.m.weight_hash_of(s.where.layer, p);
+  CHECK(table.sites.front().weight_hash != table.sites.back().weight_hash);
+  CHECK_NOTHROW(t.m.use(t.exec, table, self));
+  const tensor& q = t.m.weight_of(0, projection::q);
+  sparsellm::weight_hash hash;
+  hash.add(q.data, q.bytes);
+  CHECK(table.at({0, "q"}).weight_hash == hash.value());
+  ++table.sites.back().weight_hash;
+  CHECK_SAYS(t.m.use(t.exec, table, self), format_error, "layer 1 down is a weight with hash");
 }
 
 TEST_CASE("model: missing tensors, wrong tokens and too long sequences are refused") {

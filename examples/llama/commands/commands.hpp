@@ -50,6 +50,8 @@ struct options {
   std::string text;
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
   std::string output;
+  std::string write_counts;         // calibrate: the counts' file too
+  std::vector<std::string> counts;  // thresholds: files of counts
   // prune
   bool force = false;  // output may hold a dense model, or files of another checkpoint
   std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
@@ -84,6 +86,7 @@ void inspect_shape(const options& o, nlohmann::ordered_json& result);
 void run_generate(const options& o, nlohmann::ordered_json& result);
 void run_perplexity(const options& o, nlohmann::ordered_json& result);
 void run_calibrate(const options& o, nlohmann::ordered_json& result);
+void run_thresholds(const options& o, nlohmann::ordered_json& result);
 void run_plan(const options& o, nlohmann::ordered_json& result);
 void run_prune(const options& o, nlohmann::ordered_json& result);
 void run_bench(const options& o, nlohmann::ordered_json& result);

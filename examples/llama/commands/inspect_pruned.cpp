@@ -67,7 +67,8 @@ std::string pattern_of(const tensor& t, const sparsellm::channel_order& order) {
   for (std::size_t r = 0; r < t.rows; ++r)
     for (std::size_t c = 0; c < t.cols; ++c)
       if (keeps(t, r, order.size() == t.cols ? order[c] : c)) mask.keep(r, c);
-  for (std::size_t m = 2; m <= sparsellm::detail::longest_group; ++m) {
+  constexpr std::size_t most = 32;  // that check() of a pattern lets M be
+  for (std::size_t m = 2; m <= most; ++m) {
     sparsellm::nm_pattern p{0, m};
     for (std::size_t c = 0; c < std::min(m, t.cols); ++c) p.n += mask.keeps(0, c) ? 1 : 0;
     if (p.n >= 1 && p.n < m && mask.follows(p)) return name(p);

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "commands/commands.hpp"
 #include "commands/terminal.hpp"
@@ -58,6 +59,7 @@ struct program {
     add_generate_command();
     add_perplexity_command();
     add_calibrate_command();
+    add_thresholds_command();
     add_plan_command();
     add_prune_command();
     add_bench_command();
@@ -112,6 +114,21 @@ struct program {
     add_device(sub);
     add_method(sub);
     add_dense(sub, "With --sequential: positions left dense in each window");
+    sub->add_option("--output", options.output, "The table's file")->required();
+    sub->add_option("--write-counts", options.write_counts,
+                    "Also write what was counted, of which thresholds makes tables");
+  }
+  void add_thresholds_command() {
+    CLI::App* sub =
+        add_without_model("thresholds", "Make a threshold table of counts", llama::run_thresholds);
+    sub->add_option("--counts", options.counts,
+                    "Files that calibrate --write-counts or the plugin for llama.cpp wrote, all of "
+                    "one model; several add up")
+        ->required();
+    sub->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
+    sub->add_option("--allocation", options.allocation,
+                    "How sparsity is divided: uniform, or profile, for models with Llama's seven "
+                    "projections");
     sub->add_option("--output", options.output, "The table's file")->required();
   }
   void add_plan_command() {
@@ -200,8 +217,14 @@ struct program {
     add_calibration(sub);
     shape->excludes(sub->get_option("--model"))->excludes(sub->get_option("--calibration-text"));
   }
-  CLI::App* add(const char* name, const char* what, command run) {
+  CLI::App* add_without_model(const char* name, const char* what, command run) {
     CLI::App* sub = app.add_subcommand(name, what);
+    sub->add_option("--json", json, "Also write the result to a file as JSON");
+    sub->callback([this, run] { chosen = run; });
+    return sub;
+  }
+  CLI::App* add(const char* name, const char* what, command run) {
+    CLI::App* sub = add_without_model(name, what, std::move(run));
     sub->add_option("--model", options.model,
                     "A GGUF file or a checkpoint's directory; without it the demo's model");
     sub->add_option("--threads", options.threads, "Threads; without it all")
@@ -210,8 +233,6 @@ struct program {
     sub->add_option("--weights", options.weights,
                     "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, "
                     "q6_k, i8 (of N:M checkpoints), or gguf, as they are in the file");
-    sub->add_option("--json", json, "Also write the result to a file as JSON");
-    sub->callback([this, run] { chosen = run; });
     return sub;
   }
   void add_metric(CLI::App* sub) {
@@ -287,18 +308,18 @@ void finish_output() {
                                             errno != 0 ? std::strerror(errno) : "");
 }
 
+using named_path = std::pair<const char*, std::string>;
+
 // Nothing that is read is replaced by what is written, and no two outputs are one file.
 void check_paths(const llama::options& o, const std::string& json) {
   namespace fs = std::filesystem;
-  const std::pair<const char*, const std::string*> outputs[] = {{"--output", &o.output},
-                                                                {"--json", &json}},
-                                                   inputs[] = {
-                                                       {"--model", &o.model},
-                                                       {"--text", &o.text},
-                                                       {"--thresholds", &o.thresholds},
-                                                       {"--calibration-text", &o.calibration_text},
-                                                       {"--search", &o.search},
-                                                       {"--plan", &o.plan}};
+  const named_path outputs[] = {
+      {"--json", json}, {"--output", o.output}, {"--write-counts", o.write_counts}};
+  std::vector<named_path> inputs{
+      {"--model", o.model},           {"--text", o.text},
+      {"--thresholds", o.thresholds}, {"--calibration-text", o.calibration_text},
+      {"--search", o.search},         {"--plan", o.plan}};
+  for (const std::string& path : o.counts) inputs.emplace_back("--counts", path);
   const auto same = [](const std::string& a, const std::string& b) {
     std::error_code failed;
     return !a.empty() && !b.empty() && fs::is_regular_file(a, failed) &&
@@ -306,11 +327,13 @@ void check_paths(const llama::options& o, const std::string& json) {
   };
   for (const auto& [out, to] : outputs)
     for (const auto& [in, from] : inputs)
-      sparsellm::require<sparsellm::value_error>(!same(*to, *from), out, ": '", *to, "' is what ",
-                                                 in, " reads");
-  sparsellm::require<sparsellm::value_error>(
-      json.empty() || json != o.output || json.starts_with("/dev/"),
-      "--json and --output name the same file");
+      sparsellm::require<sparsellm::value_error>(!same(to, from), out, ": '", to, "' is what ", in,
+                                                 " reads");
+  for (const named_path& a : outputs)
+    for (const named_path& b : outputs)
+      sparsellm::require<sparsellm::value_error>(
+          &a >= &b || a.second.empty() || a.second != b.second || a.second.starts_with("/dev/"),
+          a.first, " and ", b.first, " name the same file");
 }
 
 // Where a shell closed one of the first three files (>&-), the next file that is opened would take

@@ -236,7 +236,7 @@ void run_prune(const options& o, ordered_json& result) {
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
 
-  if (how.plan.has_value()) check_plan(*how.plan, s.model.identity());
+  if (how.plan.has_value()) how.plan->check(s.model.identity());
 
   ordered_json provenance = provenance_of(s, o, how, windows);
   std::optional<pruning_state> state;

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -71,14 +70,6 @@ reconstruction_options parse_reconstruction(const options& o) {
   how.rounds = o.refine;
   how.target = parse_target(o.target);
   return how;
-}
-
-void check_plan(const pattern_plan& plan, const sparsellm::model_identity& self) {
-  using sparsellm::detail::hexadecimal;
-  require<sparsellm::format_error>(
-      plan.model.weight_hash == self.weight_hash, "plan: made for the model '", plan.model.name,
-      "' whose weights have the hash ", hexadecimal(plan.model.weight_hash), ", this is '",
-      self.name, "' with ", hexadecimal(self.weight_hash));
 }
 
 }  // namespace llama

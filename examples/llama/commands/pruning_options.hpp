@@ -5,7 +5,6 @@
 #pragma once
 
 #include "commands/commands.hpp"
-#include "files/pattern_plan.hpp"
 #include "methods/reconstruction_options.hpp"
 #include "methods/saliencies.hpp"
 
@@ -13,7 +12,5 @@ namespace llama {
 
 [[nodiscard]] saliency_options parse_saliency(const options& o);
 [[nodiscard]] reconstruction_options parse_reconstruction(const options& o);
-// Throws format_error when the plan was made for other weights.
-void check_plan(const pattern_plan& plan, const sparsellm::model_identity& self);
 
 }  // namespace llama

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -217,7 +218,8 @@ std::size_t dense_positions(const options& o, std::size_t length, std::size_t ot
 }
 
 sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
-                                     const std::vector<window>& windows) {
+                                     const std::vector<window>& windows,
+                                     sparsellm::activation_counts* counts) {
   const sparsellm::table_score score = parse_score(o.score);
   require<value_error>(o.score != "nonzero" || sparsity == 0.0,
                        "--score nonzero: skips exact zeros and takes no --sparsity");
@@ -234,6 +236,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
     how.shares = search_allocation(s.exec, s.model, parse_search(o), sparsity, windows,
                                    [](std::string what) { return show_progress(std::move(what)); });
   }
+  how.counts = counts;
   how.score = score;
   how.zeros = o.score == "nonzero";
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
@@ -280,6 +283,18 @@ nlohmann::ordered_json describe(const setup& s, const options& o) {
           {"relative_error", std::sqrt(lost.squared_error / lost.squared)}};
   }
   return j;
+}
+
+nlohmann::ordered_json describe(const sparsellm::threshold_table& table) {
+  return {{"method", table.method},
+          {"tokens", table.tokens},
+          {"target_sparsity", table.target_sparsity},
+          {"sites", table.sites.size()}};
+}
+
+void print_made(const sparsellm::threshold_table& table, const std::string& path) {
+  std::printf("%zu thresholds for %.0f %% from %zu tokens: %s\n", table.sites.size(),
+              100 * table.target_sparsity, static_cast<std::size_t>(table.tokens), path.c_str());
 }
 
 nlohmann::ordered_json describe(const sparsity_meter& meter) {

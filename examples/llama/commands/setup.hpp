@@ -55,10 +55,11 @@ void check_sparsity(double sparsity);
 [[nodiscard]] std::size_t dense_positions(const options& o, std::size_t length,
                                           std::size_t otherwise);
 
-// Calibrates as o says; the model leaves with the thresholds in use. Throws value_error for options
-// that do not go together.
+// Calibrates as o says; the model leaves with the thresholds in use. `counts`, when given, gets
+// what was counted. Throws value_error for options that do not go together.
 sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
-                                     const std::vector<window>& windows);
+                                     const std::vector<window>& windows,
+                                     sparsellm::activation_counts* counts = nullptr);
 
 // Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
 bool use_thresholds(setup& s, const options& o, double sparsity);
@@ -75,6 +76,10 @@ bool use_thresholds(setup& s, const options& o, double sparsity);
 
 // What every command says of its run.
 [[nodiscard]] nlohmann::ordered_json describe(const setup& s, const options& o);
+// How a table was made: method, tokens, target_sparsity and the number of its sites; and the same
+// for a person.
+[[nodiscard]] nlohmann::ordered_json describe(const sparsellm::threshold_table& table);
+void print_made(const sparsellm::threshold_table& table, const std::string& path);
 // What was skipped: over the model, and of each projection's activations.
 [[nodiscard]] nlohmann::ordered_json describe(const sparsity_meter& meter);
 

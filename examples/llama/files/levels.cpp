@@ -22,14 +22,14 @@ element_kind storage_of(tensor_type t) noexcept {
   }
 }
 
-bool keeps_blocks(tensor_type t) noexcept {
-  return sparsellm::is_quantized(storage_of(t)) && t != tensor_type::q5_0 && t != tensor_type::q5_1;
+bool keeps_rows(const tensor& t) noexcept {
+  return t.mask == nullptr && t.type != tensor_type::q5_0 && t.type != tensor_type::q5_1;
 }
 
-sparsellm::vector_view<const std::byte> row_blocks(const tensor& t, std::size_t r) noexcept {
+sparsellm::vector_view<const std::byte> row_bytes(const tensor& t, std::size_t r) noexcept {
   const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(t.type));
   const std::size_t bytes = t.cols / info.block * info.bytes;
-  return {t.data + r * bytes, bytes};
+  return {t.data + t.stored_row(r) * bytes, bytes};
 }
 
 }  // namespace llama

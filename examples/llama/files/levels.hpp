@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What quantised tensors are packed as, and their rows for weights that are kept as the file has
-// them.
+// What tensors are packed as, and their rows for weights that are kept as the file has them.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +16,12 @@ namespace llama {
 // Q5_0 and Q5_1 become Q8_0.
 [[nodiscard]] sparsellm::element_kind storage_of(tensor_type t) noexcept;
 
-// Whether any_weight takes the type's blocks as they stand in the file.
-[[nodiscard]] bool keeps_blocks(tensor_type t) noexcept;
+// Whether any_weight takes the tensor's rows as they stand in the file. Not those of pruned
+// tensors, whose file has the kept numbers alone.
+[[nodiscard]] bool keeps_rows(const tensor& t) noexcept;
 
-// The blocks of row r.
-[[nodiscard]] sparsellm::vector_view<const std::byte> row_blocks(const tensor& t,
-                                                                 std::size_t r) noexcept;
+// The bytes of row r of such a tensor.
+[[nodiscard]] sparsellm::vector_view<const std::byte> row_bytes(const tensor& t,
+                                                                std::size_t r) noexcept;
 
 }  // namespace llama

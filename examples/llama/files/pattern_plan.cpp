@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "files/pattern_name.hpp"
-#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
@@ -28,6 +27,12 @@ projection projection_named(const std::string& text) {
     if (name(p) == text) return p;
   sparsellm::raise<format_error>(
       sparsellm::concat("q, k, v, o, gate, up or down expected, got '", text, "'"));
+}
+
+std::string hexadecimal(std::uint64_t hash) {
+  std::string digits(16, '0');
+  for (std::size_t i = 16; i-- > 0; hash >>= 4) digits[i] = "0123456789abcdef"[hash & 15];
+  return digits;
 }
 
 std::uint64_t parse_hash(const std::string& digits) {
@@ -70,6 +75,13 @@ const planned_weight& pattern_plan::at(std::size_t layer, projection p) const {
   return *found;
 }
 
+void pattern_plan::check(const sparsellm::model_identity& self) const {
+  require<format_error>(model.weight_hash == self.weight_hash, "plan: made for the model '",
+                        model.name, "' whose weights have the hash ",
+                        hexadecimal(model.weight_hash), ", this is '", self.name, "' with ",
+                        hexadecimal(self.weight_hash));
+}
+
 void pattern_plan::check(const config& c) const {
   for (std::size_t l = 0; l < c.layers; ++l)
     for (const projection p : c.projections()) {
@@ -94,14 +106,10 @@ double pattern_plan::size() const {
 }
 
 std::string to_json(const pattern_plan& plan) {
-  ordered_json j{{"format", format_name},
-                 {"version", pattern_plan::format_version},
-                 {"model", plan.model.name},
-                 {"weight_hash", sparsellm::detail::hexadecimal(plan.model.weight_hash)},
-                 {"tokens", plan.tokens},
-                 {"target_size", plan.target_size},
-                 {"size", plan.size()},
-                 {"weights", ordered_json::array()}};
+  ordered_json j{{"format", format_name},    {"version", pattern_plan::format_version},
+                 {"model", plan.model.name}, {"weight_hash", hexadecimal(plan.model.weight_hash)},
+                 {"tokens", plan.tokens},    {"target_size", plan.target_size},
+                 {"size", plan.size()},      {"weights", ordered_json::array()}};
   for (const planned_weight& w : plan.weights)
     j["weights"].push_back({{"layer", w.layer},
                             {"projection", name(w.which)},

@@ -38,8 +38,9 @@ struct pattern_plan {
 
   // Throws format_error when the plan does not have the weight.
   [[nodiscard]] const planned_weight& at(std::size_t layer, projection p) const;
+  // Throws format_error when the plan was made for other weights.
+  void check(const sparsellm::model_identity& self) const;
   // Throws format_error unless the plan has each weight of this model, in its shape, and no other.
-  // Whether the weights are the same is for the caller, who knows their hash.
   void check(const config& c) const;
   // Of the weights at 16 bits, masks counted, against dense.
   [[nodiscard]] double size() const;

@@ -44,6 +44,12 @@ std::vector<site_observation> sites_of(const model& m) {
 
 namespace {
 
+void add_counts(sparsellm::activation_counts& counts, const std::vector<site_observation>& sites,
+                const histogram& seen, std::uint64_t rows) {
+  const sparsellm::compact_histogram values(seen);
+  for (const site_observation& s : sites) counts.add({s.where, s.shape, 0, rows, values});
+}
+
 void set_to_zeros(site_threshold& entry, const histogram& seen) {
   entry.threshold = 0.0f;
   // Below 1, which is no sparsity: a channel may be live in another text.
@@ -69,6 +75,10 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
   sparsellm::require<sparsellm::value_error>(
       how.score != table_score::gate || m.shape().is_gated(),
       "calibration: CATS' scores are those of a gate, which this model's MLP has not");
+  sparsellm::require<sparsellm::value_error>(
+      how.counts == nullptr || (how.score == table_score::magnitude && !how.sequential),
+      "calibration: counts are of |x| in the dense model, which other scores and a sequential "
+      "calibration do not observe");
   const std::unique_ptr<observed_text> text =
       make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
@@ -96,6 +106,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       std::vector<site_observation> sites;
       for (const projection p : m.shape().readers(site))
         sites.push_back({{l, name(p)}, m.extents_of(p), &seen});
+      if (how.counts != nullptr) add_counts(*how.counts, sites, seen, table.tokens);
       const bool in_mlp = site >= activation_site::mlp_input;
       if (by_gate && in_mlp)
         for (site_observation& s : sites) s.values = &gates;

@@ -10,6 +10,7 @@
 
 #include "methods/observed_text.hpp"
 #include "model/model.hpp"
+#include "sparsellm/calibrate/activation_counts.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
 #include "sparsellm/calibrate/calibrator.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
@@ -50,6 +51,9 @@ struct calibration {
   // thresholds fit the activations they will meet.
   bool sequential = false;
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
+  // Where what is counted of |x| is added, without hashes of weights; null for nowhere. Not with
+  // other scores, nor with sequential.
+  sparsellm::activation_counts* counts = nullptr;
 };
 
 // Observes scores at the four activations of every block and sets the thresholds of the

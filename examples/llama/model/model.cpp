@@ -267,14 +267,22 @@ std::vector<float> model::rotary_table(std::size_t positions) const {
   return table;
 }
 
+void model::add_to(sparsellm::weight_hash& hash, const tensor& t) const {
+  hash.add(t.data, t.bytes);
+  if (t.mask != nullptr) hash.add(t.mask, t.rows * ((t.cols + 7) / 8));
+  source_.release(t);
+}
+
 sparsellm::model_identity model::identity() const {
   sparsellm::weight_hash hash;
-  for (const tensor& t : file().tensors()) {
-    hash.add(t.data, t.bytes);
-    if (t.mask != nullptr) hash.add(t.mask, t.rows * ((t.cols + 7) / 8));
-    source_.release(t);
-  }
+  for (const tensor& t : file().tensors()) add_to(hash, t);
   return {config_.name, hash.value()};
+}
+
+std::uint64_t model::weight_hash_of(std::size_t layer, projection p) const {
+  sparsellm::weight_hash hash;
+  add_to(hash, weight_of(layer, p));
+  return hash.value();
 }
 
 std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size_t layer,
@@ -335,9 +343,16 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
 
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
                 const sparsellm::model_identity& self) {
-  table.check(self);
+  // Who made the table may have seen one weight at a time, as the plugin for llama.cpp does.
+  const bool by_weight = table.knows_weights_alone();
+  if (!by_weight) table.check(self);
   for (std::size_t l = 0; l < blocks_.size(); ++l)
-    for (const activation_site site : activation_sites) use(exec, table, l, site);
+    for (const activation_site site : activation_sites) {
+      if (by_weight)
+        for (const projection p : config_.readers(site))
+          (void)table.at({l, name(p)}, extents_of(p), weight_hash_of(l, p));
+      use(exec, table, l, site);
+    }
 }
 
 }  // namespace llama

@@ -21,6 +21,7 @@
 #include "model/packing.hpp"
 #include "model/stack.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
+#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
@@ -116,9 +117,12 @@ class model {
 
   // Name and hash of all tensors. Reads the whole file: seconds for large ones.
   [[nodiscard]] sparsellm::model_identity identity() const;
+  // weight_hash of a projection's bytes in the file: what engines can check that see one weight at
+  // a time.
+  [[nodiscard]] std::uint64_t weight_hash_of(std::size_t layer, projection p) const;
 
   // Sets the thresholds of every projection. Throws format_error when the table is for another
-  // model or lacks a site.
+  // model, or knows each weight alone and this model's are others, or lacks a site.
   void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
            const sparsellm::model_identity& self);
   // The same for the projections that read one activation.
@@ -126,6 +130,7 @@ class model {
            std::size_t layer, activation_site site);
 
  private:
+  void add_to(sparsellm::weight_hash& hash, const tensor& t) const;
   [[nodiscard]] placed_tensor placed(std::size_t layer, projection p) const;
   [[nodiscard]] block load_block(weight_packer& packer, const load_options& options,
                                  std::size_t layer) const;

@@ -111,22 +111,32 @@ std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
 any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where) const {
   element_kind stored = wanted_.value_or(storage_of(rows.type()));
   if (stored == element_kind::i8) stored = element_kind::q8_0;  // what dense weights of 8 bits are
-  if (wanted_.has_value() || !keeps_blocks(rows.type()))
+  const auto all = [&](const auto& is_so) {
+    return std::all_of(rows.tensors().begin(), rows.tensors().end(), is_so);
+  };
+  const auto in_order = [](const placed_tensor& p) {
+    return p.rows->size() == 0 && p.columns->size() == 0;
+  };
+  // Channels of another order are packed number by number, which blocks have not.
+  const bool as_it_is = !wanted_.has_value() &&
+                        all([](const placed_tensor& p) { return keeps_rows(*p.t); }) &&
+                        (sparsellm::is_quantized(stored) || all(in_order));
+  if (!as_it_is)
     return any_weight(exec_, stored, where, rows.shape(),
                       [&](std::size_t row, vector_view<float> out) { rows.read(row, out); });
   for (const placed_tensor& p : rows.tensors())
     sparsellm::require<sparsellm::value_error>(
-        p.rows->size() == 0 && p.columns->size() == 0, "model: '", p.t->name,
+        in_order(p), "model: '", p.t->name,
         "' can be put in another order as floats, not as it is in the file");
   return any_weight(exec_, stored, where, rows.shape(), [&](std::size_t row) {
     const auto [p, r] = rows.locate(row);
-    return row_blocks(*p->t, r);
+    return row_bytes(*p->t, r);
   });
 }
 
 // How far a packed weight is from its tensors, where it is not kept as the file has it.
 void weight_packer::measure_conversion(const any_weight& packed, const stacked_rows& rows) {
-  if (wanted_.has_value() || keeps_blocks(rows.type()) ||
+  if (wanted_.has_value() || keeps_rows(*rows.tensors().front().t) ||
       !sparsellm::is_quantized(packed.element()))
     return;
   conversion& into = conversions_[rows.type()];

@@ -6,13 +6,12 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "sparsellm/calibrate/json.hpp"
+#include "sparsellm/calibrate/json_members.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/config.hpp"
@@ -21,57 +20,12 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json {
 
-// What the field `format` says.
-inline constexpr std::string_view format_name = "sparsellm-thresholds";
-
-// Members of a table's objects. Throw format_error for what is missing, of another kind or out of
-// range.
-[[nodiscard]] inline const json::value& member(const json::value& object, std::string_view key,
-                                               json::value::kind type) {
-  const json::value* v = object.find(key);
-  require<format_error>(v != nullptr, "threshold table: '", key, "' is missing");
-  require<format_error>(v->type == type, "threshold table: '", key, "' has the wrong type");
-  return *v;
-}
-[[nodiscard]] inline const std::string& text(const json::value& object, std::string_view key) {
-  return member(object, key, json::value::kind::string).text;
-}
-[[nodiscard]] inline double real(const json::value& object, std::string_view key) {
-  return member(object, key, json::value::kind::number).number;
-}
-[[nodiscard]] inline std::size_t whole(const json::value& object, std::string_view key) {
-  const double n = real(object, key);
-  // 2^53: the largest range in which every integer is a double.
-  require<format_error>(n >= 0 && n <= 9007199254740992.0 && n == std::floor(n),
-                        "threshold table: '", key, "' must be a whole number, got ", n);
-  return static_cast<std::size_t>(n);
-}
-[[nodiscard]] inline std::uint64_t hash(const json::value& object, std::string_view key) {
-  const std::string& digits = text(object, key);
-  std::uint64_t h = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), h, 16);
-  require<format_error>(
-      digits.size() == 16 && error == std::errc{} && end == digits.data() + digits.size(),
-      "threshold table: '", key, "' must be 16 hexadecimal digits, got '", digits, "'");
-  return h;
-}
+// What the field `format` says, and errors begin with.
+inline constexpr std::string_view format_name = "sparsellm-thresholds", file = "threshold table";
 
 // Names of enumerators, in their order.
 inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
 inline constexpr std::array<std::string_view, 2> selection_names{"above", "top_k"};
-
-// The enumerator whose name a member holds. Throws format_error for others.
-template <class Enum, std::size_t N>
-[[nodiscard]] Enum named(const json::value& object, std::string_view key,
-                         const std::array<std::string_view, N>& names) {
-  const std::string& given = text(object, key);
-  for (std::size_t i = 0; i < N; ++i)
-    if (given == names[i]) return static_cast<Enum>(i);
-  std::string known;
-  for (const std::string_view name : names) known += concat(known.empty() ? "" : ", ", name);
-  raise<format_error>(
-      concat("threshold table: '", key, "' must be one of ", known, "; got '", given, "'"));
-}
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json
 
@@ -111,30 +65,28 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
   namespace t = detail::table_json;
   namespace json = detail::json;
-  const json::value root = json::parse(text);
-  require<format_error>(root.type == json::value::kind::object && root.find("format") != nullptr &&
-                            t::text(root, "format") == t::format_name,
-                        "threshold table: expected an object whose \"format\" is \"",
-                        t::format_name, "\"");
-  const std::size_t version = t::whole(root, "version");
-  require<format_error>(version >= 1 && version <= threshold_table::format_version,
-                        "threshold table: version 1 or ", threshold_table::format_version,
-                        " expected, got ", version);
+  const json::value parsed = json::parse(text);
+  const json::members root = json::members_of(parsed, t::file, t::format_name);
+  const std::size_t version = root.whole("version");
+  require<format_error>(version >= 1 && version <= threshold_table::format_version, t::file,
+                        ": version 1 or ", threshold_table::format_version, " expected, got ",
+                        version);
   threshold_table table;
-  table.model = {t::text(root, "model"), t::hash(root, "weight_hash")};
-  table.method = t::text(root, "method");
-  table.tokens = t::whole(root, "tokens");
-  table.target_sparsity = t::real(root, "target_sparsity");
+  table.model = {root.text("model"), root.hash("weight_hash")};
+  table.method = root.text("method");
+  table.tokens = root.whole("tokens");
+  table.target_sparsity = root.real("target_sparsity");
   if (version >= 2) {
-    table.score = t::named<table_score>(root, "score", t::score_names);
-    table.selection = t::named<table_selection>(root, "selection", t::selection_names);
+    table.score = root.named<table_score>("score", t::score_names);
+    table.selection = root.named<table_selection>("selection", t::selection_names);
   }
-  for (const json::value& s : t::member(root, "sites", json::value::kind::array).items) {
-    table.add({{t::whole(s, "layer"), t::text(s, "projection")},
-               {t::whole(s, "outputs"), t::whole(s, "inputs")},
-               t::real(s, "sparsity"),
-               static_cast<float>(t::real(s, "threshold")),
-               s.find("weight_hash") == nullptr ? 0 : t::hash(s, "weight_hash")});
+  for (const json::value& v : root.items("sites")) {
+    const json::members s(v, t::file);
+    table.add({{s.whole("layer"), s.text("projection")},
+               {s.whole("outputs"), s.whole("inputs")},
+               s.real("sparsity"),
+               static_cast<float>(s.real("threshold")),
+               s.has("weight_hash") ? s.hash("weight_hash") : 0});
   }
   return table;
 }
@@ -147,16 +99,7 @@ inline void save(const threshold_table& table, const std::string& path) {
 // Reads a table from a file. Throws file_error when it cannot be read, format_error for text that
 // table_from_json() refuses; the message names the file.
 [[nodiscard]] inline threshold_table load_threshold_table(const std::string& path) {
-  const std::string text = read_file(path);
-#if SPARSELLM_HAS_EXCEPTIONS
-  try {
-    return table_from_json(text);
-  } catch (const error& e) {
-    raise<format_error>(concat("'", path, "': ", e.what()));
-  }
-#else
-  return table_from_json(text);
-#endif
+  return detail::json::load(path, table_from_json);
 }
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -120,6 +120,14 @@ struct threshold_table {
     return entry;
   }
 
+  // Whether the table was made by who saw no whole model but every site's weight, and has their
+  // hashes: then at() with a hash checks what check() cannot.
+  [[nodiscard]] bool knows_weights_alone() const noexcept {
+    return model.weight_hash == 0 && !sites.empty() &&
+           std::all_of(sites.begin(), sites.end(),
+                       [](const site_threshold& s) { return s.weight_hash != 0; });
+  }
+
   // Throws format_error when the table was made for other weights. Names are for people: a model
   // may have been renamed, or be reached by another path.
   void check(const model_identity& expected) const {

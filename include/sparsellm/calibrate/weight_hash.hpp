@@ -7,8 +7,10 @@
 // bytes per cycle).
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "sparsellm/core/config.hpp"
@@ -36,7 +38,7 @@ class weight_hash {
     std::size_t i = 0;
     for (; i + 32 <= bytes; i += 32)
       for (int lane = 0; lane < 4; ++lane)
-        lanes[lane] = mix(lanes[lane], word(p + i + 8 * lane, 8));
+        lanes[lane] = mix(lanes[lane], whole_word(p + i + 8 * lane));
     for (; i < bytes; i += 8) lanes[0] = mix(lanes[0], word(p + i, bytes - i < 8 ? bytes - i : 8));
     for (const std::uint64_t lane : lanes) state_ = mix(state_, lane);
     state_ = mix(state_, bytes);
@@ -46,6 +48,13 @@ class weight_hash {
   [[nodiscard]] std::uint64_t value() const noexcept { return state_; }
 
  private:
+  // One load, where the compiler would not make one of eight bytes.
+  [[nodiscard]] static std::uint64_t whole_word(const unsigned char* p) noexcept {
+    if constexpr (std::endian::native != std::endian::little) return word(p, 8);
+    std::uint64_t w;
+    std::memcpy(&w, p, sizeof w);
+    return w;
+  }
   [[nodiscard]] static std::uint64_t word(const unsigned char* p, std::size_t bytes) noexcept {
     std::uint64_t w = 0;
     for (std::size_t b = 0; b < bytes; ++b) w |= std::uint64_t{p[b]} << (8 * b);

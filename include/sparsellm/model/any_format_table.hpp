@@ -50,12 +50,18 @@ struct any_format_functions {
   }
   static void pack_blocks(const executor_ref& exec, extents shape, std::byte* storage,
                           vector_view<const std::byte> blocks) {
-    gguf_into<F>(exec, shape, storage, blocks);
+    if constexpr (element_format<F>)
+      elements_into<F>(exec, shape, storage, blocks);
+    else
+      gguf_into<F>(exec, shape, storage, blocks);
   }
   static void pack_block_rows(const executor_ref& exec, extents shape, std::byte* storage,
                               row_source rows) {
-    gguf_rows_into<F>(exec, shape, storage,
-                      [rows](std::size_t r) { return rows.blocks(rows.body, r); });
+    const auto row_at = [rows](std::size_t r) { return rows.blocks(rows.body, r); };
+    if constexpr (element_format<F>)
+      elements_into<F>(exec, shape, storage, row_at);
+    else
+      gguf_rows_into<F>(exec, shape, storage, row_at);
   }
   static void pack_masked(const executor_ref& exec, extents shape, std::byte* storage,
                           row_source rows, mask_source from) {
@@ -93,7 +99,7 @@ struct any_format_functions {
     } else {
       f.pack_floats = &pack_floats;
       if constexpr (quantized_element<typename F::element>) f.pack_levels = &pack_levels;
-      if constexpr (levels_format<F>) {
+      if constexpr (element_format<F> || levels_format<F>) {
         f.pack_blocks = &pack_blocks;
         f.pack_block_rows = &pack_block_rows;
       }

@@ -153,24 +153,24 @@ class basic_any_weight {
                                                            storage_.data(), rows);
   }
 
-  // blocks_of(r): GGUF's blocks of row r, so that a weight may be of several tensors, one below the
-  // other. As the constructor from all blocks does otherwise.
+  // blocks_of(r): the bytes of row r as GGUF has them, so that a weight may be of several tensors,
+  // one below the other. As the constructor from all bytes does otherwise.
   template <host_executor E, detail::gguf_rows Fill>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    const Fill& blocks_of)
   requires std::same_as<Space, host_space>
-      : basic_any_weight(blocks_packable(element, layout), shape) {
+      : basic_any_weight(packable(element, layout), shape) {
     format_->pack_block_rows(detail::ref(exec), shape, storage_.data(),
                              detail::source_of(blocks_of));
   }
 
-  // From GGUF's blocks of a quantised element, as pack() takes them. Throws as that does, and
-  // value_error for other elements.
+  // From the bytes of a GGUF tensor of the element's type, as pack() takes them: numbers, or blocks
+  // of a quantised element. Throws as that does, and value_error for i8, which GGUF has not.
   template <host_executor E>
   basic_any_weight(E& exec, element_kind element, layout_kind layout, extents shape,
                    vector_view<const std::byte> blocks)
   requires std::same_as<Space, host_space>
-      : basic_any_weight(blocks_packable(element, layout), shape) {
+      : basic_any_weight(packable(element, layout), shape) {
     format_->pack_blocks(detail::ref(exec), shape, storage_.data(), blocks);
   }
 
@@ -225,14 +225,6 @@ class basic_any_weight {
     require<value_error>(!is_pruned(l) && e != element_kind::i8,
                          "any_weight: N:M layouts and i8 need a mask");
     return detail::format_for<>({e, l, {0, 0}});
-  }
-  [[nodiscard]] static const detail::any_format& blocks_packable(element_kind e, layout_kind l) {
-    const detail::any_format& format = packable(e, l);
-    require<value_error>(format.pack_blocks != nullptr,
-                         "any_weight: GGUF blocks of q8_0, q4_0, q4_1, q4_k, q5_k or q6_k "
-                         "expected, got ",
-                         name(e));
-    return format;
   }
   [[nodiscard]] static const detail::any_format& maskable(element_kind e, layout_kind l,
                                                           nm_pattern p) {

@@ -85,6 +85,9 @@ class histogram {
     non_finite_ += non_finite;
   }
 
+  // The bins [bin_count], by value.
+  [[nodiscard]] vector_view<const bin> bins() const noexcept { return {bins_.data(), bin_count}; }
+
   // Finite values seen.
   [[nodiscard]] std::uint64_t count() const noexcept {
     std::uint64_t total = zeros_;

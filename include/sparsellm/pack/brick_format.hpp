@@ -4,6 +4,7 @@
 // What panel and channel_major of floats have in common: everything but the order of their bricks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
@@ -45,17 +46,27 @@ struct brick_format {
     else
       return {{data, e, brick_outputs, brick_strips(e.outputs) * brick_outputs}};
   }
-  // Outputs that pad the last strip become zero.
+  // U: float, which is rounded, or T. Outputs that pad the last strip become zero.
+  template <class U>
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows) noexcept {
+                        matrix_view<const U> rows) noexcept {
     const brick_weight<T> w = make_view(storage, e);
     for (std::size_t r0 = 0; r0 < rows.rows(); r0 += brick_outputs) {
       T* const strip =
           reinterpret_cast<T*>(storage) + (first + r0) / brick_outputs * w.strip_stride;
-      for (std::size_t c = 0; c < e.inputs; ++c) {
-        T* const brick = strip + c * w.channel_stride;
-        for (std::size_t o = 0; o < brick_outputs; ++o)
-          brick[slot_in_brick<T>(o)] = narrow<T>(r0 + o < rows.rows() ? rows(r0 + o, c) : 0.0f);
+      const std::size_t count = std::min(brick_outputs, rows.rows() - r0);
+      for (std::size_t c0 = 0; c0 < e.inputs; c0 += tile_channels) {
+        const std::size_t channels = std::min(tile_channels, e.inputs - c0);
+        // Rows become channels in a tile that the first cache holds: rows are a power of two apart
+        // in most models, and share a few of its sets.
+        T tile[tile_channels][brick_outputs] = {};
+        for (std::size_t o = 0; o < count; ++o) {
+          const U* const row = &rows(r0 + o, c0);
+          for (std::size_t c = 0; c < channels; ++c)
+            tile[c][slot_in_brick<T>(o)] = as_element<T>(row[c]);
+        }
+        for (std::size_t c = 0; c < channels; ++c)
+          std::copy_n(tile[c], brick_outputs, strip + (c0 + c) * w.channel_stride);
       }
     }
   }
@@ -64,6 +75,9 @@ struct brick_format {
     for (std::size_t c = 0; c < v.shape.inputs; ++c)
       out[c] = widen(v.brick(r / brick_outputs, c)[slot]);
   }
+
+ private:
+  static constexpr std::size_t tile_channels = 16;
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -64,6 +64,15 @@ template <storage_scalar T>
   return is_finite(widen(narrow<T>(w)));
 }
 
+// A number that is to be stored as T: rounded, when it is not one already.
+template <storage_scalar T, storage_scalar U>
+[[nodiscard]] SPARSELLM_HD SPARSELLM_INLINE constexpr T as_element(U w) noexcept {
+  if constexpr (std::same_as<T, U>)
+    return w;
+  else
+    return narrow<T>(widen(w));
+}
+
 // What a weight of this format is stored as, for messages.
 template <class F>
 [[nodiscard]] constexpr std::string_view stored_as() noexcept {

@@ -18,6 +18,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
+#include "sparsellm/pack/byte_words.hpp"
 #include "sparsellm/pack/element.hpp"
 
 namespace sparsellm::inline v0::detail {
@@ -53,14 +54,16 @@ struct gguf_block<Q> {
       minimum = detail::gguf_half(from);
       from += 2;
     }
+    const auto* const byte = reinterpret_cast<const std::uint8_t*>(from);
     if constexpr (Q::bits == 8) {
       // Signed in the file; flipping the top bit adds 128.
-      for (std::size_t c = 0; c < channels; ++c)
-        level[c] = std::to_integer<std::uint8_t>(from[c]) ^ 0x80u;
+      for (std::size_t c = 0; c < channels; c += 8)
+        detail::put_word(level + c, detail::word_of(byte + c) ^ detail::eight(0x80));
     } else {
-      for (std::size_t c = 0; c < 16; ++c) {
-        level[c] = std::to_integer<std::uint8_t>(from[c] & std::byte{15});
-        level[16 + c] = std::to_integer<std::uint8_t>(from[c] >> 4);
+      for (std::size_t c = 0; c < 16; c += 8) {
+        const std::uint64_t two = detail::word_of(byte + c);
+        detail::put_word(level + c, two & detail::eight(15));
+        detail::put_word(level + 16 + c, two >> 4 & detail::eight(15));
       }
     }
   }
@@ -89,11 +92,12 @@ struct gguf_block<Q> {
       read_scales(byte + 4, scale, minimum);
       const std::uint8_t* const low = byte + bytes - 128;
       for (std::size_t j = 0; j < 8; ++j)
-        for (std::size_t c = 0; c < 32; ++c) {
-          const std::uint8_t two = low[j / 2 * 32 + c];
-          unsigned l = j % 2 == 0 ? two & 15u : two >> 4;
-          if constexpr (Q::bits == 5) l |= ((byte[16 + c] >> j) & 1u) << 4;
-          level[32 * j + c] = static_cast<std::uint8_t>(l);
+        for (std::size_t c = 0; c < 32; c += 8) {
+          const std::uint64_t two = detail::word_of(low + j / 2 * 32 + c);
+          std::uint64_t l = (j % 2 == 0 ? two : two >> 4) & detail::eight(15);
+          if constexpr (Q::bits == 5)
+            l |= (detail::word_of(byte + 16 + c) >> j & detail::eight(1)) << 4;
+          detail::put_word(level + 32 * j + c, l);
         }
     }
   }
@@ -114,10 +118,11 @@ struct gguf_block<Q> {
   static void read_six(const std::uint8_t* low, const std::uint8_t* high,
                        std::uint8_t* level) noexcept {
     for (std::size_t q = 0; q < 4; ++q)
-      for (std::size_t c = 0; c < 32; ++c) {
-        const std::uint8_t two = low[q % 2 * 32 + c];
-        const unsigned nibble = q < 2 ? two & 15u : two >> 4;
-        level[32 * q + c] = static_cast<std::uint8_t>(nibble | ((high[c] >> (2 * q)) & 3u) << 4);
+      for (std::size_t c = 0; c < 32; c += 8) {
+        const std::uint64_t two = detail::word_of(low + q % 2 * 32 + c);
+        const std::uint64_t nibble = (q < 2 ? two : two >> 4) & detail::eight(15);
+        const std::uint64_t upper = detail::word_of(high + c) >> (2 * q) & detail::eight(3);
+        detail::put_word(level + 32 * q + c, nibble | upper << 4);
       }
   }
 };

@@ -59,11 +59,13 @@ struct row_major {
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{reinterpret_cast<const T*>(storage), e}};
   }
+  template <class U>
   static void pack_rows(std::byte* storage, extents e, std::size_t first,
-                        matrix_view<const float> rows) noexcept {
+                        matrix_view<const U> rows) noexcept {
     T* const to = reinterpret_cast<T*>(storage) + first * e.inputs;
     for (std::size_t r = 0; r < rows.rows(); ++r)
-      for (std::size_t c = 0; c < e.inputs; ++c) to[r * e.inputs + c] = narrow<T>(rows(r, c));
+      for (std::size_t c = 0; c < e.inputs; ++c)
+        to[r * e.inputs + c] = detail::as_element<T>(rows(r, c));
   }
   static void unpack_row(view<host_space> v, std::size_t r, vector_view<float> out) noexcept {
     for (std::size_t c = 0; c < v.shape.inputs; ++c) out[c] = widen(v.data[r * v.shape.inputs + c]);

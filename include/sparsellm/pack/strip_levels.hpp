@@ -8,13 +8,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/pack/byte_words.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/pack/super_block_weight.hpp"
 
@@ -38,24 +37,6 @@ struct level_target {
   std::byte* data = nullptr;
   std::size_t channel_stride = 0, bytes = 0;
 };
-
-// Eight bytes as a word, the first lowest; compilers do not make one access of the loops at -O2.
-[[nodiscard]] SPARSELLM_INLINE std::uint64_t word_of(const std::uint8_t* p) noexcept {
-  std::uint64_t word = 0;
-  if constexpr (std::endian::native == std::endian::little) {
-    std::memcpy(&word, p, sizeof word);
-  } else {
-    for (unsigned i = 0; i < 8; ++i) word |= std::uint64_t{p[i]} << (8 * i);
-  }
-  return word;
-}
-SPARSELLM_INLINE void put_word(std::byte* p, std::uint64_t word) noexcept {
-  if constexpr (std::endian::native == std::endian::little) {
-    std::memcpy(p, &word, sizeof word);
-  } else {
-    for (unsigned i = 0; i < 8; ++i) p[i] = static_cast<std::byte>(word >> (8 * i));
-  }
-}
 
 // Byte i of word j changes places with byte j of word i.
 SPARSELLM_INLINE void transpose(std::uint64_t* word) noexcept {
@@ -101,7 +82,7 @@ void put_low(level_target to, std::size_t c0, std::size_t count,
       if constexpr (Bits == 8) {
         return word[o];
       } else {
-        constexpr std::uint64_t nibbles = 0x0f0f0f0f0f0f0f0fu;
+        constexpr std::uint64_t nibbles = eight(15);
         return (word[o] & nibbles) | (word[o + 64] & nibbles) << 4;
       }
     });
@@ -112,7 +93,7 @@ void put_high(level_target to, std::size_t c0, std::size_t count,
               const std::uint64_t* word) noexcept {
   constexpr unsigned bits = Bits - 4;
   constexpr std::size_t outputs = 8 / bits;  // of a byte
-  constexpr std::uint64_t lowest = 0x0101010101010101u * ((1u << bits) - 1);
+  constexpr std::uint64_t lowest = eight((1u << bits) - 1);
   for (std::size_t at = 0; at < high_bytes<Bits>; at += 8)
     put_channels(to, c0, count, at, [&](std::size_t p) {
       std::uint64_t byte = 0;

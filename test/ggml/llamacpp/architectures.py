@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Random small models of other architectures: logits with the plugin against llama.cpp's, nothing skipped."""
+import json
 import pathlib
+import subprocess
 import tempfile
 
 import random_models
-from programs import FORMS, check, close, distance, evaluate, finish, floats, plugin, run
+from programs import FORMS, SPARSELLM_LLAMA, check, close, distance, evaluate, finish, floats, plugin, run
 
 READ, WRITE = 40, 6
 
@@ -37,10 +39,41 @@ def skips_in_experts(folder):
     check(handed == plain, "experts: prompts on ggml's kernels are llama.cpp's to the bit")
 
 
+def calibrated(folder, architecture, projections):
+    """Counts of an architecture that sparsellm-llama does not read become a table that the plugin takes."""
+    model, counts, table = folder / "counted.gguf", folder / "counts.json", folder / "table.json"
+    table.unlink(missing_ok=True)
+    random_models.write(model, architecture)
+    dense, said = evaluate(model, READ, batch=READ, threads=1, **plugin(SPARSELLM_CALIBRATE=counts))
+    check("sparsellm: counted the inputs" in said, f"{architecture}: its inputs are counted")
+    rows = {(s["layer"], s["projection"]): s["rows"] for s in json.loads(counts.read_text())["sites"]}
+    expected = {(layer, p): READ * (random_models.USED if p.endswith("_exps") else 1)
+                for layer in range(random_models.BLOCKS) for p in projections}
+    check(rows == expected, f"{architecture}: a row for each token, and for each expert that it chooses")
+
+    def thresholds(*options):
+        return subprocess.run([SPARSELLM_LLAMA, "thresholds", "--counts", counts, "--sparsity", "0.5", "--output", table,
+                               *options], capture_output=True, text=True)
+
+    refused = thresholds("--allocation", "profile")
+    check(refused.returncode == 1 and "the projections of a Llama are" in refused.stderr and not table.exists(),
+          f"{architecture}: no profile for other projections")
+    check(thresholds().returncode == 0, f"{architecture}: a table of the counts")
+    every_batch = {"SPARSELLM_SPARSE_BATCH": READ}
+    half = evaluate(model, READ, batch=READ, threads=1, **plugin(SPARSELLM_THRESHOLDS=table, **every_batch))[0][0]["nll"]
+    check(not any(close(a, b, 1e-4) for a, b in zip(half, dense[0]["nll"])), f"{architecture}: half of the channels are skipped")
+    at_once = plugin(SPARSELLM_COUNTS=counts, SPARSELLM_SPARSITY=0.5, **every_batch)
+    check(evaluate(model, READ, batch=READ, threads=1, **at_once)[0][0]["nll"] == half,
+          f"{architecture}: the same where the plugin makes the thresholds")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         skips_in_experts(folder)
+        calibrated(folder, "phi3", ("attn_qkv", "o", "up", "down"))
+        calibrated(folder, "qwen2moe", ("q", "k", "v", "o", "gate_exps", "up_exps", "down_exps", "gate_shexp", "up_shexp",
+                                        "down_shexp"))
         for architecture in random_models.ARCHITECTURES:
             model = folder / f"{architecture}.gguf"
             random_models.write(model, architecture)
