@@ -31,7 +31,7 @@ class product_traits final : public ggml::cpu::tensor_traits {
   // Asked for each node when a graph is planned: the place to say that ggml is to run it, whose own
   // kernels then say how much memory they need. Our products need none of it.
   bool work_size(int, const ggml_tensor* node, std::size_t& size) override {
-    if (hand_to_ggml(*const_cast<ggml_tensor*>(node))) return false;
+    if (!plan_product(*const_cast<ggml_tensor*>(node))) return false;
     size = 0;
     return true;
   }

@@ -35,26 +35,28 @@ bool is_product(const ggml_tensor& node) {
          has_rows(node);
 }
 
-bool hand_to_ggml(ggml_tensor& node) {
-  const packed_weight* const weight = packed_in(*node.src[0]);
+bool plan_product(ggml_tensor& node) {
+  const auto [weight, part] = packed_in(*node.src[0]);
+  if (weight == nullptr) return true;
   const std::int64_t tokens =
       node.op == GGML_OP_MUL_MAT_ID ? node.src[1]->ne[2] : ggml_nrows(node.src[1]);
-  ggml_tensor* const copy =
-      weight == nullptr ? nullptr : weight->instead_for(static_cast<std::size_t>(tokens));
-  if (copy == nullptr) return false;
-  node.src[0] = copy;
+  if (ggml_tensor* const copy = weight->instead_for(static_cast<std::size_t>(tokens), part)) {
+    node.src[0] = copy;
+    return false;
+  }
+  weight->plan(node, part);
   return true;
 }
 
 void run_product(const void* pool, int member, int members, ggml_tensor& node) {
-  packed_weight* const weight = packed_in(*node.src[0]);
-  if (weight == nullptr)
+  const packed_part packed = packed_in(*node.src[0]);
+  if (packed.weight == nullptr)
     GGML_ABORT("sparsellm: %s: multiplied before it was set", node.src[0]->name);
   the_gangs().enter(pool, static_cast<std::size_t>(member), static_cast<std::size_t>(members),
                     [&](sparsellm::cpu::gang_executor& gang) {
                       try {
                         summarise();
-                        weight->multiply(gang, node);
+                        packed.weight->multiply(gang, node, packed.part);
                       } catch (const std::exception& e) {  // ggml is C: nothing may pass through it
                         GGML_ABORT("sparsellm: %s: %s", node.src[0]->name, e.what());
                       }

@@ -18,9 +18,9 @@ namespace sparsellm_ggml {
 // the weight is there, with an empty buffer of our type; a weight that is refused then is logged.
 [[nodiscard]] bool is_product(const ggml_tensor& node);
 
-// Has ggml multiply a copy of the weight instead, where it is to: the node then reads that, and is
-// ggml's. Called when a graph is planned, by one thread.
-[[nodiscard]] bool hand_to_ggml(ggml_tensor& node);
+// Such a node when its graph is planned, which one thread does. Has ggml multiply a copy of the
+// weight instead, where it is to: the node then reads that, and false says that it is ggml's.
+[[nodiscard]] bool plan_product(ggml_tensor& node);
 
 // Runs such a node. Called by all of ggml's threads, thread `member` of `members`; `pool` tells
 // their team from others. Returns when this thread's share is done: ggml's barrier behind the node

@@ -17,32 +17,33 @@ namespace {
 
 // GGUF's names of the projections that are nothing but multiplied, and the names that threshold
 // tables have for them.
+// `stack`: those of a block with the same one read the same input.
 struct known_projection {
-  std::string_view tensor, site;
+  std::string_view tensor, site, stack;
   bool experts = false;
 };
 constexpr known_projection known[] = {
-    {"attn_q", "q"},
-    {"attn_k", "k"},
-    {"attn_v", "v"},
-    {"attn_output", "o"},
-    {"ffn_gate", "gate"},
-    {"ffn_up", "up"},
-    {"ffn_down", "down"},
-    {"attn_qkv", "attn_qkv"},
+    {"attn_q", "q", "attention"},
+    {"attn_k", "k", "attention"},
+    {"attn_v", "v", "attention"},
+    {"attn_output", "o", ""},
+    {"ffn_gate", "gate", "mlp"},
+    {"ffn_up", "up", "mlp"},
+    {"ffn_down", "down", ""},
+    {"attn_qkv", "attn_qkv", ""},
     // of a mixture, the expert that every token has, and all others
-    {"ffn_gate_shexp", "gate_shexp"},
-    {"ffn_up_shexp", "up_shexp"},
-    {"ffn_down_shexp", "down_shexp"},
-    {"ffn_gate_exps", "gate_exps", true},
-    {"ffn_up_exps", "up_exps", true},
-    {"ffn_down_exps", "down_exps", true},
-    {"ffn_gate_up_exps", "gate_up_exps", true}};
+    {"ffn_gate_shexp", "gate_shexp", "shared expert"},
+    {"ffn_up_shexp", "up_shexp", "shared expert"},
+    {"ffn_down_shexp", "down_shexp", ""},
+    {"ffn_gate_exps", "gate_exps", "", true},
+    {"ffn_up_exps", "up_exps", "", true},
+    {"ffn_down_exps", "down_exps", "", true},
+    {"ffn_gate_up_exps", "gate_up_exps", "", true}};
 
 // A tensor's layer and what tables call its projection; empty for tensors that are none.
 struct place {
   std::size_t layer = 0;
-  std::string_view projection;
+  std::string_view projection, stack;
   bool experts = false;
 };
 place place_of(std::string_view tensor) noexcept {
@@ -56,7 +57,7 @@ place place_of(std::string_view tensor) noexcept {
   if (error != std::errc{} || digits == tensor.size() || tensor[digits] != '.') return {};
   tensor.remove_prefix(digits + 1);
   for (const known_projection& k : known)
-    if (tensor == k.tensor) return {layer, k.site, k.experts};
+    if (tensor == k.tensor) return {layer, k.site, k.stack, k.experts};
   return {};
 }
 
@@ -72,6 +73,12 @@ std::optional<sparsellm::site> site_of(std::string_view tensor) {
   const place p = place_of(tensor);
   if (p.projection.empty()) return std::nullopt;
   return sparsellm::site{p.layer, std::string(p.projection)};
+}
+
+std::string stack_of(const ggml_tensor& weight) {
+  const place p = place_of(weight.name);
+  if (p.stack.empty() || !is_taken(weight)) return {};
+  return concat(p.layer, ' ', p.stack, ' ', ggml_type_name(weight.type), ' ', weight.ne[0]);
 }
 
 std::optional<element_kind> element_of(ggml_type type) noexcept {

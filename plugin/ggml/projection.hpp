@@ -36,6 +36,10 @@ namespace sparsellm_ggml {
 // planned.
 [[nodiscard]] bool is_taken(const ggml_tensor& weight) noexcept;
 
+// Weights with an equal name of a stack are packed together: of one block, the same input, and one
+// type. Empty for a weight that is packed by itself.
+[[nodiscard]] std::string stack_of(const ggml_tensor& weight);
+
 // Why a weight that is not taken is left to ggml.
 [[nodiscard]] std::string why_left(const ggml_tensor& weight);
 

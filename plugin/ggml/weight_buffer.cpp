@@ -13,9 +13,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "projection.hpp"
+#include "tensor_stack.hpp"
+#include "waiting_tensors.hpp"
 
 namespace sparsellm_ggml {
 
@@ -43,24 +46,38 @@ class storage {
   [[nodiscard]] void* base() const noexcept { return base_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  void keep(const ggml_tensor& tensor, std::unique_ptr<packed_weight> weight) {
-    packed_weight* const address = weight.get();
+  // The buffer has this tensor, which is not set yet.
+  void expect(const ggml_tensor& tensor) {
     const std::lock_guard lock(mutex_);
-    weights_[tensor.data] = std::move(weight);
-    std::memcpy(tensor.data, &address, sizeof address);
-    const std::size_t at = place_of(tensor.data);
-    packed_[at / bits].fetch_or(std::uint64_t{1} << at % bits, std::memory_order_release);
+    waiting_.expect(tensor);
   }
-  // Whether a weight was packed at that address.
-  [[nodiscard]] bool has_packed(const void* data) const noexcept {
+  // Packs the tensor, or keeps its bytes until those that it is packed with are there.
+  void set(const ggml_tensor& tensor, const void* data) {
+    const std::lock_guard lock(mutex_);
+    if (!waiting_.waits(tensor)) return pack({{&tensor, static_cast<const std::byte*>(data)}});
+    const std::vector<waiting_tensor> together = waiting_.add(tensor, data);
+    if (!together.empty()) pack(bytes_of(together));
+    some_wait_ = waiting_.any();
+  }
+  // Whether a weight was packed at that address. Nothing waits any longer once that is asked of a
+  // tensor that does: llama.cpp sets all of a model's before it plans a graph.
+  [[nodiscard]] bool has_packed(const void* data) {
     const std::size_t at = place_of(data);
-    return at < size_ / alignment &&
-           (packed_[at / bits].load(std::memory_order_acquire) >> at % bits & 1) != 0;
+    if (at >= size_ / alignment) return false;
+    const auto is_there = [&] {
+      return (packed_[at / bits].load(std::memory_order_acquire) >> at % bits & 1) != 0;
+    };
+    if (is_there()) return true;
+    if (!some_wait_.load(std::memory_order_acquire)) return false;
+    pack_waiting();
+    return is_there();
   }
   // Everything that was packed is dropped and the range reads as `value`.
   void clear(int value) {
     const std::lock_guard lock(mutex_);
     weights_.clear();
+    waiting_.clear();
+    some_wait_ = false;
     for (std::atomic<std::uint64_t>& word : packed_) word = 0;
     // Zeros come with fresh pages, without touching any.
     if (value == 0)
@@ -77,12 +94,39 @@ class storage {
            alignment;
   }
 
+  [[nodiscard]] static std::vector<tensor_bytes> bytes_of(
+      const std::vector<waiting_tensor>& tensors) {
+    std::vector<tensor_bytes> all;
+    for (const waiting_tensor& t : tensors) all.push_back({&t.tensor, t.bytes.data()});
+    return all;
+  }
+  void pack_waiting() {
+    const std::lock_guard lock(mutex_);
+    const std::vector<waiting_tensor> late = waiting_.take_all();
+    for (const waiting_tensor& t : late) pack({{&t.tensor, t.bytes.data()}});
+    some_wait_ = false;
+  }
+  void pack(std::vector<tensor_bytes> tensors) {
+    const tensor_stack stack(std::move(tensors));
+    const auto weight = std::make_shared<packed_weight>(stack);
+    for (std::size_t p = 0; p < stack.tensors().size(); ++p) {
+      void* const address = stack.tensors()[p].tensor->data;
+      weights_[address] = weight;
+      const packed_part part{weight.get(), p};
+      std::memcpy(address, &part, sizeof part);
+      const std::size_t at = place_of(address);
+      packed_[at / bits].fetch_or(std::uint64_t{1} << at % bits, std::memory_order_release);
+    }
+  }
+
   std::size_t size_;
   void* base_;
   std::vector<std::atomic<std::uint64_t>>
       packed_;  // a bit for each place that a tensor may begin at
   std::mutex mutex_;
-  std::map<const void*, std::unique_ptr<packed_weight>> weights_;
+  std::map<const void*, std::shared_ptr<packed_weight>> weights_;
+  waiting_tensors waiting_;
+  std::atomic<bool> some_wait_{false};
 };
 
 storage& storage_of(ggml_backend_buffer_t buffer) {
@@ -99,7 +143,7 @@ void set_tensor(ggml_backend_buffer_t buffer, ggml_tensor* tensor, const void* d
     GGML_ABORT("sparsellm: %s: %zu bytes expected at once, got %zu at %zu", tensor->name,
                ggml_nbytes(tensor), size, offset);
   try {
-    storage_of(buffer).keep(*tensor, std::make_unique<packed_weight>(*tensor, data));
+    storage_of(buffer).set(*tensor, data);
   } catch (const std::exception& e) {
     GGML_ABORT("sparsellm: %s: %s", tensor->name, e.what());
   }
@@ -119,6 +163,10 @@ const ggml_backend_buffer_i buffer_functions = [] {
   f.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor* tensor, std::uint8_t value,
                        std::size_t offset, std::size_t size) {
     std::memset(static_cast<char*>(tensor->data) + offset, value, size);
+  };
+  f.init_tensor = [](ggml_backend_buffer_t buffer, ggml_tensor* tensor) {
+    if (tensor->view_src == nullptr && is_taken(*tensor)) storage_of(buffer).expect(*tensor);
+    return GGML_STATUS_SUCCESS;
   };
   f.set_tensor = set_tensor;
   f.get_tensor = get_tensor;
@@ -171,11 +219,11 @@ bool holds_packed(const ggml_tensor& tensor) {
   return of.buffer->context != nullptr && storage_of(of.buffer).has_packed(of.data);
 }
 
-packed_weight* packed_in(const ggml_tensor& tensor) {
-  if (tensor.view_src != nullptr || !holds_packed(tensor)) return nullptr;
-  packed_weight* weight = nullptr;
-  std::memcpy(&weight, tensor.data, sizeof weight);
-  return weight;
+packed_part packed_in(const ggml_tensor& tensor) {
+  packed_part part;
+  if (tensor.view_src == nullptr && holds_packed(tensor))
+    std::memcpy(&part, tensor.data, sizeof part);
+  return part;
 }
 
 }  // namespace sparsellm_ggml

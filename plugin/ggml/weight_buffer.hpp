@@ -6,6 +6,8 @@
 // and works where tensors are known by address alone (RPC).
 #pragma once
 
+#include <cstddef>
+
 #include "ggml-backend-impl.h"
 #include "packed_weight.hpp"
 
@@ -24,7 +26,11 @@ namespace sparsellm_ggml {
 // node.
 [[nodiscard]] bool holds_packed(const ggml_tensor& tensor);
 
-// The packed weight of a tensor; null for one that is none or was not set.
-[[nodiscard]] packed_weight* packed_in(const ggml_tensor& tensor);
+// The packed weight that a tensor is a part of; a null pointer for one that is none or was not set.
+struct packed_part {
+  packed_weight* weight = nullptr;
+  std::size_t part = 0;
+};
+[[nodiscard]] packed_part packed_in(const ggml_tensor& tensor);
 
 }  // namespace sparsellm_ggml

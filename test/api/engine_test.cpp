@@ -304,7 +304,20 @@ TEMPLATE_TEST_CASE("engine: threads that divide the outputs get the bits of one 
       multiply_slice(one, w, slice_of(w.shape(), t, threads), half_of_x, in,
                      matrix_view<float>(slices.data(), tokens, outputs));
     CHECK(std::memcmp(whole.data(), slices.data(), whole.size() * sizeof(float)) == 0);
+    // Y may be the slice's own, rows of other lengths apart.
+    std::vector<float> own(tokens * 180, -1.0f);
+    multiply_slice(one, w, {37, 211}, half_of_x, in,
+                   matrix_view<float>(own.data(), tokens, 211 - 37, 180));
+    for (std::size_t t = 0; t < tokens; ++t) {
+      CHECK(std::memcmp(&own[t * 180], &whole[t * outputs + 37], (211 - 37) * sizeof(float)) == 0);
+      CHECK(own[t * 180 + 211 - 37] == -1.0f);
+    }
   }
+  std::vector<float> own(211 - 37);
+  multiply_slice(one, w, {37, 211}, s, x, own);
+  CHECK(std::memcmp(own.data(), &expected[37], own.size() * sizeof(float)) == 0);
+  CHECK_SAYS(multiply_slice(one, w, {37, 210}, s, x, own), shape_error,
+             "W is 300x520, so y must have 300 outputs, or the slice's 173, got 174");
   CHECK_SAYS(multiply_slice(one, w, {200, 301}, s, x, y), shape_error,
              "W has 300 outputs, got the slice [200, 301)");
 }

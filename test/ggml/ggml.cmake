@@ -13,7 +13,7 @@ if(SPARSELLM_SANITIZE)
   return()
 endif()
 get_filename_component(ggml_libraries ${SPARSELLM_GGML_LIBRARY} DIRECTORY)
-sparsellm_add_program(ggml ggml/forms_test.cpp ggml/products_test.cpp ggml/sparsity_test.cpp)
+sparsellm_add_program(ggml ggml/forms_test.cpp ggml/products_test.cpp ggml/sparsity_test.cpp ggml/stack_test.cpp)
 target_link_libraries(sparsellm_ggml PRIVATE sparsellm_development sparsellm_catch2
   ${ggml_libraries}/libggml.so ${ggml_libraries}/libggml-cpu.so ${ggml_libraries}/libggml-base.so)
 target_include_directories(sparsellm_ggml PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +57,18 @@ inline void check_slice(extents shape, output_range slice) {
                        slice.first, ", ", slice.last, ")");
 }
 
+// Y of all outputs, of which a product writes those of the slice: when it is given those alone, a
+// matrix that begins as many outputs before them. Throws shape_error for another number of columns.
+[[nodiscard]] inline matrix_view<float> place_slice(extents shape, output_range slice,
+                                                    matrix_view<float> y) {
+  if (y.cols() == shape.outputs) return y;
+  require<shape_error>(y.cols() == slice.last - slice.first, "multiply_slice: W is ", shape.outputs,
+                       "x", shape.inputs, ", so y must have ", shape.outputs,
+                       " outputs, or the slice's ", slice.last - slice.first, ", got ", y.cols());
+  const auto first = reinterpret_cast<std::uintptr_t>(y.data()) - slice.first * sizeof(float);
+  return {reinterpret_cast<float*>(first), y.rows(), y.stride()};
+}
+
 // Of each section what lies in the slice.
 [[nodiscard]] inline selection cut(const selection& s, output_range slice) noexcept {
   selection out = s;
@@ -74,9 +87,10 @@ inline void check_slice(extents shape, output_range slice) {
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // y[o] for o in `slice`, W [outputs, inputs], x [inputs]: floats, `normalised` or an active_view; y
-// [outputs], of which the rest is left alone. s: a pointwise sparsifier or stacked ones for all
-// outputs. The weight and x may be shared by threads, the executor not. Throws shape_error when
-// sizes do not fit. Waits; allocates nothing once the executor's memory has grown.
+// [outputs], of which the rest is left alone, or [slice.last - slice.first], those of the slice. s:
+// a pointwise sparsifier or stacked ones for all outputs. The weight and x may be shared by
+// threads, the executor not. Throws shape_error when sizes do not fit. Waits; allocates nothing
+// once the executor's memory has grown.
 template <host_executor E, detail::has_product V, class S, class X>
 requires requires(const X& x) { detail::inputs_of(x); }
 void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X& x,
@@ -85,27 +99,29 @@ void multiply_slice(E& exec, const V& w, output_range slice, const S& s, const X
     detail::check_weight(w);
     if constexpr (requires { x.size(); }) detail::check_inputs(w.shape, x.size());
     if constexpr (requires { x.index; }) detail::check_listed(w.shape, x);
-    detail::check_outputs(w.shape, y.size());
     detail::check_slice(w.shape, slice);
+    const matrix_view<float> all =
+        detail::place_slice(w.shape, slice, matrix_view<float>(y.data(), 1, y.size()));
     detail::check_sections(s, 0, w.shape.outputs);
     if (slice.first == slice.last) return;
     product(detail::ref(exec), w, detail::cut(detail::select_all(s, w.shape.outputs), slice),
-            detail::inputs_of(x), 1, matrix_view<float>(y.data(), 1, y.size()));
+            detail::inputs_of(x), 1, all);
   }
 }
-// The same for a batch: x [tokens, inputs], y [tokens, outputs].
+// The same for a batch: x [tokens, inputs], y [tokens, outputs] or [tokens, those of the slice].
 template <host_executor E, detail::has_product V, class S>
 void multiply_slice(E& exec, const V& w, output_range slice, const S& s,
                     std::type_identity_t<matrix_view<const float>> x,
                     std::type_identity_t<matrix_view<float>> y) {
   if constexpr (detail::fuses<S>()) {
     detail::check_weight(w);
-    detail::check_matrices(w.shape, x, y);
     detail::check_slice(w.shape, slice);
+    const matrix_view<float> all = detail::place_slice(w.shape, slice, y);
+    detail::check_matrices(extents{y.cols(), w.shape.inputs}, x, y);
     detail::check_sections(s, 0, w.shape.outputs);
     if (slice.first == slice.last) return;
     product(detail::ref(exec), w, detail::cut(detail::select_all(s, w.shape.outputs), slice),
-            detail::inputs_of(x), x.rows(), y);
+            detail::inputs_of(x), x.rows(), all);
   }
 }
 
