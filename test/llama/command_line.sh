@@ -220,9 +220,19 @@ refuses "--plan" prune --plan "$folder/plan.json" --pattern 2:4
 
 # Interrupted after a block and gone on with: the same bytes.
 kept() { prune --shuffle both --sequential --update sparsegpt --target dense --state "$folder/state" "$@"; }
-kept > /dev/null
+kept --json "$folder/prune.json" > /dev/null
+fields "$folder/prune.json" resumed_blocks
 cp "$folder/pruned/model.safetensors" "$folder/whole"
 [ ! -e "$folder/state" ] || { echo "FAILED: the state stays"; failures=$((failures + 1)); }
+"$program" prune --model "$folder/tiny.gguf" --weights f32 --text "$folder/text" --tokens 256 --window 64 \
+  --output "$folder/pruned" --shuffle both --sequential --update sparsegpt --target dense --state "$folder/state" \
+  > /dev/null 2>&1 &
+child=$!
+until [ -e "$folder/state/block-0" ] || ! kill -0 "$child" 2> /dev/null; do sleep 0.01; done
+kill -INT "$child" 2> /dev/null || true
+wait "$child" || true
+kept > /dev/null
+cmp "$folder/pruned/model.safetensors" "$folder/whole" || { echo "FAILED: other bytes"; failures=$((failures + 1)); }
 kept --dense-layers 0,1 2> /dev/null && { echo "FAILED: nothing was pruned"; failures=$((failures + 1)); }
 [ -e "$folder/state/block-0" ] || { echo "FAILED: no state of block 0"; failures=$((failures + 1)); }
 refuses "made from another model, text or options" kept

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "commands/commands.hpp"
 #include "commands/pruning_options.hpp"
@@ -190,6 +191,40 @@ std::uint64_t identity_of(const setup& s, const ordered_json& provenance, const 
   return h.value();
 }
 
+// What a run gives: its blocks, and how many of them an earlier one had finished.
+struct pruned_model {
+  std::vector<pruned_block> blocks;
+  std::size_t resumed = 0;
+};
+
+// Goes on from the state's blocks and keeps the others there; state: nullptr without one.
+pruned_model prune_blocks(setup& s, const options& o, const pruning& how,
+                          const std::vector<window>& windows, const pruning_state* state) {
+  pruned_model result;
+  const bool device = o.device == "cuda";
+  const auto done = [&](std::size_t l, pruned_block b) {
+    if (state != nullptr && l >= result.resumed) state->save(l, b);
+    result.blocks.push_back(std::move(b));
+  };
+  // Blocks behind a gap in the state are made anew.
+  const auto earlier = [&](std::size_t l) {
+    std::optional<pruned_block> b;
+    if (state != nullptr && result.resumed == l) b = state->load(l);
+    if (b.has_value()) ++result.resumed;
+    return b;
+  };
+  try {
+    prune_model(s.exec, s.model, windows, how, show_progress("pruning"), done,
+                device ? make_cuda_text : make_host_text,
+                device ? order_search(search_cuda_order) : order_search(), earlier);
+  } catch (const interrupted&) {
+    if (state == nullptr) throw;
+    throw interrupted(
+        sparsellm::concat("interrupted; the same command goes on from '", o.state, "'"));
+  }
+  return result;
+}
+
 // Levels of 8 bits are made when the file is written; what is pruned are floats.
 options packed_as_floats(options o, sparsellm::element_kind type) {
   if (sparsellm::is_quantized(type)) o.weights = "bf16";
@@ -242,33 +277,11 @@ void run_prune(const options& o, ordered_json& result) {
   std::optional<pruning_state> state;
   if (!o.state.empty())
     state.emplace(o.state, identity_of(s, provenance, how, o, windows), s.model.shape());
-  std::vector<pruned_block> blocks;
+  const auto [blocks, resumed] =
+      prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
   totals all;
   ordered_json layers = ordered_json::array();
-  const bool device = o.device == "cuda";
-  std::size_t found = 0;  // blocks of an earlier run
-  try {
-    prune_model(
-        s.exec, s.model, windows, how, show_progress("pruning"),
-        [&](std::size_t l, pruned_block b) {
-          layers.push_back(all.add(b));
-          if (state.has_value() && l >= found) state->save(l, b);
-          blocks.push_back(std::move(b));
-        },
-        device ? make_cuda_text : make_host_text,
-        device ? order_search(search_cuda_order) : order_search(),
-        [&](std::size_t l) {
-          // What comes behind a gap was made on the same blocks, but is not worth the trouble.
-          std::optional<pruned_block> b;
-          if (state.has_value() && found == l) b = state->load(l);
-          if (b.has_value()) ++found;
-          return b;
-        });
-  } catch (const interrupted&) {
-    if (!state.has_value()) throw;
-    throw interrupted(
-        sparsellm::concat("interrupted; the same command goes on from '", o.state, "'"));
-  }
+  for (const pruned_block& b : blocks) layers.push_back(all.add(b));
   require<value_error>(all.count > 0, "prune: every projection was left dense");
 
   if (how.plan.has_value()) provenance["patterns"] = patterns_of(blocks, s.model.shape());
@@ -279,6 +292,7 @@ void run_prune(const options& o, ordered_json& result) {
   result = describe(s, o);
   result["pruning"] = provenance;
   report(o, all, seconds, written, result);
+  result["resumed_blocks"] = resumed;
   result["layers"] = layers;
 }
 

@@ -57,12 +57,13 @@ class damped_gram {
                          "x", w.cols(), " and ", v.rows(), "x", v.cols());
     constexpr std::size_t rows_at_once = 256;
     const std::size_t most = std::min(rows_at_once, w.rows());
-    buffer<float> apart(most * channels()), along(most * channels());
+    buffer<float> differences(most * channels()), products(most * channels());
     std::vector<double> sums(most);
     double sum = 0;
     for (std::size_t first = 0; first < w.rows(); first += most) {
       const std::size_t rows = std::min(most, w.rows() - first);
-      const matrix_view<float> d(apart.data(), rows, channels()), y(along.data(), rows, channels());
+      const matrix_view<float> d(differences.data(), rows, channels()),
+          y(products.data(), rows, channels());
       exec.parallel_for(rows, [&](std::size_t r) {
         for (std::size_t c = 0; c < channels(); ++c) d(r, c) = w(first + r, c) - v(first + r, c);
       });

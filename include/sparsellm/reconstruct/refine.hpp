@@ -32,17 +32,20 @@ class masked_least_squares {
   void solve(E& exec, const weight_mask& mask, std::size_t first, matrix_view<const float> target,
              matrix_view<float> w, std::size_t rounds) {
     const std::size_t count = w.rows();
-    const matrix_view<float> left = part(0, count), way = part(1, count), along = part(2, count);
+    const matrix_view<float> residual = part(0, count), direction = part(1, count),
+                             h_direction = part(2, count);
     exec.parallel_for(count, [&](std::size_t r) {
-      for (std::size_t c = 0; c < w.cols(); ++c) way(r, c) = target(r, c) - w(r, c);
+      for (std::size_t c = 0; c < w.cols(); ++c) direction(r, c) = target(r, c) - w(r, c);
     });
-    h_.times(exec, matrix_view<const float>(way), left);
-    exec.parallel_for(
-        count, [&](std::size_t r) { begin(mask, first + r, left.row(r), way.row(r), slope_[r]); });
+    h_.times(exec, matrix_view<const float>(direction), residual);
+    exec.parallel_for(count, [&](std::size_t r) {
+      begin(mask, first + r, residual.row(r), direction.row(r), slope_[r]);
+    });
     for (std::size_t round = 0; round < rounds; ++round) {
-      h_.times(exec, matrix_view<const float>(way), along);
+      h_.times(exec, matrix_view<const float>(direction), h_direction);
       exec.parallel_for(count, [&](std::size_t r) {
-        step(mask, first + r, along.row(r), left.row(r), way.row(r), w.row(r), slope_[r]);
+        step(mask, first + r, h_direction.row(r), residual.row(r), direction.row(r), w.row(r),
+             slope_[r]);
       });
     }
   }
@@ -52,35 +55,35 @@ class masked_least_squares {
     return {memory_.data() + which * rows_ * h_.channels(), count, h_.channels()};
   }
 
-  // left: the gradient, of which only kept weights count; way: the direction; slope: their product.
-  void begin(const weight_mask& mask, std::size_t r, vector_view<float> left,
-             vector_view<float> way, double& slope) const {
+  // residual: the negative gradient, of which only kept weights count; slope: residual · direction.
+  void begin(const weight_mask& mask, std::size_t r, vector_view<float> residual,
+             vector_view<float> direction, double& slope) const {
     slope = 0;
-    for (std::size_t c = 0; c < left.size(); ++c) {
-      if (!mask.keeps(r, c)) left[c] = 0.0f;
-      way[c] = left[c] / h_.diagonal(c);
-      slope += static_cast<double>(left[c]) * static_cast<double>(way[c]);
+    for (std::size_t c = 0; c < residual.size(); ++c) {
+      if (!mask.keeps(r, c)) residual[c] = 0.0f;
+      direction[c] = residual[c] / h_.diagonal(c);
+      slope += static_cast<double>(residual[c]) * static_cast<double>(direction[c]);
     }
   }
 
-  void step(const weight_mask& mask, std::size_t r, vector_view<const float> along,
-            vector_view<float> left, vector_view<float> way, vector_view<float> w,
+  void step(const weight_mask& mask, std::size_t r, vector_view<const float> h_direction,
+            vector_view<float> residual, vector_view<float> direction, vector_view<float> w,
             double& slope) const {
     double curvature = 0;
     for (std::size_t c = 0; c < w.size(); ++c)
-      curvature += static_cast<double>(way[c]) * static_cast<double>(along[c]);
+      curvature += static_cast<double>(direction[c]) * static_cast<double>(h_direction[c]);
     if (!(curvature > 0.0) || !(slope > 0.0)) return;  // the solution is reached
-    const auto length = static_cast<float>(slope / curvature);
+    const auto alpha = static_cast<float>(slope / curvature);
     double next = 0;
     for (std::size_t c = 0; c < w.size(); ++c) {
       if (!mask.keeps(r, c)) continue;
-      w[c] += length * way[c];
-      left[c] -= length * along[c];
-      next += static_cast<double>(left[c]) * static_cast<double>(left[c] / h_.diagonal(c));
+      w[c] += alpha * direction[c];
+      residual[c] -= alpha * h_direction[c];
+      next += static_cast<double>(residual[c]) * static_cast<double>(residual[c] / h_.diagonal(c));
     }
-    const auto turn = static_cast<float>(next / slope);
+    const auto beta = static_cast<float>(next / slope);
     for (std::size_t c = 0; c < w.size(); ++c)
-      if (mask.keeps(r, c)) way[c] = left[c] / h_.diagonal(c) + turn * way[c];
+      if (mask.keeps(r, c)) direction[c] = residual[c] / h_.diagonal(c) + beta * direction[c];
     slope = next;
   }
 

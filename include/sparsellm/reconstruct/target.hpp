@@ -34,7 +34,7 @@ class dense_target {
   template <host_executor E>
   dense_target(E& exec, const gram& pruned, const cross_gram& dense,
                const channel_order& order = {})
-      : apart_(pack_apart(exec, pruned, dense, order)), channels_(pruned.channels()) {}
+      : difference_(pack_difference(exec, pruned, dense, order)), channels_(pruned.channels()) {}
 
   // W [rows, channels], in the order, for the factor of G in the order and its damping. The same
   // bits for every number of threads. Waits; allocates 8 · channels² bytes and 2 KiB a channel.
@@ -49,7 +49,7 @@ class dense_target {
     const auto u = pack<panel<float>>(exec, square, [&](std::size_t j, vector_view<float> row) {
       for (std::size_t k = 0; k < row.size(); ++k) row[k] = k < j ? 0.0f : factor(j, k);
     });
-    const auto turned =
+    const auto u_transposed =
         pack<panel<float>>(exec, square, [&](std::size_t k, vector_view<float> row) {
           for (std::size_t j = 0; j < row.size(); ++j) row[j] = k < j ? 0.0f : factor(j, k);
         });
@@ -60,9 +60,9 @@ class dense_target {
       const matrix_view<float> a(memory.data(), count, channels_),
           b(memory.data() + rows_at_once * channels_, count, channels_);
       const matrix_view<const float> of_w(&w(first, 0), count, channels_, w.stride());
-      multiply(exec, apart_, of_w, a);
+      multiply(exec, difference_, of_w, a);
       multiply(exec, u, matrix_view<const float>(a), b);
-      multiply(exec, turned, matrix_view<const float>(b), a);
+      multiply(exec, u_transposed, matrix_view<const float>(b), a);
       exec.parallel_for(count, [&](std::size_t r) {
         for (std::size_t c = 0; c < channels_; ++c) w(first + r, c) += a(r, c);
       });
@@ -76,9 +76,9 @@ class dense_target {
 
   // (C − G)ᵀ in the order.
   template <class E>
-  [[nodiscard]] static packed_matrix<panel<float>> pack_apart(E& exec, const gram& pruned,
-                                                              const cross_gram& dense,
-                                                              const channel_order& order) {
+  [[nodiscard]] static packed_matrix<panel<float>> pack_difference(E& exec, const gram& pruned,
+                                                                   const cross_gram& dense,
+                                                                   const channel_order& order) {
     const std::size_t n = pruned.channels();
     require<shape_error>(
         dense.outputs() == n && dense.inputs() == n && (order.size() == 0 || order.size() == n),
@@ -93,7 +93,7 @@ class dense_target {
     });
   }
 
-  packed_matrix<panel<float>> apart_;
+  packed_matrix<panel<float>> difference_;
   std::size_t channels_;
 };
 
