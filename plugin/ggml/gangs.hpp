@@ -23,13 +23,14 @@ class gang_places {
   template <class Work>
   void enter(const void* team, std::size_t member, std::size_t members, const Work& work) {
     thread_local std::size_t last = 0;  // a thread tends to stay where it was
-    if (member == 0) {
-      place& here = claim(last, team, members);
+    place& here = member == 0 ? claim(last, team, members) : find(last, team);
+    if (member == 0)
       here.gang->enter(0, [&] { work(*here.gang); });
+    else
+      here.gang->enter(member, [] {});
+    // Who leads may be out before the others: the place is another team's once all are.
+    if (here.inside.fetch_sub(1, std::memory_order_acq_rel) == 1)
       here.team.store(nullptr, std::memory_order_release);
-    } else {
-      find(last, team).gang->enter(member, [] {});
-    }
   }
 
  private:
@@ -37,6 +38,7 @@ class gang_places {
   static constexpr std::size_t count = 32;
   struct alignas(64) place {
     std::atomic<const void*> team{nullptr};
+    std::atomic<std::size_t> inside{0};                   // members that have not left
     std::unique_ptr<sparsellm::cpu::gang_executor> gang;  // member 0's until `team` is set
   };
 
@@ -48,6 +50,7 @@ class gang_places {
       if (!p.team.compare_exchange_strong(nobody, &reserved_, std::memory_order_acquire)) continue;
       if (p.gang == nullptr || p.gang->concurrency() != members)
         p.gang = std::make_unique<sparsellm::cpu::gang_executor>(members);
+      p.inside.store(members, std::memory_order_relaxed);
       p.team.store(team, std::memory_order_release);
       return p;
     }

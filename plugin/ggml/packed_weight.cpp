@@ -235,12 +235,15 @@ void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& node
   thread_local std::vector<float> inputs, outputs;  // of one expert
   chosen.resize(matrices_.size());
   find_rows(ids, chosen);
+  const auto run = [&](std::size_t expert, matrix_view<const float> rows, matrix_view<float> y) {
+    if (observes_.load(std::memory_order_relaxed)) observe(0, rows);
+    multiply_rows(gang, matrices_[expert], tokens, rows, y);
+  };
   for (std::size_t expert = 0; expert < chosen.size(); ++expert) {
     const expert_rows& rows = chosen[expert];
     if (rows.empty()) continue;
     if (rows.size() == 1) {  // as nearly all are of one token
-      multiply_rows(gang, matrices_[expert], tokens, {from(rows[0]), 1, shape.inputs},
-                    {to(rows[0]), 1, shape.outputs});
+      run(expert, {from(rows[0]), 1, shape.inputs}, {to(rows[0]), 1, shape.outputs});
       continue;
     }
     inputs.resize(std::max(inputs.size(), rows.size() * shape.inputs));
@@ -250,8 +253,7 @@ void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& node
     gang.parallel_for(rows.size(), [&](std::size_t r) {
       std::copy_n(from(rows[r]), shape.inputs, in + r * shape.inputs);
     });
-    multiply_rows(gang, matrices_[expert], tokens, {in, rows.size(), shape.inputs},
-                  {out, rows.size(), shape.outputs});
+    run(expert, {in, rows.size(), shape.inputs}, {out, rows.size(), shape.outputs});
     gang.parallel_for(rows.size(), [&](std::size_t r) {
       std::copy_n(out + r * shape.outputs, shape.outputs, to(rows[r]));
     });

@@ -88,9 +88,19 @@ inline std::vector<seed> counts_seeds() {
   for (const float x : {1.0f, 1.0001f}) more.add(x, 1);
   sparsellm::activation_counts empty, full;
   full.model = "a \"name\"\n";
-  full.add({{0, "q"}, {4, 8}, 0x0123456789abcdefu, 3, sparsellm::compact_histogram(some)});
-  full.add({{0, "k"}, {2, 8}, 7, 3, sparsellm::compact_histogram(some)});
-  full.add({{29, "down"}, {8, 2}, 0, 1, sparsellm::compact_histogram(more)});
+  const auto add = [&](sparsellm::site where, sparsellm::extents shape, std::uint64_t hash,
+                       std::uint64_t rows, const sparsellm::histogram& values) {
+    sparsellm::site_counts s;
+    s.where = std::move(where);
+    s.shape = shape;
+    s.weight_hash = hash;
+    s.rows = rows;
+    s.values = sparsellm::compact_histogram(values);
+    full.add(std::move(s));
+  };
+  add({0, "q"}, {4, 8}, 0x0123456789abcdefu, 3, some);
+  add({0, "k"}, {2, 8}, 7, 3, some);
+  add({29, "down"}, {8, 2}, 0, 1, more);
   return {{"empty.json", to_json(empty)}, {"full.json", to_json(full)}};
 }
 

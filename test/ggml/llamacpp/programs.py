@@ -35,7 +35,8 @@ def finish():
 
 def environment(variables):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARSELLM_", "GGML_", "LLAMA_"))}
-    return kept | {k: str(v) for k, v in variables.items()}
+    # On a busy machine threads that spin at barriers take the processor from those that they wait for.
+    return {"OMP_WAIT_POLICY": "passive"} | kept | {k: str(v) for k, v in variables.items()}
 
 
 def run(program, arguments, may_fail=False, **variables):

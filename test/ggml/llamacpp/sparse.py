@@ -73,12 +73,19 @@ def by_sparsellm_llama(folder, model, other):
     return dense
 
 
+def count(model, counts, window, windows):
+    """What the plugin says while llama-perplexity reads so many windows of the text."""
+    return run("llama-perplexity", ["-m", model, "-f", TEXT, "-c", window, "-b", window, "--chunks", windows, "-t", 2,
+                                    "--no-warmup", *FIND_PLUGINS], **plugin(SPARSELLM_CALIBRATE=counts))[1]
+
+
 def by_llamacpp(folder, model, other, dense):
     """Counts of llama-perplexity become tables of two sparsities, which both programs use alike."""
     counts = f"{folder}/counts.json"
-    said = run("llama-perplexity", ["-m", model, "-f", TEXT, "-c", TOKENS, "-b", 512, "--chunks", 1, "-t", 2, *FIND_PLUGINS],
-               **plugin(SPARSELLM_CALIBRATE=counts))[1]
-    check(f"counted the inputs of 210 projections, {TOKENS} rows and more: '{counts}'" in said, "the plugin says what it counted")
+    said = count(model, counts, 512, TOKENS // 512)
+    # Of the last block's MLP llama-perplexity wants the later half of each window alone.
+    check(f"counted the inputs of 210 projections, {TOKENS // 2} rows and more: '{counts}'" in said,
+          "the plugin says what it counted")
     kept = json.load(open(counts))
     check(len(kept["sites"]) == 210 and len(kept["histograms"]) == 120, "30 blocks' 7 projections, and their 4 inputs once")
     check(os.path.getsize(counts) < 120 * 2**17, f"{os.path.getsize(counts) / 120 / 2**10:.0f} KiB an input, below 128")
@@ -87,11 +94,12 @@ def by_llamacpp(folder, model, other, dense):
         table = f"{folder}/{sparsity}.json"
         made = sparsellm_llama("thresholds", "--counts", counts, "--sparsity", sparsity, "--allocation", allocation,
                                "--output", table)
-        check(made["sites"] == 210 and made["tokens"] == TOKENS, f"{sparsity}: a table of the counts")
+        check(made["sites"] == 210 and made["tokens"] == TOKENS // 2, f"{sparsity}: a table of the counts")
         theirs = sparsellm_llama(*scored(model), "--thresholds", table)
         check(abs(theirs["sparsity"]["model"] - sparsity) < 0.05, f"{sparsity}: {theirs['sparsity']['model']:.3f} are skipped")
         ours = of[sparsity] = ours_with(model, {"SPARSELLM_THRESHOLDS": table} | EVERY_BATCH)
-        check(close(ours, theirs["perplexity"], 1e-2),
+        # At half of the channels, thresholds that are 1e-4 larger or smaller move either program's perplexity by 2 %.
+        check(close(ours, theirs["perplexity"], 4e-2),
               f"{sparsity}: perplexity {ours:.6g}, sparsellm-llama's {theirs['perplexity']:.6g}")
         at_once = {"SPARSELLM_COUNTS": counts, "SPARSELLM_SPARSITY": sparsity, "SPARSELLM_ALLOCATION": allocation}
         check(ours_with(model, at_once | EVERY_BATCH) == ours, f"{sparsity}: the plugin makes the same of the counts")
@@ -103,10 +111,9 @@ def by_llamacpp(folder, model, other, dense):
     parts = []
     for n, chunks in enumerate((1, 2)):
         parts.append(f"{folder}/part{n}.json")
-        run("llama-perplexity", ["-m", model, "-f", TEXT, "-c", 256, "-b", 256, "--chunks", chunks, "-t", 2, *FIND_PLUGINS],
-            **plugin(SPARSELLM_CALIBRATE=parts[-1]))
+        count(model, parts[-1], 256, chunks)
     twice = sparsellm_llama("thresholds", "--counts", *parts, "--sparsity", 0.5, "--output", f"{folder}/both.json")
-    check(twice["tokens"] == 3 * 256, "two files of counts add up")
+    check(twice["tokens"] == 3 * 128, "two files of counts add up")
     theirs = f"{folder}/theirs.json"
     sparsellm_llama("calibrate", "--model", other, "--text", TEXT, "--tokens", 64, "--window", 64, "--sparsity", 0.5,
                     "--output", f"{folder}/unused.json", "--write-counts", theirs)
