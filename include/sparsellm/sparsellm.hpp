@@ -62,6 +62,7 @@
 #include "sparsellm/permute/block_shuffle.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/permute/global_shuffle.hpp"
+#include "sparsellm/prune/choose_patterns.hpp"
 #include "sparsellm/prune/mask.hpp"
 #include "sparsellm/prune/pattern.hpp"
 #include "sparsellm/prune/retained.hpp"

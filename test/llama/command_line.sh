@@ -187,7 +187,71 @@ for update in obs sparsegpt; do
 done
 refuses "none, obs or sparsegpt expected, got 'luck'" prune --update luck
 refuses "a number in (0, 1] expected, got 0" prune --update obs --damping 0
-refuses "groups of 2, 4, 8, 16 or 32 expected, got 5" prune --update sparsegpt --pattern 3:5
+prune --update sparsegpt --pattern 3:5 --sequential --target dense --refine 3 > /dev/null
+refuses "own or dense expected, got 'luck'" prune --update obs --target luck
+refuses "sequential pruning with an update" prune --update obs --target dense
+refuses "at most 1000 rounds expected, got 1001" prune --update obs --refine 1001
+
+# A plan: a pattern for each weight, and what inspect says of either file that is made with it.
+plan() { run plan --text "$folder/text" --tokens 256 --window 64 --output "$folder/plan.json" "$@"; }
+plan --size 6:8 --update obs --json "$folder/planned.json" > "$folder/said"
+fields "$folder/planned.json" output size target_size patterns output_error
+grep -q "of the dense linear layers" "$folder/said" || { echo "FAILED: plan says $(cat "$folder/said")"; failures=$((failures + 1)); }
+for output in "$folder/pruned" "$folder/planned.gguf"; do
+  run prune --text "$folder/text" --tokens 256 --window 64 --output "$output" --plan "$folder/plan.json" \
+    --shuffle both > /dev/null
+  "$program" generate --model "$output" --prompt "the cat" --tokens 4 > /dev/null
+  "$program" inspect --model "$output" > "$folder/inspected"
+  grep -Eq "pruned down .* [0-9]+ x (dense|[0-9]+:[0-9]+)" "$folder/inspected" ||
+    { echo "FAILED: inspect says $(tail "$folder/inspected")"; failures=$((failures + 1)); }
+done
+rm "$folder/planned.gguf"
+refuses "a number in (0, 1] or a pattern N:M expected, got '2'" plan --size 2
+refuses "a size of at least" plan --size 0.1
+refuses "N:M expected, as 2:4, got 'x'" plan --patterns x
+refuses "cannot open" prune --plan /no/such/plan
+sed 's/"layer": 1,/"layer": 7,/' "$folder/plan.json" > "$folder/other.json"
+refuses "no pattern for layer 1 q" prune --plan "$folder/other.json"
+sed 's/"weight_hash": "./"weight_hash": "x/' "$folder/plan.json" > "$folder/other.json"
+refuses "16 hexadecimal digits" prune --plan "$folder/other.json"
+sed 's/"weight_hash": "..../"weight_hash": "0123/' "$folder/plan.json" > "$folder/other.json"
+refuses "plan: made for the model" prune --plan "$folder/other.json"
+refuses "--plan" prune --plan "$folder/plan.json" --pattern 2:4
+
+# Interrupted after a block and gone on with: the same bytes.
+kept() { prune --shuffle both --sequential --update sparsegpt --target dense --state "$folder/state" "$@"; }
+kept --json "$folder/prune.json" > /dev/null
+fields "$folder/prune.json" resumed_blocks
+cp "$folder/pruned/model.safetensors" "$folder/whole"
+[ ! -e "$folder/state" ] || { echo "FAILED: the state stays"; failures=$((failures + 1)); }
+"$program" prune --model "$folder/tiny.gguf" --weights f32 --text "$folder/text" --tokens 256 --window 64 \
+  --output "$folder/pruned" --shuffle both --sequential --update sparsegpt --target dense --state "$folder/state" \
+  > /dev/null 2>&1 &
+child=$!
+until [ -e "$folder/state/block-0" ] || ! kill -0 "$child" 2> /dev/null; do sleep 0.01; done
+kill -INT "$child" 2> /dev/null || true
+wait "$child" || true
+kept > /dev/null
+cmp "$folder/pruned/model.safetensors" "$folder/whole" || { echo "FAILED: other bytes"; failures=$((failures + 1)); }
+kept --dense-layers 0,1 2> /dev/null && { echo "FAILED: nothing was pruned"; failures=$((failures + 1)); }
+[ -e "$folder/state/block-0" ] || { echo "FAILED: no state of block 0"; failures=$((failures + 1)); }
+refuses "made from another model, text or options" kept
+rm -r "$folder/state"
+kept --dense-layers 0,1 2> /dev/null || true
+truncate -s -1 "$folder/state/block-0"
+refuses "block-0': it is damaged" kept
+rm -r "$folder/state"
+
+# What a pattern saves of published shapes, from the shape alone.
+"$program" inspect --shape 7b --json "$folder/inspect.json" > "$folder/inspected"
+fields "$folder/inspect.json" kinds linears embeddings_head_norms model
+grep -Eq "linear layers .* 43.75 % saved" "$folder/inspected" ||
+  { echo "FAILED: inspect says $(cat "$folder/inspected")"; failures=$((failures + 1)); }
+grep -Eq "^model .* 42.05 % saved" "$folder/inspected" ||
+  { echo "FAILED: inspect says $(cat "$folder/inspected")"; failures=$((failures + 1)); }
+refuses "13b, 70b or LAYERS" "$program" inspect --shape 9b
+refuses "--shape" "$program" inspect --shape 7b --model "$folder/tiny.gguf"
+refuses "f32, f16 or bf16 expected with --shape" "$program" inspect --shape 7b --weights q8_0
 refuses "a dense one expected" "$program" prune --model "$folder/pruned" --text "$folder/text" \
   --tokens 256 --window 64 --output "$folder/twice"
 refuses "N:M expected, as 2:4, got '2-4'" prune --pattern 2-4

@@ -4,6 +4,7 @@
 #include "methods/pruning.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "catch2_any.hpp"
 #include "llama/gguf_builder.hpp"
 #include "llama/pruned.hpp"
+#include "methods/pruning_state.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/replace_file.hpp"
 
 using namespace llama;
 using sparsellm::channel_order;
@@ -169,6 +172,75 @@ TEST_CASE("pruning: updated weights err less, in every order, and are what a che
   }
 }
 
+TEST_CASE("pruning: the dense model's outputs as the target come nearer to its logits") {
+  const std::vector<window> text{some_tokens(60), some_tokens(60)};
+  double apart[2];
+  for (const bool dense : {false, true}) {
+    tiny t;
+    const auto expected = last_logits(t.exec, t.m, some_tokens(40));
+    pruning how;
+    how.sequential = true;
+    how.update = kept_weights::chosen;
+    if (dense) how.target = update_target::dense;
+    const auto blocks = prune(t.exec, t.m, text, how);
+    // The model has the pruned weights now.
+    apart[dense ? 1 : 0] = difference(expected, last_logits(t.exec, t.m, some_tokens(40)));
+    for (const pruned_block& b : blocks)
+      for (const projection p : projections) CHECK(b.weights[p].mask.follows({2, 4}));
+  }
+  CHECK(apart[1] < apart[0]);
+  CHECK(apart[1] > 0);
+}
+
+TEST_CASE("pruning: goes on from blocks that were finished, with the same bits") {
+  const std::vector<window> text{some_tokens(60), some_tokens(60)};
+  for (const bool sequential : {false, true}) {
+    pruning how;
+    how.global_shuffle = how.local_shuffle = true;
+    how.sequential = sequential;
+    how.update = kept_weights::chosen;
+    if (sequential) how.target = update_target::dense;
+    tiny first;
+    temporary_folder folder;
+    const pruning_state state(folder.path(), 17, first.m.shape());
+    const auto whole = prune(first.exec, first.m, text, how);
+    state.save(0, whole[0]);
+    tiny again;
+    std::vector<pruned_block> resumed;
+    prune_model(
+        again.exec, again.m, text, how, quiet,
+        [&](std::size_t, pruned_block b) { resumed.push_back(std::move(b)); }, make_host_text, {},
+        [&](std::size_t l) { return state.load(l); });
+    REQUIRE(resumed.size() == 2);
+    for (std::size_t l = 0; l < 2; ++l) {
+      for (const activation_site site : activation_sites)
+        CHECK(resumed[l].orders[site].channels() == whole[l].orders[site].channels());
+      for (const projection p : projections) {
+        const pruned_weight &a = whole[l].weights[p], &b = resumed[l].weights[p];
+        CHECK(std::equal(a.values.begin(), a.values.end(), b.values.begin(), b.values.end()));
+        CHECK(a.pattern == b.pattern);
+        CHECK(a.error == b.error);
+        CHECK(a.energy == b.energy);
+        CHECK(a.retained.shuffled == b.retained.shuffled);
+        const std::size_t words = a.mask.row_words() * a.mask.shape().outputs;
+        CHECK(std::equal(a.mask.row(0), a.mask.row(0) + words, b.mask.row(0)));
+      }
+    }
+    CHECK_FALSE(state.load(1).has_value());
+    CHECK_SAYS(pruning_state(folder.path(), 18, first.m.shape()).load(0), sparsellm::format_error,
+               "made from another model, text or options");
+    const std::string file = folder.path() + "/block-0";
+    std::string bytes = sparsellm::read_file(file);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    sparsellm::replace_file(file, bytes);
+    CHECK_SAYS(state.load(0), sparsellm::format_error, "it is damaged");
+    sparsellm::replace_file(file, "x");
+    CHECK_SAYS(state.load(0), sparsellm::format_error, "not a pruned block of version 1");
+    state.remove();
+    CHECK_FALSE(std::filesystem::exists(folder.path()));
+  }
+}
+
 TEST_CASE("pruning: says what is wrong") {
   tiny t;
   pruning how;
@@ -177,6 +249,10 @@ TEST_CASE("pruning: says what is wrong") {
   how = {};
   how.dense_layers = {2};
   CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "no layer 2 of 2");
+  how = {};
+  how.target = update_target::dense;
+  CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error,
+             "a target of sequential pruning with an update");
   how = {};
   how.pattern = {4, 4};
   CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "N:M");

@@ -57,6 +57,10 @@ struct options {
   std::string pattern = "2:4", metric = "wanda", shuffle = "none", deal = "round-robin";
   std::string update = "none";  // none, obs or sparsegpt
   double damping = 0.01;
+  std::size_t refine = 15;     // rounds
+  std::string target = "own";  // or dense
+  std::string plan;            // a file of patterns
+  std::string state;           // a directory of finished blocks: resumed from, and kept up to date
   std::size_t block = 256, bins = 100;
   double alpha = 1.0, seconds = 0;   // seconds 0: no limit
   std::vector<std::string> entropy;  // readings other than the default
@@ -69,13 +73,21 @@ struct options {
   std::vector<std::size_t> batches;
   std::size_t prefill = 512;
   std::string shape;  // random weights instead of a model
+  // plan
+  std::vector<std::string> patterns{"2:4", "4:8", "6:8", "8:16"};
+  std::string size = "6:8";  // of the linear layers: a share of dense, or that of a pattern
+  // inspect, of a shape
+  std::size_t vocabulary = 32000;
 };
 
 void run_inspect(const options& o, nlohmann::ordered_json& result);
+// What inspect says with --shape.
+void inspect_shape(const options& o, nlohmann::ordered_json& result);
 void run_generate(const options& o, nlohmann::ordered_json& result);
 void run_perplexity(const options& o, nlohmann::ordered_json& result);
 void run_calibrate(const options& o, nlohmann::ordered_json& result);
 void run_thresholds(const options& o, nlohmann::ordered_json& result);
+void run_plan(const options& o, nlohmann::ordered_json& result);
 void run_prune(const options& o, nlohmann::ordered_json& result);
 void run_bench(const options& o, nlohmann::ordered_json& result);
 

@@ -55,11 +55,12 @@ struct program {
     app.set_version_flag("--version", std::to_string(SPARSELLM_VERSION_MAJOR) + "." +
                                           std::to_string(SPARSELLM_VERSION_MINOR) + "." +
                                           std::to_string(SPARSELLM_VERSION_PATCH));
-    add("inspect", "Show what is in a model file", llama::run_inspect);
+    add_inspect_command();
     add_generate_command();
     add_perplexity_command();
     add_calibrate_command();
     add_thresholds_command();
+    add_plan_command();
     add_prune_command();
     add_bench_command();
   }
@@ -67,6 +68,20 @@ struct program {
   std::size_t bench_tokens = 48, prune_tokens = 16384;
 
  private:
+  void add_inspect_command() {
+    CLI::App* sub = add("inspect", "Show what is in a model file", llama::run_inspect);
+    CLI::Option* shape = sub->add_option(
+        "--shape", options.shape,
+        "No file: what a pattern saves of a model of this shape, 1b, 3b, 7b, 8b, 13b, 70b, or "
+        "LAYERS,WIDTH,HIDDEN,HEADS,KV");
+    shape->excludes(sub->get_option("--model"));
+    sub->add_option("--pattern", options.pattern, "With --shape: N:M, which is counted")
+        ->needs(shape);
+    sub->add_option("--vocabulary", options.vocabulary,
+                    "With --shape: tokens, each a row of the embeddings and of the head")
+        ->check(whole_number)
+        ->needs(shape);
+  }
   void add_generate_command() {
     CLI::App* sub = add("generate", "Continue a prompt", llama::run_generate);
     sub->add_option("--prompt", options.prompt, "The text to continue")->required();
@@ -116,6 +131,24 @@ struct program {
                     "projections");
     sub->add_option("--output", options.output, "The table's file")->required();
   }
+  void add_plan_command() {
+    CLI::App* sub = add("plan", "Choose a pattern for each weight, for a model of a wanted size",
+                        llama::run_plan);
+    sub->add_option("--text", options.text, "The calibration text's file")->required();
+    sub->add_option("--output", options.output, "The plan's file")->required();
+    sub->add_option(
+        "--size", options.size,
+        "Of the linear layers at 16 bits, masks counted: a share of dense, or N:M, that "
+        "pattern's");
+    sub->add_option("--patterns", options.patterns,
+                    "N:M, comma between, that weights may have; dense is always one")
+        ->delimiter(',');
+    add_metric(sub);
+    add_update(sub);
+    add_device(sub);
+    sub->add_option("--tokens", prune_tokens, "How many tokens of the text")->check(whole_number);
+    sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
+  }
   void add_prune_command() {
     CLI::App* sub = add("prune", "Make an N:M sparse checkpoint, or a GGUF with zeros in place",
                         llama::run_prune);
@@ -126,9 +159,9 @@ struct program {
         ->required();
     sub->add_flag("--force", options.force,
                   "Replace a dense model, and remove another checkpoint's files, in --output");
-    sub->add_option("--pattern", options.pattern, "N:M, N of every M weights of a row are kept");
-    sub->add_option("--metric", options.metric,
-                    "What a weight is scored by: magnitude, wanda, ria or e-sparse");
+    CLI::Option* pattern = sub->add_option("--pattern", options.pattern,
+                                           "N:M, N of every M weights of a row are kept");
+    add_metric(sub);
     sub->add_option("--shuffle", options.shuffle,
                     "Order channels first: none, global, local or both");
     add_device(sub);
@@ -140,19 +173,18 @@ struct program {
         ->check(whole_number);
     sub->add_option("--seconds", options.seconds, "The most that one local shuffle may take")
         ->check(CLI::PositiveNumber);
-    sub->add_option("--update", options.update,
-                    "Kept weights make up for pruned ones: none, obs (under the metric's mask) or "
-                    "sparsegpt (the mask chosen on the way)");
-    sub->add_option("--damping", options.damping,
-                    "With --update: what is added to the diagonal of XᵀX, of its mean");
+    add_update(sub);
+    sub->add_option("--target", options.target,
+                    "With --update and --sequential, what outputs should come near: own (of the "
+                    "dense weight on the pruned model's inputs) or dense (in the dense model)");
+    sub->add_option("--plan", options.plan,
+                    "A file that plan wrote: a pattern for each weight, in place of --pattern")
+        ->excludes(pattern);
+    sub->add_option("--state", options.state,
+                    "A directory that finished blocks are kept in until the output is written, and "
+                    "gone on from");
     sub->add_option("--deal", options.deal,
                     "How the global shuffle deals channels: round-robin or zigzag");
-    sub->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
-    sub->add_option("--bins", options.bins, "Of the entropy's histogram")->check(whole_number);
-    sub->add_option("--entropy", options.entropy,
-                    "Other readings of e-sparse, comma between: bits, tensor (one range for all "
-                    "channels), absolute, rms (in place of the norm)")
-        ->delimiter(',');
     sub->add_option("--dense", options.dense_projections,
                     "Projections that stay dense, comma between")
         ->delimiter(',');
@@ -175,8 +207,8 @@ struct program {
         ->check(whole_number);
     CLI::Option* shape =
         sub->add_option("--shape", options.shape,
-                        "Random weights of this shape instead of a model: 1b, 3b, 7b, 8b, or "
-                        "LAYERS,WIDTH,HIDDEN,HEADS,KV");
+                        "Random weights of this shape instead of a model: 1b, 3b, 7b, 8b, "
+                        "13b, 70b, or LAYERS,WIDTH,HIDDEN,HEADS,KV");
     sub->add_option("--batch", options.batches,
                     "Also time so many sequences at once, comma between")
         ->delimiter(',')
@@ -202,6 +234,26 @@ struct program {
                     "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, "
                     "q6_k, i8 (of N:M checkpoints), or gguf, as they are in the file");
     return sub;
+  }
+  void add_metric(CLI::App* sub) {
+    sub->add_option("--metric", options.metric,
+                    "What a weight is scored by: magnitude, wanda, ria or e-sparse");
+    sub->add_option("--alpha", options.alpha, "Of the norm, beside the entropy, in e-sparse");
+    sub->add_option("--bins", options.bins, "Of the entropy's histogram")->check(whole_number);
+    sub->add_option("--entropy", options.entropy,
+                    "Other readings of e-sparse, comma between: bits, tensor (one range for all "
+                    "channels), absolute, rms (in place of the norm)")
+        ->delimiter(',');
+  }
+  void add_update(CLI::App* sub) {
+    sub->add_option("--update", options.update,
+                    "Kept weights make up for pruned ones: none, obs (under the metric's mask) or "
+                    "sparsegpt (the mask chosen on the way)");
+    sub->add_option("--damping", options.damping,
+                    "With --update: what is added to the diagonal of XᵀX, of its mean");
+    sub->add_option("--refine", options.refine,
+                    "With --update: rounds of conjugate gradients for the kept weights afterwards")
+        ->check(whole_number);
   }
   void add_device(CLI::App* sub) {
     sub->add_option("--device", options.device, "Where the model runs: cpu or cuda");
@@ -263,11 +315,10 @@ void check_paths(const llama::options& o, const std::string& json) {
   namespace fs = std::filesystem;
   const named_path outputs[] = {
       {"--json", json}, {"--output", o.output}, {"--write-counts", o.write_counts}};
-  std::vector<named_path> inputs{{"--model", o.model},
-                                 {"--text", o.text},
-                                 {"--thresholds", o.thresholds},
-                                 {"--calibration-text", o.calibration_text},
-                                 {"--search", o.search}};
+  std::vector<named_path> inputs{
+      {"--model", o.model},           {"--text", o.text},
+      {"--thresholds", o.thresholds}, {"--calibration-text", o.calibration_text},
+      {"--search", o.search},         {"--plan", o.plan}};
   for (const std::string& path : o.counts) inputs.emplace_back("--counts", path);
   const auto same = [](const std::string& a, const std::string& b) {
     std::error_code failed;
@@ -298,7 +349,8 @@ int run(program& p) {
   std::optional<sparsellm::output_file> json;
   if (!p.json.empty()) json.emplace(p.json);
   if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
-  if (p.app.got_subcommand("prune")) p.options.tokens = p.prune_tokens;
+  if (p.app.got_subcommand("plan") || p.app.got_subcommand("prune"))
+    p.options.tokens = p.prune_tokens;
   nlohmann::ordered_json result;
   p.chosen(p.options, result);
   finish_output();

@@ -3,22 +3,26 @@
 //
 // prune: a dense model in, an N:M checkpoint or a GGUF file out.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "commands/commands.hpp"
+#include "commands/pruning_options.hpp"
 #include "commands/setup.hpp"
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/checkpoint_writer.hpp"
 #include "files/gguf_writer.hpp"
 #include "files/output_directory.hpp"
+#include "files/pattern_name.hpp"
 #include "methods/pruning.hpp"
+#include "methods/pruning_state.hpp"
+#include "sparsellm/calibrate/weight_hash.hpp"
 
 namespace llama {
 
@@ -28,45 +32,12 @@ using sparsellm::value_error;
 
 namespace {
 
-sparsellm::nm_pattern parse_pattern(const std::string& text) {
-  sparsellm::nm_pattern p{0, 0};
-  const char* const end = text.data() + text.size();
-  const auto n = std::from_chars(text.data(), end, p.n);
-  bool good = n.ec == std::errc{} && n.ptr != end && *n.ptr == ':';
-  if (good) {
-    const auto m = std::from_chars(n.ptr + 1, end, p.m);
-    good = m.ec == std::errc{} && m.ptr == end;
-  }
-  require<value_error>(good, "--pattern: N:M expected, as 2:4, got '", text, "'");
-  check(p);
-  return p;
-}
-
-metric parse_metric(const std::string& name) {
-  if (name == "magnitude") return metric::magnitude;
-  if (name == "wanda") return metric::wanda;
-  if (name == "ria") return metric::ria;
-  require<value_error>(name == "e-sparse",
-                       "--metric: magnitude, wanda, ria or e-sparse expected, got '", name, "'");
-  return metric::e_sparse;
-}
-
-kept_weights parse_update(const std::string& name) {
-  if (name == "none") return kept_weights::as_they_are;
-  if (name == "obs") return kept_weights::updated;
-  require<value_error>(name == "sparsegpt", "--update: none, obs or sparsegpt expected, got '",
-                       name, "'");
-  return kept_weights::chosen;
-}
-
 pruning parse_pruning(const options& o) {
   pruning how;
-  how.update = parse_update(o.update);
-  require<value_error>(o.damping > 0 && o.damping <= 1,
-                       "--damping: a number in (0, 1] expected, got ", o.damping);
-  how.damping = o.damping;
   how.pattern = parse_pattern(o.pattern);
-  how.score = parse_metric(o.metric);
+  if (!o.plan.empty()) how.plan = load_plan(o.plan);
+  static_cast<saliency_options&>(how) = parse_saliency(o);
+  static_cast<reconstruction_options&>(how) = parse_reconstruction(o);
   require<value_error>(
       o.shuffle == "none" || o.shuffle == "global" || o.shuffle == "local" || o.shuffle == "both",
       "--shuffle: none, global, local or both expected, got '", o.shuffle, "'");
@@ -76,25 +47,9 @@ pruning parse_pruning(const options& o) {
   how.block = o.block;
   if (o.seconds > 0) how.seconds = o.seconds;
   how.sequential = o.sequential;
-  how.alpha = o.alpha;
   require<value_error>(o.deal == "round-robin" || o.deal == "zigzag",
                        "--deal: round-robin or zigzag expected, got '", o.deal, "'");
   how.deal = o.deal == "zigzag" ? sparsellm::dealing::zigzag : sparsellm::dealing::round_robin;
-  how.entropy.bins = o.bins;
-  for (const std::string& choice : o.entropy) {
-    using e = sparsellm::entropy_options;
-    if (choice == "bits")
-      how.entropy.unit = e::logarithm::base2;
-    else if (choice == "tensor")
-      how.entropy.span = e::range::tensor;
-    else if (choice == "absolute")
-      how.entropy.of = e::values::absolute;
-    else if (choice == "rms")
-      how.root_mean_square = true;
-    else
-      sparsellm::raise<value_error>(sparsellm::concat(
-          "--entropy: bits, tensor, absolute or rms expected, got '", choice, "'"));
-  }
   how.dense_projections = o.dense_projections;
   how.dense_layers = o.dense_layers;
   return how;
@@ -126,11 +81,30 @@ struct totals {
   }
 };
 
+// "2:4" or "dense" for each layer, by projection.
+ordered_json patterns_of(const std::vector<pruned_block>& blocks, const config& c) {
+  ordered_json j = ordered_json::object();
+  for (const projection p : c.projections())
+    for (const pruned_block& b : blocks)
+      j[name(p)].push_back(b.weights[p].mask.shape().outputs == 0 ? "dense"
+                                                                  : name(b.weights[p].pattern));
+  return j;
+}
+
+// 2:4 when all pruned weights follow it, else another of theirs.
+sparsellm::nm_pattern common_pattern(const std::vector<pruned_block>& blocks) {
+  sparsellm::nm_pattern p;
+  for (const pruned_block& b : blocks)
+    for (const pruned_weight& w : b.weights)
+      if (w.mask.shape().outputs != 0 && w.pattern != sparsellm::nm_pattern{2, 4}) p = w.pattern;
+  return p;
+}
+
 // How the masks were made.
 ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
                            const std::vector<window>& windows) {
   ordered_json j{{"model", s.model.shape().name},
-                 {"pattern", sparsellm::concat(how.pattern.n, ":", how.pattern.m)},
+                 {"pattern", how.plan.has_value() ? "planned" : name(how.pattern)},
                  {"metric", o.metric},
                  {"shuffle", o.shuffle},
                  {"block", o.block},
@@ -144,7 +118,11 @@ ordered_json provenance_of(const setup& s, const options& o, const pruning& how,
     j["bins"] = o.bins;
     j["entropy"] = o.entropy;
   }
-  if (how.update != kept_weights::as_they_are) j["damping"] = how.damping;
+  if (how.update != kept_weights::as_they_are) {
+    j["damping"] = how.damping;
+    j["refine"] = how.rounds;
+    j["target"] = o.target;
+  }
   if (how.seconds.has_value()) j["seconds"] = *how.seconds;
   return j;
 }
@@ -196,6 +174,57 @@ class destination {
   std::optional<output_directory> directory_;
 };
 
+// Of everything that decides what a block becomes. Its bits depend on the instruction set, not on
+// the number of threads.
+std::uint64_t identity_of(const setup& s, const ordered_json& provenance, const pruning& how,
+                          const options& o, const std::vector<window>& windows) {
+  sparsellm::weight_hash h;
+  const std::uint64_t weights = s.model.identity().weight_hash;
+  h.add(&weights, sizeof weights);
+  for (const window& w : windows) h.add(w.data(), w.size() * sizeof w.front());
+  std::string rest = sparsellm::concat(provenance.dump(), o.weights, o.device,
+                                       sparsellm::cpu::name(s.exec.instruction_set()));
+  if (how.plan.has_value()) rest += to_json(*how.plan);
+  for (const std::string& p : how.dense_projections) rest += " " + p;
+  for (const std::size_t l : how.dense_layers) rest += sparsellm::concat(" ", l);
+  h.add(rest.data(), rest.size());
+  return h.value();
+}
+
+// What a run gives: its blocks, and how many of them an earlier one had finished.
+struct pruned_model {
+  std::vector<pruned_block> blocks;
+  std::size_t resumed = 0;
+};
+
+// Goes on from the state's blocks and keeps the others there; state: nullptr without one.
+pruned_model prune_blocks(setup& s, const options& o, const pruning& how,
+                          const std::vector<window>& windows, const pruning_state* state) {
+  pruned_model result;
+  const bool device = o.device == "cuda";
+  const auto done = [&](std::size_t l, pruned_block b) {
+    if (state != nullptr && l >= result.resumed) state->save(l, b);
+    result.blocks.push_back(std::move(b));
+  };
+  // Blocks behind a gap in the state are made anew.
+  const auto earlier = [&](std::size_t l) {
+    std::optional<pruned_block> b;
+    if (state != nullptr && result.resumed == l) b = state->load(l);
+    if (b.has_value()) ++result.resumed;
+    return b;
+  };
+  try {
+    prune_model(s.exec, s.model, windows, how, show_progress("pruning"), done,
+                device ? make_cuda_text : make_host_text,
+                device ? order_search(search_cuda_order) : order_search(), earlier);
+  } catch (const interrupted&) {
+    if (state == nullptr) throw;
+    throw interrupted(
+        sparsellm::concat("interrupted; the same command goes on from '", o.state, "'"));
+  }
+  return result;
+}
+
 // Levels of 8 bits are made when the file is written; what is pruned are floats.
 options packed_as_floats(options o, sparsellm::element_kind type) {
   if (sparsellm::is_quantized(type)) o.weights = "bf16";
@@ -216,9 +245,10 @@ void report(const options& o, const totals& all, double seconds, const std::stri
   std::printf(
       "%s by %s: %.2f %% of the score kept (plain %.2f, without groups %.2f, efficacy %.2f), "
       "output error %.4f, %.0f s: %s\n",
-      o.pattern.c_str(), o.metric.c_str(), 100 * kept.shuffled / kept.total,
-      100 * kept.plain / kept.total, 100 * kept.without_groups / kept.total, kept.efficacy(),
-      all.error / all.count, seconds, written.c_str());
+      o.plan.empty() ? o.pattern.c_str() : "a plan", o.metric.c_str(),
+      100 * kept.shuffled / kept.total, 100 * kept.plain / kept.total,
+      100 * kept.without_groups / kept.total, kept.efficacy(), all.error / all.count, seconds,
+      written.c_str());
 }
 
 }  // namespace
@@ -241,27 +271,28 @@ void run_prune(const options& o, ordered_json& result) {
   const std::vector<window> windows = cut_windows(
       read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
 
-  std::vector<pruned_block> blocks;
+  if (how.plan.has_value()) how.plan->check(s.model.identity());
+
+  ordered_json provenance = provenance_of(s, o, how, windows);
+  std::optional<pruning_state> state;
+  if (!o.state.empty())
+    state.emplace(o.state, identity_of(s, provenance, how, o, windows), s.model.shape());
+  const auto [blocks, resumed] =
+      prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
   totals all;
   ordered_json layers = ordered_json::array();
-  const bool device = o.device == "cuda";
-  prune_model(
-      s.exec, s.model, windows, how, show_progress("pruning"),
-      [&](std::size_t, pruned_block b) {
-        layers.push_back(all.add(b));
-        blocks.push_back(std::move(b));
-      },
-      device ? make_cuda_text : make_host_text,
-      device ? order_search(search_cuda_order) : order_search());
+  for (const pruned_block& b : blocks) layers.push_back(all.add(b));
   require<value_error>(all.count > 0, "prune: every projection was left dense");
 
-  const ordered_json provenance = provenance_of(s, o, how, windows);
-  const std::string written = to.write(from, blocks, how.pattern, provenance.dump());
+  if (how.plan.has_value()) provenance["patterns"] = patterns_of(blocks, s.model.shape());
+  const std::string written = to.write(from, blocks, common_pattern(blocks), provenance.dump());
+  if (state.has_value()) state->remove();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result = describe(s, o);
   result["pruning"] = provenance;
   report(o, all, seconds, written, result);
+  result["resumed_blocks"] = resumed;
   result["layers"] = layers;
 }
 

@@ -8,13 +8,15 @@
 #include "files/projection.hpp"
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/prune/mask.hpp"
+#include "sparsellm/prune/pattern.hpp"
 #include "sparsellm/prune/retained.hpp"
 
 namespace llama {
 
 // Rows and columns as in the file.
 struct pruned_weight {
-  sparsellm::weight_mask mask;  // empty: left dense
+  sparsellm::weight_mask mask;    // empty: left dense
+  sparsellm::nm_pattern pattern;  // that the mask follows in the order of channels
   // [outputs, inputs]: the weights where pruning changed them; empty: they are the file's.
   sparsellm::buffer<float> values;
   sparsellm::retention retained;

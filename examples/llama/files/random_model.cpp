@@ -96,15 +96,17 @@ sparsellm::buffer<std::byte> random_rows(tensor_type type, std::size_t rows, std
 }  // namespace
 
 model_shape parse_shape(const std::string& text) {
-  static const std::map<std::string, model_shape> known = {{"1b", {16, 2048, 8192, 32, 8}},
-                                                           {"3b", {28, 3072, 8192, 24, 8}},
-                                                           {"7b", {32, 4096, 11008, 32, 32}},
-                                                           {"8b", {32, 4096, 14336, 32, 8}}};
+  static const std::map<std::string, model_shape> known = {
+      {"1b", {16, 2048, 8192, 32, 8}},    {"3b", {28, 3072, 8192, 24, 8}},
+      {"7b", {32, 4096, 11008, 32, 32}},  {"8b", {32, 4096, 14336, 32, 8}},
+      {"13b", {40, 5120, 13824, 40, 40}}, {"70b", {80, 8192, 28672, 64, 8}}};
   if (const auto at = known.find(text); at != known.end()) return at->second;
   const std::vector<std::size_t> n = parse_numbers(text);
-  require<value_error>(n.size() == 5,
-                       "--shape: 1b, 3b, 7b, 8b or LAYERS,WIDTH,HIDDEN,HEADS,KV expected, got '",
-                       text, "'");
+  require<value_error>(
+      n.size() == 5,
+      "--shape: 1b, 3b, 7b, 8b, 13b, 70b or LAYERS,WIDTH,HIDDEN,HEADS,KV expected, got "
+      "'",
+      text, "'");
   const model_shape s{n[0], n[1], n[2], n[3], n[4]};
   const auto fits = [](std::size_t size, std::size_t most) { return size >= 1 && size <= most; };
   require<value_error>(fits(s.layers, 1024) && fits(s.width, 65536) && fits(s.hidden, 262144),

@@ -17,9 +17,9 @@ namespace llama {
 struct model_shape {
   std::size_t layers, width, hidden, heads, kv_heads;
 };
-// "1b", "3b", "7b", "8b" (Llama's of that size), or LAYERS,WIDTH,HIDDEN,HEADS,KV. Throws
-// value_error for anything else, numbers that do not fit together, or widths that are no multiple
-// of 32.
+// "1b", "3b", "7b", "8b", "13b", "70b" (Llama's of that size), or LAYERS,WIDTH,HIDDEN,HEADS,KV.
+// Throws value_error for anything else, numbers that do not fit together, or widths that are no
+// multiple of 32.
 [[nodiscard]] model_shape parse_shape(const std::string& text);
 
 class random_model final : public model_file {

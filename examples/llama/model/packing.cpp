@@ -45,6 +45,22 @@ void placed_tensor::read_mask(std::size_t r, std::size_t to, sparsellm::weight_m
     if (keeps(*t, stored, columns->size() != 0 ? (*columns)[c] : c)) mask.keep(to, c);
 }
 
+// Elsewhere pruned weights are dense ones with zeros.
+bool weight_packer::packs_masks(tensor_type type, chosen_layout where) const {
+  const element_kind stored = wanted_.value_or(storage_of(type));
+  return (!sparsellm::is_quantized(stored) || stored == element_kind::i8) &&
+         where.dense != layout_kind::row_major;
+}
+
+// Nothing for a tensor that is packed as a dense one.
+std::optional<sparsellm::nm_pattern> weight_packer::packed_pattern(const placed_tensor& p,
+                                                                   chosen_layout where) const {
+  if (p.t->mask == nullptr || !packs_masks(p.t->type, where)) return std::nullopt;
+  sparsellm::weight_mask mask({p.t->rows, p.t->cols});
+  exec_.parallel_for(p.t->rows, [&](std::size_t r) { p.read_mask(r, r, mask); });
+  return pattern_of(mask);
+}
+
 // The rows of tensors of one type, one tensor below the other.
 class weight_packer::stacked_rows {
  public:
@@ -80,9 +96,7 @@ class weight_packer::stacked_rows {
 // Nothing when the tensors are not pruned to a pattern that weights are packed in.
 std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
                                                      chosen_layout where) const {
-  const element_kind stored = wanted_.value_or(storage_of(rows.type()));
-  const bool is_float = !sparsellm::is_quantized(stored) || stored == element_kind::i8;
-  const bool pruned = is_float && where.dense != layout_kind::row_major &&
+  const bool pruned = packs_masks(rows.type(), where) &&
                       std::all_of(rows.tensors().begin(), rows.tensors().end(),
                                   [](const placed_tensor& p) { return p.t->mask != nullptr; });
   if (!pruned) return std::nullopt;
@@ -94,6 +108,7 @@ std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
   });
   const auto pattern = pattern_of(mask);
   if (!pattern.has_value()) return std::nullopt;
+  const element_kind stored = wanted_.value_or(storage_of(rows.type()));
   return any_weight(
       exec_, stored, sparsellm::choose_layout(shape, stored, *pattern, where.sparsity), shape,
       [&](std::size_t row, vector_view<float> out) { rows.read(row, out); }, mask, *pattern);
@@ -168,9 +183,15 @@ sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, cho
 std::vector<sparse_linear> weight_packer::pack_linears(const std::vector<placed_tensor>& tensors,
                                                        chosen_layout where) {
   std::vector<sparse_linear> linears;
+  std::vector<std::optional<sparsellm::nm_pattern>> patterns(tensors.size());
+  if (tensors.size() > 1)
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      patterns[i] = packed_pattern(tensors[i], where);
   for (std::size_t first = 0, last; first < tensors.size(); first = last) {
     for (last = first + 1; last < tensors.size(); ++last)
-      if (!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) break;
+      if ((!wanted_.has_value() && tensors[last].t->type != tensors[first].t->type) ||
+          patterns[last] != patterns[first])
+        break;
     linears.push_back(pack({tensors.begin() + static_cast<std::ptrdiff_t>(first),
                             tensors.begin() + static_cast<std::ptrdiff_t>(last)},
                            where));

@@ -58,7 +58,8 @@ class weight_packer {
   // that are wanted in another order.
   [[nodiscard]] sparsellm::sparse_linear pack(const std::vector<placed_tensor>& tensors,
                                               chosen_layout where);
-  // The same for tensors of any types: neighbours of one type make one weight.
+  // The same for tensors of any types: neighbours of one type that are pruned to one pattern, or
+  // are packed as dense ones, make one weight.
   [[nodiscard]] std::vector<sparsellm::sparse_linear> pack_linears(
       const std::vector<placed_tensor>& tensors, chosen_layout where);
 
@@ -68,6 +69,9 @@ class weight_packer {
 
  private:
   class stacked_rows;
+  [[nodiscard]] bool packs_masks(tensor_type type, chosen_layout where) const;
+  [[nodiscard]] std::optional<sparsellm::nm_pattern> packed_pattern(const placed_tensor& p,
+                                                                    chosen_layout where) const;
   [[nodiscard]] std::optional<sparsellm::any_weight> pack_pruned(const stacked_rows& rows,
                                                                  chosen_layout where) const;
   [[nodiscard]] sparsellm::any_weight pack_dense(const stacked_rows& rows,

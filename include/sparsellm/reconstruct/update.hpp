@@ -29,16 +29,16 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 // at once.
 inline constexpr std::size_t update_channels = 128, update_rows = 256;
 
-// W [rows, channels] block by block. `before(row, r, first, last)` is called where a block of
-// channels begins; `keeps(r, c)` then says which of them stay.
+// W [rows, channels] in blocks of as many whole groups of m as fit. `before(row, r, c)` is called
+// where channel c's turn comes; `keeps(r, c)` then says whether it stays.
 template <class E, class Before, class Keeps>
-void update_blocks(E& exec, const gram_factor& factor, matrix_view<float> w, const Before& before,
-                   const Keeps& keeps) {
-  const std::size_t channels = w.cols();
+void update_blocks(E& exec, const gram_factor& factor, std::size_t m, matrix_view<float> w,
+                   const Before& before, const Keeps& keeps) {
+  const std::size_t channels = w.cols(), at_once = update_channels / m * m;
   buffer<float> errors(w.rows() * update_channels), block(update_channels * update_channels),
       change(update_rows * channels);
-  for (std::size_t first = 0; first < channels; first += update_channels) {
-    const std::size_t last = std::min(first + update_channels, channels), width = last - first;
+  for (std::size_t first = 0; first < channels; first += at_once) {
+    const std::size_t last = std::min(first + at_once, channels), width = last - first;
     for (std::size_t j = first; j < last; ++j)
       for (std::size_t k = j; k < last; ++k)
         block[(j - first) * update_channels + k - first] = factor(j, k);
@@ -95,21 +95,18 @@ void update_kept(E& exec, const gram_factor& factor, const weight_mask& mask,
                        w.rows(), "x", w.cols(), " expected, got ", mask.shape().outputs, "x",
                        mask.shape().inputs);
   detail::update_blocks(
-      exec, factor, w, [](float*, std::size_t, std::size_t) {},
+      exec, factor, 1, w, [](float*, std::size_t, std::size_t) {},
       [&](std::size_t r, std::size_t c) { return mask.keeps(r, c); });
 }
 
 // The same with a mask that is chosen on the way: where a group of the pattern begins, the weights
 // that cost the least to remove by then, w² / U_jj², are (SparseGPT's own choice). Returns the
-// mask. Throws value_error for a pattern that is none, or of groups that do not divide 128 or the
-// channels.
+// mask. Throws value_error for a pattern that is none.
 template <host_executor E>
 [[nodiscard]] weight_mask update_kept(E& exec, const gram_factor& factor, nm_pattern p,
                                       matrix_view<float> w) {
   check(p);
   detail::check_update(factor, w);
-  require<value_error>(detail::update_channels % p.m == 0,
-                       "update_kept: groups of 2, 4, 8, 16 or 32 expected, got ", p.m);
   weight_mask mask({w.rows(), w.cols()});
   const auto choose = [&](const float* row, std::size_t r, std::size_t first) {
     if (first % p.m != 0) return;
@@ -123,7 +120,7 @@ template <host_executor E>
     for (std::size_t i = 0; i < length; ++i)
       if ((kept >> i & 1u) != 0) mask.keep(r, first + i);
   };
-  detail::update_blocks(exec, factor, w, choose,
+  detail::update_blocks(exec, factor, p.m, w, choose,
                         [&](std::size_t r, std::size_t c) { return mask.keeps(r, c); });
   return mask;
 }
