@@ -66,7 +66,9 @@ inline void check_slice(extents shape, output_range slice) {
                        "x", shape.inputs, ", so y must have ", shape.outputs,
                        " outputs, or the slice's ", slice.last - slice.first, ", got ", y.cols());
   const auto first = reinterpret_cast<std::uintptr_t>(y.data()) - slice.first * sizeof(float);
-  return {reinterpret_cast<float*>(first), y.rows(), y.stride()};
+  // An address before the matrix, not an element of it: a pointer may not be moved there.
+  auto* const all = reinterpret_cast<float*>(first);  // NOLINT(performance-no-int-to-ptr)
+  return {all, y.rows(), y.stride()};
 }
 
 // Of each section what lies in the slice.
