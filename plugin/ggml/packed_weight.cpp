@@ -147,7 +147,7 @@ void packed_weight::multiply(cpu::gang_executor& gang, ggml_tensor& node, std::s
   const ggml_tensor& x = *node.src[1];
   if (node.op == GGML_OP_MUL_MAT_ID)
     multiply_experts(gang, node);
-  else if (ggml_nrows(&x) <= few && ggml_is_contiguous(&x) &&
+  else if (parts_.size() > 1 && ggml_nrows(&x) <= few && ggml_is_contiguous(&x) &&
            the_joint_outputs().plans_all(this, parts_.size(), x))
     multiply_together(gang, node, part);
   else

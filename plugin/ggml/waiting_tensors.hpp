@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tensors that are to be packed as one weight and do not come at once: the first wait, as copies of
-// their bytes, for the last.
+// their bytes, for the last, which is packed from where it is.
 #pragma once
 
 #include <algorithm>
@@ -30,16 +30,15 @@ class waiting_tensors {
     const std::string name = stack_of(tensor);
     if (!name.empty()) stacks_[name].expected.push_back(tensor.data);
   }
-  // The tensor's bytes were set. Gives the whole stack when it is complete, in the order in which
-  // the buffer has its tensors; nothing while some are missing.
+  // The tensor's bytes were set. Gives those that waited for it when it is the last of its stack;
+  // else nothing, and it waits too.
   [[nodiscard]] std::vector<waiting_tensor> add(const ggml_tensor& tensor, const void* data) {
-    waiting_tensor now{tensor, {}};
-    const auto* const bytes = static_cast<const std::byte*>(data);
-    now.bytes.assign(bytes, bytes + ggml_nbytes(&tensor));
     stack& s = stacks_[stack_of(tensor)];
     std::erase_if(s.there, [&](const waiting_tensor& w) { return w.tensor.data == tensor.data; });
-    s.there.push_back(std::move(now));
-    return s.there.size() == s.expected.size() ? take(s) : std::vector<waiting_tensor>{};
+    if (s.there.size() + 1 == s.expected.size()) return take(s);
+    const auto* const bytes = static_cast<const std::byte*>(data);
+    s.there.push_back({tensor, {bytes, bytes + ggml_nbytes(&tensor)}});
+    return {};
   }
   // Whether the tensor has others to wait for, and was not set before.
   [[nodiscard]] bool waits(const ggml_tensor& tensor) const {
@@ -69,9 +68,6 @@ class waiting_tensors {
   // A tensor that is set once more is by itself.
   static std::vector<waiting_tensor> take(stack& s) {
     s.expected.clear();
-    std::sort(s.there.begin(), s.there.end(), [](const waiting_tensor& a, const waiting_tensor& b) {
-      return a.tensor.data < b.tensor.data;
-    });
     return std::exchange(s.there, {});
   }
 

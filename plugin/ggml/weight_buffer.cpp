@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -54,9 +55,10 @@ class storage {
   // Packs the tensor, or keeps its bytes until those that it is packed with are there.
   void set(const ggml_tensor& tensor, const void* data) {
     const std::lock_guard lock(mutex_);
-    if (!waiting_.waits(tensor)) return pack({{&tensor, static_cast<const std::byte*>(data)}});
-    const std::vector<waiting_tensor> together = waiting_.add(tensor, data);
-    if (!together.empty()) pack(bytes_of(together));
+    const tensor_bytes now{&tensor, static_cast<const std::byte*>(data)};
+    if (!waiting_.waits(tensor)) return pack({now});
+    const std::vector<waiting_tensor> before = waiting_.add(tensor, data);
+    if (!before.empty()) pack(stack_of_all(before, now));
     some_wait_ = waiting_.any();
   }
   // Whether a weight was packed at that address. Nothing waits any longer once that is asked of a
@@ -94,10 +96,14 @@ class storage {
            alignment;
   }
 
-  [[nodiscard]] static std::vector<tensor_bytes> bytes_of(
-      const std::vector<waiting_tensor>& tensors) {
-    std::vector<tensor_bytes> all;
-    for (const waiting_tensor& t : tensors) all.push_back({&t.tensor, t.bytes.data()});
+  // In the order of their addresses, whichever came last.
+  [[nodiscard]] static std::vector<tensor_bytes> stack_of_all(
+      const std::vector<waiting_tensor>& before, tensor_bytes now) {
+    std::vector<tensor_bytes> all{now};
+    for (const waiting_tensor& t : before) all.push_back({&t.tensor, t.bytes.data()});
+    std::sort(all.begin(), all.end(), [](const tensor_bytes& a, const tensor_bytes& b) {
+      return a.tensor->data < b.tensor->data;
+    });
     return all;
   }
   void pack_waiting() {
