@@ -24,8 +24,9 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 // script/bench measures it again.
 [[nodiscard]] inline double channel_efficiency(std::size_t run_bytes, bool quantized) noexcept {
   // A block's scales are read whatever is skipped in it, and channels are padded to fours: the
-  // length of a run hardly matters beside that. 0.57 on Zen 4 and 0.7 to 0.9 on Sapphire Rapids:
-  // between them, so that 40 % skipped costs at most 7 % there and gains a fifth and more here.
+  // length of a run hardly matters beside that. 0.57 on Zen 4, and more on a Xeon with AMX, where
+  // 40 % skipped took less time than the panel at nearly every shape: between them, so that it
+  // costs at most 7 % on the one.
   if (quantized) return run_bytes < 256 ? 0.0 : 0.61;
   struct point {
     double bytes, efficiency;
