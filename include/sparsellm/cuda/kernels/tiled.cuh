@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Y = s(X) · Wᵀ on tensor cores (mma m16n8k16, PTX ISA 9.7.14.5) for weights of any format that has
+// 16 or fewer bits: outputs are "M", tokens are "N". A format's bytes come to shared memory as they
+// are packed, several steps ahead (cp.async); the format's tiles (kernels/tiles/) make the
+// instruction's fragments of them in registers. What is skipped is multiplied as zero.
+//
+// A class of tiles, constructed by every thread with the weight, its block's first unit and its
+// steps, has
+//   weight, number            what the kernel is given; half or bfloat16
+//   order, segments, terms    as token_layout (kernels/arrange_tokens.cuh) has them
+//   scaled, affine            whether each segment's sums are scaled, and have minima
+//   stages, blocks            steps in shared memory at once; blocks a multiprocessor is to hold
+//   bytes<Units>(w)           of shared memory for a step's weights, in whole 16 bytes
+//   copy<Units>(to, step)     begins to copy them, by all threads of the block
+//   fragments<Units>(from, unit, segment, a)   of 32 outputs, a unit, and 32 channels
+//   scales<Units>(from, unit, s)   of the lane's four outputs; where `scaled`, with one segment
+//   output(unit, i)           which output fragment row i, 0 to 3, of this lane is
+//   result(w, output, sum)    what y has
+// A unit's outputs are the rows of two instructions, in an order of the format's: row i of lane l
+// is row l / 4 + i % 2 · 8 of instruction i / 2.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "sparsellm/core/config.hpp"
+#include "sparsellm/core/scalar.hpp"
+#include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/kernels/arrange_tokens.cuh"
+#include "sparsellm/cuda/kernels/pipeline.cuh"
+
+namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
+inline namespace SPARSELLM_CUDA_ARCHITECTURES {
+
+inline constexpr unsigned tiled_threads = 256, unit_outputs = 32;
+
+// A thread block's 8 warps are Units of 32 outputs by as many as are left, of 8 · TokenTiles
+// tokens.
+template <unsigned Units, unsigned TokenTiles>
+struct output_tile {
+  static constexpr unsigned units = Units, token_tiles = TokenTiles, outputs = Units * unit_outputs,
+                            warp_tokens = 8 * TokenTiles,
+                            tokens = tiled_threads / 32 / Units * warp_tokens,
+                            sums = 2 * TokenTiles * 4;  // of a thread
+};
+
+// Of one step: weights, activations, sums of activations.
+template <class Tiles>
+inline constexpr unsigned token_row_bytes = Tiles::segments * Tiles::terms * segment_channels * 2;
+template <class Tiles, class Tile>
+inline constexpr unsigned token_bytes =
+    Tile::tokens * (token_row_bytes<Tiles> + (Tiles::affine ? Tiles::segments * 4 : 0));
+template <class Tiles, class Tile>
+[[nodiscard]] SPARSELLM_HD unsigned tiled_stage_bytes(const typename Tiles::weight& w) {
+  return Tiles::template bytes<Tile::units>(w) + token_bytes<Tiles, Tile>;
+}
+
+// What a product is told besides its weight; outputs [first, last) are stored, of units from
+// first_unit on. A split is `steps_each` steps of all `steps`.
+struct tiled_operands {
+  const std::byte* x;  // as arrange_tokens_kernel leaves them
+  const float* sums;
+  float* y;
+  std::size_t y_stride;
+  unsigned tokens, padded, first, last, first_unit, steps, steps_each;
+  float4* partial;  // [splits][tiles][sums / 4][tiled_threads]
+  unsigned* tickets;
+};
+
+// to = c + a · b
+template <storage_scalar T>
+__device__ void multiply_add(float (&to)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                             std::uint32_t b1, const float (&c)[4]) {
+  if constexpr (std::same_as<T, bfloat16>)
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"
+        : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]),
+          "f"(c[2]), "f"(c[3]));
+  else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"
+        : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]),
+          "f"(c[2]), "f"(c[3]));
+}
+
+// Two instructions' rows, for channels [0, 16) and [16, 32) of a segment.
+using unit_fragments = std::uint32_t[2][2][4];
+// What the lane's outputs of a segment are multiplied by, and what each of the activations adds.
+struct unit_scales {
+  float scale[4], minimum[4];
+};
+
+// What a warp adds up: a unit's outputs by Tile::warp_tokens.
+template <class Tiles, class Tile>
+class warp_sums {
+ public:
+  static constexpr unsigned pairs = Tile::token_tiles / 2;
+  float total[pairs][2][2][4] = {};  // of a pair of instructions' tokens: rows m, tokens n
+
+  // One segment. rows: where in shared memory the warp's first token's activations begin; sums:
+  // those of its tokens.
+  __device__ void add(const unit_fragments& a, std::uint32_t rows, unsigned segment,
+                      const unit_scales& by, const float* sums) {
+    activations next;
+    load(next, rows, segment, 0);
+#pragma unroll
+    for (unsigned p = 0; p < pairs; ++p) {
+      const activations now = next;
+      if (p + 1 < pairs) load(next, rows, segment, p + 1);
+      if constexpr (Tiles::scaled) {
+        float part[2][2][4] = {};
+        multiply(part, a, now);
+        add_scaled(total[p], part, by, sums + 16 * p);
+      } else {
+        multiply(total[p], a, now);
+      }
+    }
+  }
+
+ private:
+  struct activations {
+    std::uint32_t word[2][Tiles::terms][4];  // of 8 tokens each
+  };
+  __device__ static void load(activations& to, std::uint32_t rows, unsigned segment,
+                              unsigned pair) {
+    constexpr unsigned row_chunks = token_row_bytes<Tiles> / 16;
+    const unsigned lane = threadIdx.x % 32;
+#pragma unroll
+    for (unsigned n = 0; n < 2; ++n)
+#pragma unroll
+      for (unsigned term = 0; term < Tiles::terms; ++term) {
+        const unsigned chunk = (segment * Tiles::terms + term) * segment_chunks + lane / 8;
+        load_matrices(to.word[n][term],
+                      rows + ((pair * 2 + n) * 8 + lane % 8) * token_row_bytes<Tiles> +
+                          place_of_chunk(chunk, lane % 8, row_chunks) * 16);
+      }
+  }
+  __device__ static void multiply(float (&c)[2][2][4], const unit_fragments& a,
+                                  const activations& x) {
+#pragma unroll
+    for (unsigned term = 0; term < Tiles::terms; ++term)
+#pragma unroll
+      for (unsigned s = 0; s < 2; ++s)
+#pragma unroll
+        for (unsigned n = 0; n < 2; ++n)
+#pragma unroll
+          for (unsigned m = 0; m < 2; ++m)
+            multiply_add<typename Tiles::number>(c[m][n], a[m][s], x.word[n][term][2 * s],
+                                                 x.word[n][term][2 * s + 1], c[m][n]);
+  }
+  __device__ static void add_scaled(float (&to)[2][2][4], const float (&part)[2][2][4],
+                                    const unit_scales& by, const float* sums) {
+#pragma unroll
+    for (unsigned n = 0; n < 2; ++n) {
+      float2 sum = {};
+      if constexpr (Tiles::affine)
+        sum = reinterpret_cast<const float2*>(sums + 8 * n)[threadIdx.x % 4];
+#pragma unroll
+      for (unsigned m = 0; m < 2; ++m)
+#pragma unroll
+        for (unsigned i = 0; i < 4; ++i) {
+          const unsigned row = 2 * m + i / 2;
+          to[m][n][i] = fmaf(by.scale[row], part[m][n][i], to[m][n][i]);
+          if constexpr (Tiles::affine)
+            to[m][n][i] = fmaf(by.minimum[row], i % 2 == 0 ? sum.x : sum.y, to[m][n][i]);
+        }
+    }
+  }
+};
+
+// The stage's activations and their sums, copied as they lie.
+template <class Tiles, class Tile>
+__device__ void copy_tokens(std::byte* to, const tiled_operands& all, unsigned step,
+                            unsigned token) {
+  constexpr unsigned row = token_row_bytes<Tiles>, chunks = Tile::tokens * row / 16;
+  const std::byte* const from = all.x + (std::size_t{step} * all.padded + token) * row;
+#pragma unroll
+  for (unsigned k = 0; k < (chunks + tiled_threads - 1) / tiled_threads; ++k) {
+    const unsigned i = threadIdx.x + k * tiled_threads;
+    if (chunks % tiled_threads == 0 || i < chunks) copy_async(to + 16 * i, from + 16 * i);
+  }
+  if constexpr (Tiles::affine) {
+    constexpr unsigned quads = Tile::tokens / 4;
+    const unsigned i = threadIdx.x;
+    if (i < Tiles::segments * quads)
+      copy_async(to + (chunks + i) * 16,
+                 all.sums + (std::size_t{step} * Tiles::segments + i / quads) * all.padded + token +
+                     i % quads * 4);
+  }
+}
+
+// A block's sums where there are several splits: every block leaves its own, and the last to be
+// done adds them in the order of the splits. Whether this is that block.
+template <unsigned Sums>
+__device__ bool add_splits(float (&total)[Sums], const tiled_operands& to) {
+  __shared__ bool last;
+  const auto slot = [&](unsigned split, unsigned i) {
+    return to.partial +
+           ((std::size_t{split} * gridDim.x + blockIdx.x) * (Sums / 4) + i) * tiled_threads +
+           threadIdx.x;
+  };
+#pragma unroll
+  for (unsigned i = 0; i < Sums / 4; ++i)
+    *slot(blockIdx.y, i) =
+        make_float4(total[4 * i], total[4 * i + 1], total[4 * i + 2], total[4 * i + 3]);
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) last = atomicAdd(&to.tickets[blockIdx.x], 1u) + 1 == gridDim.y;
+  __syncthreads();
+  if (!last) return false;
+  __threadfence();
+  for (unsigned s = 0; s < gridDim.y; ++s)
+#pragma unroll
+    for (unsigned i = 0; i < Sums / 4; ++i) {
+      const float4 v = __ldcg(slot(s, i));
+      const float part[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+      for (unsigned k = 0; k < 4; ++k)
+        total[4 * i + k] = part[k] + (s == 0 ? 0.0f : total[4 * i + k]);
+    }
+  if (threadIdx.x == 0) to.tickets[blockIdx.x] = 0;
+  return true;
+}
+
+// Grid: [tiles, tokens fastest; splits].
+template <class Tiles, class Tile>
+static __global__ void __launch_bounds__(tiled_threads, Tiles::blocks)
+    tiled_kernel(const __grid_constant__ typename Tiles::weight w,
+                 const __grid_constant__ tiled_operands to) {
+  extern __shared__ __align__(128) std::byte shared[];
+  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const unsigned token_tiles = to.padded / Tile::tokens;
+  const unsigned token0 = blockIdx.x % token_tiles * Tile::tokens;
+  const unsigned unit0 = to.first_unit + blockIdx.x / token_tiles * Tile::units;
+  const unsigned my_unit = warp % Tile::units, my_token = warp / Tile::units * Tile::warp_tokens;
+  const unsigned weight_bytes = Tiles::template bytes<Tile::units>(w);
+  const unsigned stage_bytes = weight_bytes + token_bytes<Tiles, Tile>;
+  const unsigned begin = blockIdx.y * to.steps_each, end = min(begin + to.steps_each, to.steps);
+
+  Tiles tiles(w, unit0, begin, end);
+  const auto stage_of = [&](unsigned step) {
+    return shared + (step - begin) % Tiles::stages * stage_bytes;
+  };
+  const auto copy = [&](unsigned step) {
+    std::byte* const stage = stage_of(step);
+    tiles.template copy<Tile::units>(stage, step);
+    copy_tokens<Tiles, Tile>(stage + weight_bytes, to, step, token0);
+  };
+#pragma unroll
+  for (unsigned s = 0; s + 1 < Tiles::stages; ++s) {
+    if (begin + s < end) copy(begin + s);
+    commit_copies();
+  }
+  warp_sums<Tiles, Tile> sums;
+#pragma unroll 1
+  for (unsigned step = begin; step < end; ++step) {
+    wait_copies<Tiles::stages - 2>();
+    __syncthreads();
+    if (step + Tiles::stages - 1 < end) copy(step + Tiles::stages - 1);
+    commit_copies();
+    const std::byte* const stage = stage_of(step);
+    const std::byte* const x = stage + weight_bytes;
+#pragma unroll
+    for (unsigned segment = 0; segment < Tiles::segments; ++segment) {
+      unit_fragments a;
+      tiles.template fragments<Tile::units>(stage, my_unit, segment, a);
+      unit_scales by;
+      if constexpr (Tiles::scaled) tiles.template scales<Tile::units>(stage, my_unit, by);
+      const auto* const activation_sums =
+          reinterpret_cast<const float*>(x + Tile::tokens * token_row_bytes<Tiles>) +
+          segment * Tile::tokens + my_token;
+      sums.add(a, shared_address(x) + my_token * token_row_bytes<Tiles>, segment, by,
+               activation_sums);
+    }
+  }
+
+  auto& total = reinterpret_cast<float (&)[Tile::sums]>(sums.total);
+  if (gridDim.y != 1 && !add_splits(total, to)) return;
+#pragma unroll
+  for (unsigned i = 0; i < Tile::sums; ++i) {
+    const unsigned pair = i / 16, m = i / 8 % 2, n = i / 4 % 2, row = 2 * m + i / 2 % 2;
+    const unsigned o = Tiles::output(unit0 + my_unit, row);
+    const unsigned t = token0 + my_token + (2 * pair + n) * 8 + lane % 4 * 2 + i % 2;
+    if (o >= to.first && o < to.last && t < to.tokens)
+      to.y[t * to.y_stride + o] = Tiles::result(w, o, total[i]);
+  }
+}
+
+}  // namespace SPARSELLM_CUDA_ARCHITECTURES
+}  // namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE
