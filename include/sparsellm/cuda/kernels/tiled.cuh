@@ -6,18 +6,20 @@
 // are packed, several steps ahead (cp.async); the format's tiles (kernels/tiles/) make the
 // instruction's fragments of them in registers. What is skipped is multiplied as zero.
 //
-// A class of tiles, constructed by every thread with the weight, its block's first unit and its
-// steps, has
+// What is known of a format's tiles:
 //   weight, number            what the kernel is given; half or bfloat16
 //   order, segments, terms    as token_layout (kernels/arrange_tokens.cuh) has them
 //   scaled, affine            whether each segment's sums are scaled, and have minima
-//   stages, blocks            steps in shared memory at once; blocks a multiprocessor is to hold
-//   bytes<Units>(w)           of shared memory for a step's weights, in whole 16 bytes
-//   copy<Units>(to, step)     begins to copy them, by all threads of the block
-//   fragments<Units>(from, unit, segment, a)   of 32 outputs, a unit, and 32 channels
-//   scales<Units>(from, unit, s)   of the lane's four outputs; where `scaled`, with one segment
-//   output(unit, i)           which output fragment row i, 0 to 3, of this lane is
-//   result(w, output, sum)    what y has
+//   stages                    steps in shared memory at once
+//   blocks_of_many            that a multiprocessor is to hold, of tiles of most tokens; 2 of
+//   others units_at_once             a block's first unit is a multiple of output(unit, i) which
+//   output fragment row i, 0 to 3, of this lane is result(w, output, sum)    what y has
+// and a class reader<Units>, constructed by every thread with the weight, its block's first unit
+// and its first step:
+//   bytes(w)                  of shared memory for a step's weights, in whole 16 bytes
+//   copy(to)                  begins to copy the next step's, by all threads of the block
+//   fragments(from, unit, segment, a)   of 32 outputs, a unit, and 32 channels
+//   scales(from, unit, s)     of the lane's four outputs; where `scaled`, with one segment
 // A unit's outputs are the rows of two instructions, in an order of the format's: row i of lane l
 // is row l / 4 + i % 2 · 8 of instruction i / 2.
 #pragma once
@@ -55,7 +57,7 @@ inline constexpr unsigned token_bytes =
     Tile::tokens * (token_row_bytes<Tiles> + (Tiles::affine ? Tiles::segments * 4 : 0));
 template <class Tiles, class Tile>
 [[nodiscard]] SPARSELLM_HD unsigned tiled_stage_bytes(const typename Tiles::weight& w) {
-  return Tiles::template bytes<Tile::units>(w) + token_bytes<Tiles, Tile>;
+  return Tiles::template reader<Tile::units>::bytes(w) + token_bytes<Tiles, Tile>;
 }
 
 // What a product is told besides its weight; outputs [first, last) are stored, of units from
@@ -173,26 +175,39 @@ class warp_sums {
   }
 };
 
-// The stage's activations and their sums, copied as they lie.
+// Copies a step's activations and their sums as they lie.
 template <class Tiles, class Tile>
-__device__ void copy_tokens(std::byte* to, const tiled_operands& all, unsigned step,
-                            unsigned token) {
-  constexpr unsigned row = token_row_bytes<Tiles>, chunks = Tile::tokens * row / 16;
-  const std::byte* const from = all.x + (std::size_t{step} * all.padded + token) * row;
+class token_reader {
+ public:
+  __device__ token_reader(const tiled_operands& to, unsigned token, unsigned begin)
+      : to_(to),
+        rows_(to.x + (std::size_t{begin} * to.padded + token) * row + 16 * threadIdx.x),
+        sums_(Tiles::affine
+                  ? to.sums +
+                        (std::size_t{begin} * Tiles::segments + threadIdx.x / quads) * to.padded +
+                        token + threadIdx.x % quads * 4
+                  : nullptr) {}
+  // The next step's.
+  __device__ void copy(std::byte* place) {
 #pragma unroll
-  for (unsigned k = 0; k < (chunks + tiled_threads - 1) / tiled_threads; ++k) {
-    const unsigned i = threadIdx.x + k * tiled_threads;
-    if (chunks % tiled_threads == 0 || i < chunks) copy_async(to + 16 * i, from + 16 * i);
+    for (unsigned k = 0; k < (chunks + tiled_threads - 1) / tiled_threads; ++k)
+      if (chunks % tiled_threads == 0 || threadIdx.x + k * tiled_threads < chunks)
+        copy_async(place + 16 * (threadIdx.x + k * tiled_threads), rows_ + 16 * k * tiled_threads);
+    rows_ += std::size_t{to_.padded} * row;
+    if constexpr (Tiles::affine) {
+      if (threadIdx.x < Tiles::segments * quads)
+        copy_async(place + (chunks + threadIdx.x) * 16, sums_);
+      sums_ += std::size_t{to_.padded} * Tiles::segments;
+    }
   }
-  if constexpr (Tiles::affine) {
-    constexpr unsigned quads = Tile::tokens / 4;
-    const unsigned i = threadIdx.x;
-    if (i < Tiles::segments * quads)
-      copy_async(to + (chunks + i) * 16,
-                 all.sums + (std::size_t{step} * Tiles::segments + i / quads) * all.padded + token +
-                     i % quads * 4);
-  }
-}
+
+ private:
+  static constexpr unsigned row = token_row_bytes<Tiles>, chunks = Tile::tokens * row / 16,
+                            quads = Tile::tokens / 4;
+  const tiled_operands& to_;
+  const std::byte* rows_;
+  const float* sums_;
+};
 
 // A block's sums where there are several splits: every block leaves its own, and the last to be
 // done adds them in the order of the splits. Whether this is that block.
@@ -227,65 +242,81 @@ __device__ bool add_splits(float (&total)[Sums], const tiled_operands& to) {
   return true;
 }
 
+// A block's outputs and tokens: tiles of the same outputs are neighbours, so that weights come from
+// memory once.
+template <class Tile>
+struct tile_place {
+  unsigned unit, token;
+  __device__ tile_place(const tiled_operands& to, unsigned block)
+      : unit(to.first_unit + block / (to.padded / Tile::tokens) * Tile::units),
+        token(block % (to.padded / Tile::tokens) * Tile::tokens) {}
+};
+// blockIdx.x, read anew, so that no register holds what follows from it through the loop.
+__device__ inline unsigned block_again() {
+  unsigned x;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(x));
+  return x;
+}
+
 // Grid: [tiles, tokens fastest; splits].
 template <class Tiles, class Tile>
-static __global__ void __launch_bounds__(tiled_threads, Tiles::blocks)
+static __global__ void __launch_bounds__(tiled_threads,
+                                         Tile::token_tiles > 4 ? Tiles::blocks_of_many : 2)
     tiled_kernel(const __grid_constant__ typename Tiles::weight w,
                  const __grid_constant__ tiled_operands to) {
   extern __shared__ __align__(128) std::byte shared[];
-  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const unsigned token_tiles = to.padded / Tile::tokens;
-  const unsigned token0 = blockIdx.x % token_tiles * Tile::tokens;
-  const unsigned unit0 = to.first_unit + blockIdx.x / token_tiles * Tile::units;
-  const unsigned my_unit = warp % Tile::units, my_token = warp / Tile::units * Tile::warp_tokens;
-  const unsigned weight_bytes = Tiles::template bytes<Tile::units>(w);
+  const tile_place<Tile> place(to, blockIdx.x);
+  const unsigned my_unit = threadIdx.x / 32 % Tile::units,
+                 my_token = threadIdx.x / 32 / Tile::units * Tile::warp_tokens;
+  const unsigned weight_bytes = Tiles::template reader<Tile::units>::bytes(w);
   const unsigned stage_bytes = weight_bytes + token_bytes<Tiles, Tile>;
   const unsigned begin = blockIdx.y * to.steps_each, end = min(begin + to.steps_each, to.steps);
 
-  Tiles tiles(w, unit0, begin, end);
-  const auto stage_of = [&](unsigned step) {
-    return shared + (step - begin) % Tiles::stages * stage_bytes;
-  };
-  const auto copy = [&](unsigned step) {
-    std::byte* const stage = stage_of(step);
-    tiles.template copy<Tile::units>(stage, step);
-    copy_tokens<Tiles, Tile>(stage + weight_bytes, to, step, token0);
+  typename Tiles::template reader<Tile::units> weights(w, place.unit, begin);
+  token_reader<Tiles, Tile> tokens(to, place.token, begin);
+  const auto copy = [&](unsigned at) {
+    weights.copy(shared + at);
+    tokens.copy(shared + at + weight_bytes);
   };
 #pragma unroll
   for (unsigned s = 0; s + 1 < Tiles::stages; ++s) {
-    if (begin + s < end) copy(begin + s);
+    if (begin + s < end) copy(s * stage_bytes);
     commit_copies();
   }
   warp_sums<Tiles, Tile> sums;
+  unsigned at = 0, before = (Tiles::stages - 1) * stage_bytes;  // this step's stage, the last one's
 #pragma unroll 1
-  for (unsigned step = begin; step < end; ++step) {
+  for (unsigned left = end - begin; left != 0; --left) {
     wait_copies<Tiles::stages - 2>();
     __syncthreads();
-    if (step + Tiles::stages - 1 < end) copy(step + Tiles::stages - 1);
+    if (left >= Tiles::stages) copy(before);
     commit_copies();
-    const std::byte* const stage = stage_of(step);
+    const std::byte* const stage = shared + at;
     const std::byte* const x = stage + weight_bytes;
 #pragma unroll
     for (unsigned segment = 0; segment < Tiles::segments; ++segment) {
       unit_fragments a;
-      tiles.template fragments<Tile::units>(stage, my_unit, segment, a);
+      weights.fragments(stage, my_unit, segment, a);
       unit_scales by;
-      if constexpr (Tiles::scaled) tiles.template scales<Tile::units>(stage, my_unit, by);
+      if constexpr (Tiles::scaled) weights.scales(stage, my_unit, by);
       const auto* const activation_sums =
           reinterpret_cast<const float*>(x + Tile::tokens * token_row_bytes<Tiles>) +
           segment * Tile::tokens + my_token;
       sums.add(a, shared_address(x) + my_token * token_row_bytes<Tiles>, segment, by,
                activation_sums);
     }
+    before = at;
+    at = at == (Tiles::stages - 1) * stage_bytes ? 0 : at + stage_bytes;
   }
 
   auto& total = reinterpret_cast<float (&)[Tile::sums]>(sums.total);
   if (gridDim.y != 1 && !add_splits(total, to)) return;
+  const tile_place<Tile> stored(to, block_again());
 #pragma unroll
   for (unsigned i = 0; i < Tile::sums; ++i) {
     const unsigned pair = i / 16, m = i / 8 % 2, n = i / 4 % 2, row = 2 * m + i / 2 % 2;
-    const unsigned o = Tiles::output(unit0 + my_unit, row);
-    const unsigned t = token0 + my_token + (2 * pair + n) * 8 + lane % 4 * 2 + i % 2;
+    const unsigned o = Tiles::output(stored.unit + my_unit, row);
+    const unsigned t = stored.token + my_token + (2 * pair + n) * 8 + threadIdx.x % 4 * 2 + i % 2;
     if (o >= to.first && o < to.last && t < to.tokens)
       to.y[t * to.y_stride + o] = Tiles::result(w, o, total[i]);
   }

@@ -22,66 +22,16 @@ namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 template <class T>
-class nm_tiles {
- public:
+struct nm_tiles {
   using weight = nm_weight<T>;
   using number = typename kept_values<T>::number;
   static constexpr channel_order order = channel_order::cells;
-  static constexpr unsigned segments = 2, terms = kept_values<T>::terms, stages = 2, blocks = 1;
+  static constexpr unsigned segments = 2, terms = kept_values<T>::terms, stages = 2;
+  static constexpr unsigned blocks_of_many = 1;
   static constexpr bool scaled = false, affine = false;
   static constexpr unsigned units_at_once = 1;
 
-  template <unsigned Units>
-  SPARSELLM_HD static unsigned bytes(const weight& w) {
-    return Units * unit_strips * pitch(w);
-  }
-
-  __device__ nm_tiles(const weight& w, unsigned first_unit, unsigned, unsigned)
-      : w_(w), first_(first_unit * unit_strips) {}
-
-  template <unsigned Units>
-  __device__ void copy(std::byte* to, unsigned step) const {
-    // Cells of 8-bit values begin at whole 8 bytes.
-    constexpr unsigned copied = sizeof(T) == 1 ? 8 : 16;
-    constexpr unsigned threads = tiled_threads / (Units * unit_strips);  // of a strip
-    const unsigned strip = threadIdx.x / threads;
-    // A strip behind the last is the last again, and not stored.
-    const unsigned from_strip = min(first_ + strip, static_cast<unsigned>(w_.strips()) - 1);
-    const auto cell_bytes = static_cast<unsigned>(w_.cell_bytes());
-    const std::byte* const from = w_.data + (from_strip * w_.cells() + step) * cell_bytes;
-    std::byte* const place = to + strip * pitch(w_);
-    for (unsigned i = threadIdx.x % threads * copied; i < cell_bytes; i += threads * copied) {
-      if constexpr (copied == 16)
-        copy_async(place + i, from + i);
-      else
-        copy_small_async<copied>(place + i, from + i);
-    }
-  }
-  template <unsigned Units>
-  __device__ void fragments(const std::byte* from, unsigned unit, unsigned segment,
-                            unit_fragments& a) const {
-    const unsigned group = threadIdx.x % 32 / 4, q = threadIdx.x % 4;
-    const unsigned shift = 16 * q + 8 * segment;
-#pragma unroll
-    for (unsigned i = 0; i < unit_strips; ++i) {
-      const std::byte* const strip = from + (unit * unit_strips + i) * pitch(w_);
-      const std::uint64_t mask = reinterpret_cast<const std::uint64_t*>(strip)[group];
-      const auto bits = static_cast<std::uint32_t>(mask >> shift);
-      const T* value = reinterpret_cast<const T*>(strip + nm_strip_outputs * 8) +
-                       group * static_cast<unsigned>(w_.values_per_output) +
-                       __popcll(mask & ((std::uint64_t{1} << shift) - 1));
-#pragma unroll
-      for (unsigned s = 0; s < 2; ++s)
-#pragma unroll
-        for (unsigned h = 0; h < 2; ++h) {
-          std::uint32_t pair = kept_values<T>::nothing;
-#pragma unroll
-          for (unsigned e = 0; e < 2; ++e)
-            if ((bits >> (4 * s + 2 * h + e) & 1u) != 0) kept_values<T>::put(pair, e, *value++);
-          a[i / 2][s][2 * h + i % 2] = kept_values<T>::numbers(pair);
-        }
-    }
-  }
+  static constexpr unsigned unit_strips = unit_outputs / static_cast<unsigned>(nm_strip_outputs);
   __device__ static unsigned output(unsigned unit, unsigned i) {
     return unit * unit_outputs + 8 * i + threadIdx.x % 32 / 4;
   }
@@ -89,14 +39,67 @@ class nm_tiles {
     return std::same_as<T, std::int8_t> ? sum * w.scales[output] : sum;
   }
 
- private:
-  static constexpr unsigned unit_strips = unit_outputs / static_cast<unsigned>(nm_strip_outputs);
-  // From a strip's cell to the next strip's in shared memory.
-  SPARSELLM_HD static unsigned pitch(const weight& w) {
-    return (static_cast<unsigned>(w.cell_bytes()) + 15) / 16 * 16;
-  }
-  const weight& w_;
-  unsigned first_;
+  template <unsigned Units>
+  class reader {
+   public:
+    SPARSELLM_HD static unsigned bytes(const weight& w) { return Units * unit_strips * pitch(w); }
+
+    __device__ reader(const weight& w, unsigned first_unit, unsigned begin) : w_(w) {
+      // A strip behind the last is the last again, and not stored.
+      const unsigned strip = min(first_unit * unit_strips + threadIdx.x / threads,
+                                 static_cast<unsigned>(w.strips()) - 1);
+      from_ =
+          w.data + (strip * w.cells() + begin) * w.cell_bytes() + threadIdx.x % threads * copied;
+    }
+
+    __device__ void copy(std::byte* to) {
+      const auto cell_bytes = static_cast<unsigned>(w_.cell_bytes());
+      const unsigned first = threadIdx.x % threads * copied;
+      std::byte* const place = to + threadIdx.x / threads * pitch(w_) + first;
+      for (unsigned i = 0; first + i < cell_bytes; i += threads * copied) {
+        if constexpr (copied == 16)
+          copy_async(place + i, from_ + i);
+        else
+          copy_small_async<copied>(place + i, from_ + i);
+      }
+      from_ += cell_bytes;
+    }
+    __device__ void fragments(const std::byte* from, unsigned unit, unsigned segment,
+                              unit_fragments& a) const {
+      const unsigned group = threadIdx.x % 32 / 4, q = threadIdx.x % 4;
+      const unsigned shift = 16 * q + 8 * segment;
+#pragma unroll
+      for (unsigned i = 0; i < unit_strips; ++i) {
+        const std::byte* const strip = from + (unit * unit_strips + i) * pitch(w_);
+        const std::uint64_t mask = reinterpret_cast<const std::uint64_t*>(strip)[group];
+        const auto bits = static_cast<std::uint32_t>(mask >> shift);
+        const T* value = reinterpret_cast<const T*>(strip + nm_strip_outputs * 8) +
+                         group * static_cast<unsigned>(w_.values_per_output) +
+                         __popcll(mask & ((std::uint64_t{1} << shift) - 1));
+#pragma unroll
+        for (unsigned s = 0; s < 2; ++s)
+#pragma unroll
+          for (unsigned h = 0; h < 2; ++h) {
+            std::uint32_t pair = kept_values<T>::nothing;
+#pragma unroll
+            for (unsigned e = 0; e < 2; ++e)
+              if ((bits >> (4 * s + 2 * h + e) & 1u) != 0) kept_values<T>::put(pair, e, *value++);
+            a[i / 2][s][2 * h + i % 2] = kept_values<T>::numbers(pair);
+          }
+      }
+    }
+
+   private:
+    // From a strip's cell to the next strip's in shared memory.
+    SPARSELLM_HD static unsigned pitch(const weight& w) {
+      return (static_cast<unsigned>(w.cell_bytes()) + 15) / 16 * 16;
+    }
+    // Cells of 8-bit values begin at whole 8 bytes.
+    static constexpr unsigned copied = sizeof(T) == 1 ? 8 : 16;
+    static constexpr unsigned threads = tiled_threads / (Units * unit_strips);  // of a strip
+    const weight& w_;
+    const std::byte* from_;  // the thread's, of the next step
+  };
 };
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES
