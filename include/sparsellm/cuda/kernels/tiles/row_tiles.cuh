@@ -26,7 +26,7 @@ struct row_tiles {
   using number = T;
   static constexpr channel_order order = channel_order::natural;
   static constexpr unsigned segments = 1, terms = 1, stages = 4;
-  static constexpr unsigned blocks_of_many = 2;
+  static constexpr unsigned blocks_of_many = 1;
   static constexpr bool scaled = false, affine = false;
   static constexpr unsigned units_at_once = 1;
 
