@@ -110,7 +110,7 @@ TEMPLATE_TEST_CASE("cuda: a workspace of workspace_bytes() serves every form", "
   device d;
   // Gate and up in whole lanes, and not.
   for (const extents e : {extents{256, 1100}, {102, 600}})
-    for (const std::size_t tokens : {1, 3, 20, 140}) {
+    for (const std::size_t tokens : {1, 3, 20}) {
       INFO(F::name << " " << e.outputs << "x" << e.inputs << ", " << tokens << " tokens");
       const auto weight = d.pack<F>(normal(e.outputs * e.inputs, 6), e);
       const auto x = d.up(normal(tokens * e.inputs, 7));
@@ -170,7 +170,7 @@ TEMPLATE_TEST_CASE("cuda: a workspace serves products of fewer tokens, too", "",
                    (channel_bitmap<half, 2, 4>)) {
   using F = TestType;
   device d;
-  for (const extents e : {extents{40, 3000}, {600, 1100}}) {
+  for (const extents e : {extents{40, 1500}, {300, 600}}) {
     const auto weight = d.pack<F>(normal(e.outputs * e.inputs, 8), e);
     const std::size_t most = 140;
     auto x = d.up(normal(most * e.inputs, 9)), y = d.exec.allocate<float>(most * e.outputs);
@@ -178,7 +178,7 @@ TEMPLATE_TEST_CASE("cuda: a workspace serves products of fewer tokens, too", "",
     cuda::executor given(d.exec.stream());
     given.set_workspace(memory.view());
     const section<teal> sections[] = {{0, 3, keep}, {3, e.outputs, keep}};
-    for (const std::size_t tokens : {1, 8, 9, 16, 17, 64, 65, 128, 129, 140}) {
+    for (const std::size_t tokens : {1, 9, 17, 65, 140}) {
       const input xs(x.data(), tokens, e.inputs);
       const output ys(y.data(), tokens, e.outputs);
       CHECK_NOTHROW(multiply(given, weight, keep, xs, ys));
