@@ -12,7 +12,9 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
-#include "sparsellm/cuda/kernels/tiled.cuh"
+#include "sparsellm/cuda/kernels/arrange_tokens.cuh"
+#include "sparsellm/cuda/kernels/pipeline.cuh"
+#include "sparsellm/cuda/kernels/warp_sums.cuh"
 #include "sparsellm/pack/brick_weight.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {

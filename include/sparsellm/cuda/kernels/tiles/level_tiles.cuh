@@ -13,7 +13,9 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/level_pairs.cuh"
-#include "sparsellm/cuda/kernels/tiled.cuh"
+#include "sparsellm/cuda/kernels/arrange_tokens.cuh"
+#include "sparsellm/cuda/kernels/pipeline.cuh"
+#include "sparsellm/cuda/kernels/warp_sums.cuh"
 #include "sparsellm/cuda/kernels/words.cuh"
 #include "sparsellm/pack/quantized_weight.hpp"
 
