@@ -21,7 +21,7 @@ set(sparsellm_cuda_options
 # The device's products, compiled once for the architectures above. Not installed: a program of
 # another list of architectures compiles its own.
 if(SPARSELLM_HAS_NVCC)
-  set(cuda_products bitmap channel nm rows semi_structured)
+  set(cuda_products bitmap channel nm rows semi_structured tiled)
   list(TRANSFORM cuda_products REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/cuda/\\1.cu")
   add_library(sparsellm_cuda_compiled STATIC EXCLUDE_FROM_ALL ${cuda_products})
   target_link_libraries(sparsellm_cuda_compiled PUBLIC sparsellm::compiled)

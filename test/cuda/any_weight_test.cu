@@ -18,6 +18,7 @@ using namespace sparsellm;
 
 namespace {
 
+using output = matrix_view<float, device_space>;
 using device_weight = basic_any_weight<device_space>;
 const extents shape{70, 96};
 
@@ -45,7 +46,7 @@ void for_each_format(detail::format_list<F...>, device& d, const Body& body) {
 
 TEST_CASE("cuda: every format's products through any_weight have the bits of the format's own") {
   device d;
-  const std::size_t tokens = 3, hidden = shape.outputs / 2;
+  const std::size_t tokens = 12, hidden = shape.outputs / 2;  // on tensor cores
   const auto xs = d.up(normal(tokens * shape.inputs, 8));
   auto wanted = d.exec.allocate<float>(tokens * shape.outputs),
        got = d.exec.allocate<float>(tokens * shape.outputs);
@@ -61,6 +62,10 @@ TEST_CASE("cuda: every format's products through any_weight have the bits of the
     multiply(d.exec, known, keep, x, matrix(wanted, shape.outputs));
     multiply(d.exec, chosen, keep, x, matrix(got, shape.outputs));
     CHECK(d.down(got) == d.down(wanted));
+    const matrix_view<const float, device_space> few(xs.data(), 3, shape.inputs);
+    multiply(d.exec, known, keep, few, output(wanted.data(), 3, shape.outputs));
+    multiply(d.exec, chosen, keep, few, output(got.data(), 3, shape.outputs));
+    CHECK(d.down(got, 3 * shape.outputs) == d.down(wanted, 3 * shape.outputs));
     multiply(d.exec, known, keep, x.row(0), matrix(wanted, shape.outputs).row(0));
     multiply(d.exec, chosen, keep, x.row(0), matrix(got, shape.outputs).row(0));
     CHECK(d.down(got) == d.down(wanted));

@@ -24,9 +24,9 @@ template <class F>
 void print_bits(device& d, const char* what) {
   const extents e{300, 1500};
   const auto weight = d.pack<F>(normal(e.outputs * e.inputs, 11), e);
-  const auto x = d.up(normal(3 * e.inputs, 12));
-  auto y = d.exec.allocate<float>(3 * e.outputs);
-  for (const std::size_t tokens : {1, 3}) {
+  const auto x = d.up(normal(20 * e.inputs, 12));
+  auto y = d.exec.allocate<float>(20 * e.outputs);
+  for (const std::size_t tokens : {1, 3, 20}) {
     multiply(d.exec, weight, sparsifier{magnitude{}, above{0.5f}},
              matrix_view<const float, device_space>(x.data(), tokens, e.inputs),
              matrix_view<float, device_space>(y.data(), tokens, e.outputs));

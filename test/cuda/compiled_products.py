@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 symbols = subprocess.run(["nm", "-C", sys.argv[1]], capture_output=True, text=True, check=True).stdout
-product = re.compile(r"\b(product_of|(nm|rows|bitmap|semi_structured)_product)\b.*section_list<.*column_scaled,")
+product = re.compile(r"\b(product_of|(nm|rows|bitmap|semi_structured|tiled)_product)\b.*section_list<.*column_scaled,")
 found = [(line[17], line[19:]) for line in symbols.splitlines() if product.search(line)]  # address, kind, name
 if not [name for kind, name in found if kind == "U"]:
     sys.exit("compiled_products: this file uses no product")

@@ -2,7 +2,7 @@
 # executes their PTX (shared/cudasim beside the checkout), with its checks on; with neither they are
 # skipped by name.
 set(cuda_tests activations_test any_weight_test executor_test multiply_gated_test multiply_rows_test multiply_test pack_test permute_test prune_test
-    quantile_test semi_structured_product_test statistics_test top_k_test workspace_test)
+    quantile_test semi_structured_product_test statistics_test tiled_product_test top_k_test workspace_test)
 
 set(cuda_launcher "")
 if(NOT EXISTS /dev/nvidia0 AND EXISTS ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)

@@ -29,16 +29,16 @@ TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
     const std::size_t hidden = e.outputs / 2;
     std::vector<float> w = normal(e.outputs * e.inputs, 81);
     for (float& v : w) v *= 0.05f;
-    const std::vector<float> x = normal(8 * e.inputs, 82);
+    const std::vector<float> x = normal(20 * e.inputs, 82);
     const auto packed = pack<F>(d.host, matrix_view<const float>(w.data(), e.outputs, e.inputs));
     const auto weight = cuda::to_device(d.exec, packed);
     const auto xs = d.up(x);
-    auto both = d.exec.allocate<float>(8 * e.outputs), h = d.exec.allocate<float>(8 * hidden),
-         apart = d.exec.allocate<float>(8 * hidden);
+    auto both = d.exec.allocate<float>(20 * e.outputs), h = d.exec.allocate<float>(20 * hidden),
+         apart = d.exec.allocate<float>(20 * hidden);
     const section<teal> sections[] = {{0, hidden, {magnitude{}, above{0.4f}}},
                                       {hidden, e.outputs, {magnitude{}, above{0.9f}}}};
     const stacked<teal> s{sections, 2};
-    for (const std::size_t tokens : {1, 2, 3, 8}) {
+    for (const std::size_t tokens : {1, 2, 3, 8, 9, 20}) {
       const matrix_view<const float, device_space> in(xs.data(), tokens, e.inputs);
       const matrix_view<float, device_space> out(h.data(), tokens, hidden),
           y(both.data(), tokens, e.outputs), gated(apart.data(), tokens, hidden);
@@ -72,7 +72,7 @@ TEMPLATE_TEST_CASE("cuda: a gated product is the product and then the gate", "",
     std::vector<double> gates(e.outputs), ups(e.outputs), magnitudes(e.outputs);
     reference_multiply(packed, sections[0].keep, last, gates, magnitudes);
     reference_multiply(packed, sections[1].keep, last, ups, magnitudes);
-    const std::vector<float> got = d.down(h);
+    const std::vector<float> got = d.down(h, 8 * hidden);
     std::size_t wrong = 0;
     for (std::size_t o = 0; o < hidden; ++o) {
       const double wanted = gates[o] / (1 + std::exp(-gates[o])) * ups[hidden + o];

@@ -164,6 +164,30 @@ TEMPLATE_TEST_CASE("cuda: a workspace of workspace_bytes() serves every form", "
     }
 }
 
+// Fewer tokens are cut into other tiles and more splits.
+TEMPLATE_TEST_CASE("cuda: a workspace serves products of fewer tokens, too", "",
+                   channel_major<bfloat16>, channel_major<q4_1>, (n_of_m<std::int8_t, 2, 4>),
+                   (channel_bitmap<half, 2, 4>)) {
+  using F = TestType;
+  device d;
+  for (const extents e : {extents{40, 1500}, {300, 600}}) {
+    const auto weight = d.pack<F>(normal(e.outputs * e.inputs, 8), e);
+    const std::size_t most = 140;
+    auto x = d.up(normal(most * e.inputs, 9)), y = d.exec.allocate<float>(most * e.outputs);
+    auto memory = d.exec.allocate<std::byte>(cuda::workspace_bytes(weight, most));
+    cuda::executor given(d.exec.stream());
+    given.set_workspace(memory.view());
+    const section<teal> sections[] = {{0, 3, keep}, {3, e.outputs, keep}};
+    for (const std::size_t tokens : {1, 9, 17, 65, 140}) {
+      const input xs(x.data(), tokens, e.inputs);
+      const output ys(y.data(), tokens, e.outputs);
+      CHECK_NOTHROW(multiply(given, weight, keep, xs, ys));
+      CHECK_NOTHROW(multiply(given, weight, stacked<teal>{sections, 2}, xs, ys));
+    }
+    given.wait();
+  }
+}
+
 TEST_CASE("cuda: what a workspace is not") {
   device d;
   auto memory = d.exec.allocate<std::byte>(1024);

@@ -3,8 +3,9 @@
 //
 // The first half of a gated MLP on a device: h = silu(gate · x) ∘ (up · x), gate stacked on up, and
 // the channels of h that the down projection will read. Where channels are skipped the product's
-// last block applies the gate, so that the stack's outputs never exist; the other formats take a
-// second kernel. The bits are those of multiply() and then gate() for every format.
+// last block applies the gate, so that the stack's outputs never exist; the other formats, and
+// batches on tensor cores, take a second kernel. The bits are those of multiply() and then gate()
+// for every format.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -47,7 +48,8 @@ template <multiplied V, class S>
 void gated_product(cuda::executor& exec, const V& w, const stacked<S>& s,
                    matrix_view<const float, device_space> x, matrix_view<float, device_space> h) {
   if constexpr (device_channels<V>) {
-    if (whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
+    const bool tiles = on_tensor_cores<typename V::format> && x.rows() > few_tokens;
+    if (!tiles && whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
   }
   const std::size_t tokens = x.rows(), hidden = h.cols();
   const auto held = exec.activations(tokens * 2 * hidden);

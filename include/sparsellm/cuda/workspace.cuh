@@ -22,24 +22,35 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
+// Of 1 to `tokens` tokens.
 template <device_rows V>
-[[nodiscard]] std::size_t product_scratch(const V&, std::size_t) noexcept {
+[[nodiscard]] std::size_t few_scratch(const V&, std::size_t) noexcept {
   return 0;
 }
 template <device_channels V>
-[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+[[nodiscard]] std::size_t few_scratch(const V& w, std::size_t tokens) {
   return scratch_of(w, tokens);
 }
 template <device_nm V>
-[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
-  if constexpr (on_tensor_cores<typename V::format>)
-    return tokens > nm_batch ? semi_structured_scratch(w, tokens) : 0;
-  else
-    return 0;
+[[nodiscard]] std::size_t few_scratch(const V&, std::size_t) noexcept {
+  return 0;
 }
 template <device_bitmap V>
-[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+[[nodiscard]] std::size_t few_scratch(const V& w, std::size_t tokens) {
   return scratch_of(w, tokens);
+}
+template <multiplied V>
+[[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
+  using F = typename V::format;
+  const std::size_t few = few_scratch(w, tokens);
+  if constexpr (device_nm<V>) {
+    if constexpr (on_sparse_tensor_cores<F>)
+      return tokens > few_tokens ? std::max(few, semi_structured_scratch(w, tokens)) : few;
+  }
+  if constexpr (on_tensor_cores<F>)
+    return tokens > few_tokens ? std::max(few, tiled_scratch(weight_of(w), tokens)) : few;
+  else
+    return few;
 }
 
 // Floats that a verb keeps beside its scratch: an active set scattered, the rows asked for, or gate
@@ -49,7 +60,8 @@ template <multiplied V>
   const std::size_t apart = tokens * w.shape.outputs;
   std::size_t most = std::max(w.shape.inputs, w.shape.outputs);
   bool together = false;
-  if constexpr (device_channels<V>) together = whole_lanes(w);
+  if constexpr (device_channels<V>)
+    together = whole_lanes(w) && !(on_tensor_cores<typename V::format> && tokens > few_tokens);
   if (!together && w.shape.outputs % 2 == 0) most = std::max(most, apart);
   return narrow ? std::max(most, w.shape.inputs + tokens * w.shape.inputs + apart) : most;
 }

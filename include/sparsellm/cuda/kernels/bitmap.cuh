@@ -148,7 +148,7 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
     }
   }
 
-  const split_sums<bitmap_tile> splits(partial, tickets, batch.tokens);
+  const split_sums<bitmap_tile, 1, 4> splits(partial, tickets, batch.tokens);
   const auto store = [&](unsigned t, unsigned i, const float (&sum)[1]) {
     const unsigned o = tile * bitmap_tile + i;
     if (o < which.first || o >= which.last) return;
