@@ -1,6 +1,8 @@
 # CUDA for tests and benchmarks, where there is a compiler for it: SPARSELLM_HAS_NVCC says so.
 set(SPARSELLM_CUDA_ARCHITECTURES 80-virtual CACHE STRING
     "What CUDA tests and benchmarks are built for; PTX alone builds fastest and runs on newer GPUs too")
+option(SPARSELLM_CUDA_PORTABLE
+       "CUDA programs for another machine: the runtimes of CUDA and C++ in them, files in the folder they run in" OFF)
 include(CheckLanguage)
 check_language(CUDA)
 set(SPARSELLM_HAS_NVCC OFF)
@@ -8,7 +10,8 @@ set(SPARSELLM_HAS_NVCC OFF)
 if(CMAKE_CUDA_COMPILER AND NOT SPARSELLM_SANITIZE)
   set(SPARSELLM_HAS_NVCC ON)
   set(CMAKE_CUDA_ARCHITECTURES ${SPARSELLM_CUDA_ARCHITECTURES})
-  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+  # A simulator of the device replaces the shared one.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY $<IF:$<BOOL:${SPARSELLM_CUDA_PORTABLE}>,Static,Shared>)
   enable_language(CUDA)
 endif()
 
@@ -39,6 +42,9 @@ function(sparsellm_add_cuda_program name)
     target_link_libraries(sparsellm_${name} PRIVATE sparsellm_cuda_compiled)
   endif()
   target_compile_options(sparsellm_${name} PRIVATE ${sparsellm_cuda_options})
+  if(SPARSELLM_CUDA_PORTABLE)
+    target_link_options(sparsellm_${name} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
 endfunction()
 
 function(sparsellm_add_cuda_library name)

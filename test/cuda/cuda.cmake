@@ -18,7 +18,7 @@ elseif(NOT SPARSELLM_HAS_NVCC)
 endif()
 if(no_cuda)
   foreach(test IN LISTS cuda_tests ITEMS architectures compiled_products determinism resources oldest_cccl
-          model_test generate)
+          model_test generate gpu_day)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   return()
@@ -32,7 +32,8 @@ foreach(test IN LISTS cuda_tests)
   endif()
   sparsellm_add_cuda_program(cuda_${test} cuda/${test}.cu ${products})
   target_link_libraries(sparsellm_cuda_${test} PRIVATE sparsellm_catch2)
-  target_compile_definitions(sparsellm_cuda_${test} PRIVATE SPARSELLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_definitions(sparsellm_cuda_${test} PRIVATE
+    SPARSELLM_SOURCE_DIR="$<IF:$<BOOL:${SPARSELLM_CUDA_PORTABLE}>,.,${PROJECT_SOURCE_DIR}>")
 endforeach()
 if(NOT EXISTS /dev/nvidia0)
   set_property(TARGET sparsellm_cuda_semi_structured_product_test APPEND PROPERTY CUDA_ARCHITECTURES 90-virtual)
@@ -46,6 +47,12 @@ sparsellm_add_cuda_program(cuda_bits cuda/bits.cu)
 foreach(program IN LISTS cuda_tests ITEMS bits)
   target_include_directories(sparsellm_cuda_${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 endforeach()
+if(SPARSELLM_CUDA_PORTABLE)
+  # All that script/gpu-day takes along; what follows is for this machine.
+  list(TRANSFORM cuda_tests PREPEND sparsellm_cuda_ OUTPUT_VARIABLE portable)
+  add_custom_target(sparsellm_cuda_programs DEPENDS ${portable} sparsellm_cuda_bits sparsellm_cuda_measure)
+  return()
+endif()
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
@@ -75,7 +82,7 @@ else()
 endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
-  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate)
+  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate gpu_day)
     sparsellm_skip_test(cuda.${test} "neither a GPU nor a launcher; the test was built")
   endforeach()
   return()
@@ -119,4 +126,13 @@ if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
                    --device-only ${SPARSELLM_CUDA_LAUNCHER})
   set_tests_properties(cuda.generate cuda.families PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment};CUDASIM_STRICT=1")
+endif()
+# What is taken to a GPU, rehearsed at a tiny size.
+if(SPARSELLM_BUILD_BENCHMARKS AND Python3_FOUND)
+  add_test(NAME cuda.gpu_day
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/gpu_day.py ${PROJECT_SOURCE_DIR}/bench/cuda/run.sh
+                   $<TARGET_FILE:sparsellm_cuda_measure> $<TARGET_FILE:sparsellm_cuda_executor_test>
+                   ${SPARSELLM_CUDA_LAUNCHER})
+  set_tests_properties(cuda.gpu_day PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
+                       ENVIRONMENT "${environment};CUDASIM_STRICT=1;CUDASIM_INITCHECK=1;CUDASIM_RACECHECK=1")
 endif()

@@ -82,7 +82,7 @@ void measure_block(environment& env) {
         if (!packed[i]) packed[i] = make_weight<F>(env, of[i].shape);
       return ours(env, packed, sparsity);
     });
-  block.add("cublaslt/bf16/block", [&] { return cublaslt(env); });
+  if (env.peers) block.add("cublaslt/bf16/block", [&] { return cublaslt(env); });
   block.run();
 }
 

@@ -82,6 +82,7 @@ void contest::add(const std::string& name, const std::function<contender()>& mak
 }
 
 void contest::add_peer(const char* name, std::unique_ptr<cuda_peer> (*make)()) {
+  if (!env_.peers) return;
   add(name, [&] {
     const std::shared_ptr<cuda_peer> peer = make();
     const bool floats_out = peer->name().rfind("cublaslt", 0) == 0;

@@ -11,6 +11,7 @@
 namespace bench {
 
 void measure_cublaslt(environment& env) {
+  if (!env.peers) return;
   for (const projection& p : env.shapes({0, 1, 2, 4, 5, 9})) {
     contest algorithms(env, "cublaslt", p.shape, 1);
     std::size_t known = 1;

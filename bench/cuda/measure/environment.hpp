@@ -22,6 +22,7 @@ struct environment {
   sparsellm::cpu::executor host;
   bench::card card;
   bool tiny = false;               // as small as rehearses it: times then mean nothing
+  bool peers = true;               // other libraries' products, too
   std::size_t most_shapes = 6;     // of each list of shapes, the first so many
   double copied_per_second = 0;    // bytes read and written by a large copy of this process
   double least_graph_seconds = 0;  // of a timed graph, so that its launch does not show

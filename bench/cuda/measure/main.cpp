@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Measures the device's products, one JSON object a line on standard output:
-//   measure [--tiny] [--histograms=FOLDER] [--shapes=N] PART...
+//   measure [--tiny] [--no-peers] [--histograms=FOLDER] [--shapes=N] PART...
+// --tiny: shapes that a simulator bears, few repetitions. --shapes: of each part, the first N.
 // PART: facts, copy, cublaslt, teal, nm, gemm, formats, block, choices. Ends with 3 where there is
 // no GPU, with 2 for arguments it does not know. bench/cuda/run.sh runs it on a GPU.
 #include <cuda_runtime_api.h>
@@ -57,11 +58,17 @@ const std::map<std::string, void (*)(environment&)> parts{
     {"teal", measure_teal},      {"nm", measure_nm},           {"gemm", measure_gemm},
     {"formats", measure_formats}, {"block", measure_block}, {"choices", measure_choices}};
 
-int measure(bool tiny, std::size_t shapes, const std::vector<std::string>& wanted) {
+struct options {
+  bool tiny = false, peers = true;
+  std::size_t shapes = 6;
+};
+
+int measure(const options& o, const std::vector<std::string>& wanted) {
   environment env;
-  env.tiny = tiny;
-  env.most_shapes = shapes;
-  if (!tiny) {
+  env.tiny = o.tiny;
+  env.peers = o.peers;
+  env.most_shapes = o.shapes;
+  if (!o.tiny) {
     env.least_graph_seconds = 2.5e-3;
     env.rounds = 31;
   }
@@ -81,15 +88,16 @@ int measure(bool tiny, std::size_t shapes, const std::vector<std::string>& wante
 
 int main(int argc, char** argv) {
   bench::take_histograms(argc, argv);
-  bool tiny = false;
-  std::size_t shapes = 6;
+  bench::options o;
   std::vector<std::string> wanted;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--tiny") {
-      tiny = true;
+      o.tiny = true;
+    } else if (argument == "--no-peers") {
+      o.peers = false;
     } else if (argument.rfind("--shapes=", 0) == 0) {
-      shapes = std::strtoul(argv[i] + 9, nullptr, 10);
+      o.shapes = std::strtoul(argv[i] + 9, nullptr, 10);
     } else if (bench::parts.count(argument) != 0) {
       wanted.push_back(argument);
     } else {
@@ -104,7 +112,7 @@ int main(int argc, char** argv) {
     return 3;
   }
   try {
-    return bench::measure(tiny, shapes, wanted);
+    return bench::measure(o, wanted);
   } catch (const std::exception& e) {
     bench::report_failure("measure", "the device", e.what());
     return 1;
