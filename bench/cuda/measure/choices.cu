@@ -53,15 +53,13 @@ void stacks(environment& env, projection p) {
   const std::size_t queries = p.shape.outputs, keys = p.shape.outputs / 4;
   p.shape.outputs = queries + 2 * keys;
   contest ways(env, "choices: q, k, v", p.shape, 1);
-  ways.add("one stack", [&] {
-    return product<F>(env, make_weight<F>(env, p.shape), p, sparsity, 1);
-  });
+  ways.add("one stack",
+           [&] { return product<F>(env, make_weight<F>(env, p.shape), p, sparsity, 1); });
   ways.add("three products", [&] {
     std::vector<contender> parts;
     for (const std::size_t outputs : {queries, keys, keys}) {
       p.shape.outputs = outputs;
-      parts.push_back(
-          product<F>(env, make_weight<F>(env, p.shape), p, sparsity, 1));
+      parts.push_back(product<F>(env, make_weight<F>(env, p.shape), p, sparsity, 1));
     }
     return together(std::move(parts));
   });
@@ -107,9 +105,9 @@ contender listing(environment& env, const projection& p, const S& keep) {
     active_set<device_space> active;
     S keep;
   };
-  const auto s = std::make_shared<state>(state{rotating_inputs(env, p, sparsity, 1),
-                                               active_set<device_space>(env.exec, p.shape.inputs),
-                                               keep});
+  const auto s =
+      std::make_shared<state>(state{rotating_inputs(env, p, sparsity, 1),
+                                    active_set<device_space>(env.exec, p.shape.inputs), keep});
   contender c;
   c.sparsity = sparsity;
   c.skipped = s->x.skipped;
@@ -126,9 +124,8 @@ void lists(environment& env, const projection& p) {
   contest ways(env, "choices: lists", p.shape, 1);
   const rotating_inputs x(env, p, sparsity, 1);
   ways.add("sparsify by threshold", [&] { return listing(env, p, x.keep); });
-  ways.add("sparsify by rank", [&] {
-    return listing(env, p, sparsifier{magnitude{}, top_k{p.shape.inputs / 2}});
-  });
+  ways.add("sparsify by rank",
+           [&] { return listing(env, p, sparsifier{magnitude{}, top_k{p.shape.inputs / 2}}); });
   ways.run();
 }
 

@@ -140,9 +140,11 @@ void contest::print(const entry& of, double cublaslt, double cusparselt) const {
   row.number("p90_us", 1e6 * quantile(of.seconds, 0.9));
   row.number("bytes", of.what.bytes).number("gb_per_s", 1e-9 * of.what.bytes / median);
   row.number("share_of_copy", of.what.bytes / median / env_.copied_per_second);
-  row.number("dense_tflops", 2e-12 * static_cast<double>(shape_.outputs) *
-                                 static_cast<double>(shape_.inputs) *
-                                 static_cast<double>(tokens_) / median);
+  // What a batch is bound by; of the dense product.
+  if (tokens_ > 8)
+    row.number("dense_tflops", 2e-12 * static_cast<double>(shape_.outputs) *
+                                   static_cast<double>(shape_.inputs) *
+                                   static_cast<double>(tokens_) / median);
   if (std::isfinite(cublaslt)) row.number("over_cublaslt", cublaslt / median);
   if (std::isfinite(cusparselt)) row.number("over_cusparselt", cusparselt / median);
   if (std::isfinite(of.what.error)) row.number("error", of.what.error);

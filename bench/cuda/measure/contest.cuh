@@ -21,14 +21,14 @@ inline constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
 struct contender {
   std::string name;
-  double sparsity = 0;         // asked for
-  double skipped = 0;          // of the channels, no token's; what the bytes count
-  double bytes = 0;            // that a step has to read and write, scales and masks included
-  double error = unknown;      // ‖y − exact‖ / ‖exact‖ in fp64
-  std::size_t copies = 1;      // of its weight
+  double sparsity = 0;     // asked for
+  double skipped = 0;      // of the channels, no token's; what the bytes count
+  double bytes = 0;        // that a step has to read and write, scales and masks included
+  double error = unknown;  // ‖y − exact‖ / ‖exact‖ in fp64
+  std::size_t copies = 1;  // of its weight
   std::function<void(std::size_t)> step;  // gives the stream the product with copy i
-  bool launched = false;       // one launch after the other instead of a graph
-  std::shared_ptr<void> owns;  // what step() uses
+  bool launched = false;                  // one launch after the other instead of a graph
+  std::shared_ptr<void> owns;             // what step() uses
 };
 
 class contest {

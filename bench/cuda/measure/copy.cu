@@ -4,6 +4,7 @@
 // What the device's memory gives: a copy reads and writes, and every share is of the largest one's.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 
@@ -46,7 +47,7 @@ void find_copy_bandwidth(environment& env) {
 }
 
 void measure_copy(environment& env) {
-  for (std::size_t bytes = largest(env); bytes >= largest(env) / 16; bytes /= 4) {
+  for (std::size_t bytes = largest(env); bytes >= largest(env) / 4; bytes /= 2) {
     contest copies(env, "copy", {1, bytes}, 1);
     copies.add("copy", [&] { return copy_of(env, bytes); });
     copies.run();

@@ -24,10 +24,10 @@ struct opaque {
 
 inline constexpr int not_transposed = 0;
 inline constexpr int column_order = 1, row_order = 2;
-inline constexpr int half_of_values = 0;     // CUSPARSELT_SPARSITY_50_PERCENT
-inline constexpr int compute_32f = 2;        // CUSPARSE_COMPUTE_32F
-inline constexpr int default_algorithm = 0;  // CUSPARSELT_MATMUL_ALG_DEFAULT
-inline constexpr int prune_strip = 1;        // CUSPARSELT_PRUNE_SPMMA_STRIP
+inline constexpr int half_of_values = 0;                    // CUSPARSELT_SPARSITY_50_PERCENT
+inline constexpr int compute_32f = 2;                       // CUSPARSE_COMPUTE_32F
+inline constexpr int default_algorithm = 0;                 // CUSPARSELT_MATMUL_ALG_DEFAULT
+inline constexpr int prune_strip = 1;                       // CUSPARSELT_PRUNE_SPMMA_STRIP
 inline constexpr int major_version = 0, minor_version = 1;  // libraryPropertyType
 
 using init = status (*)(opaque* handle);
@@ -35,8 +35,8 @@ using destroy = status (*)(const opaque* handle);
 using get_version = status (*)(const opaque* handle, int* version);
 using get_property = status (*)(int which, int* value);
 using dense_descriptor = status (*)(const opaque* handle, opaque* to, std::int64_t rows,
-                                    std::int64_t cols, std::int64_t stride,
-                                    std::uint32_t alignment, cudaDataType type, int order);
+                                    std::int64_t cols, std::int64_t stride, std::uint32_t alignment,
+                                    cudaDataType type, int order);
 using structured_descriptor = status (*)(const opaque* handle, opaque* to, std::int64_t rows,
                                          std::int64_t cols, std::int64_t stride,
                                          std::uint32_t alignment, cudaDataType type, int order,

@@ -54,8 +54,8 @@ void print_facts(environment& env) {
 }
 
 const std::map<std::string, void (*)(environment&)> parts{
-    {"facts", print_facts},      {"copy", measure_copy},       {"cublaslt", measure_cublaslt},
-    {"teal", measure_teal},      {"nm", measure_nm},           {"gemm", measure_gemm},
+    {"facts", print_facts},       {"copy", measure_copy},   {"cublaslt", measure_cublaslt},
+    {"teal", measure_teal},       {"nm", measure_nm},       {"gemm", measure_gemm},
     {"formats", measure_formats}, {"block", measure_block}, {"choices", measure_choices}};
 
 struct options {

@@ -57,11 +57,10 @@ struct rotating_inputs {
     if (dense) {
       fill_random(memory.data(), memory.size(), 1.0f, 2, env.exec.stream());
       last.resize(p.shape.inputs);
-      sparsellm::cuda::copy(
-          env.exec,
-          sparsellm::vector_view<const float, sparsellm::device_space>(
-              memory.data() + (tokens - 1) * p.shape.inputs, p.shape.inputs),
-          sparsellm::vector_view<float>(last));
+      sparsellm::cuda::copy(env.exec,
+                            sparsellm::vector_view<const float, sparsellm::device_space>(
+                                memory.data() + (tokens - 1) * p.shape.inputs, p.shape.inputs),
+                            sparsellm::vector_view<float>(last));
       return;
     }
     const std::vector<float> all = activations(tokens * p.shape.inputs, p.input, 0);
@@ -137,8 +136,9 @@ template <sparsellm::packed_format F, class S>
   return sum;
 }
 // The last token's of y [tokens, outputs], on the host.
-[[nodiscard]] inline std::vector<float> last_token(
-    environment& env, const sparsellm::cuda::device_buffer<float>& y, std::size_t outputs) {
+[[nodiscard]] inline std::vector<float> last_token(environment& env,
+                                                   const sparsellm::cuda::device_buffer<float>& y,
+                                                   std::size_t outputs) {
   std::vector<float> last(outputs);
   sparsellm::cuda::copy(env.exec,
                         sparsellm::vector_view<const float, sparsellm::device_space>(

@@ -20,8 +20,8 @@ sparsellm::packed_matrix<F> random_weight(sparsellm::cpu::executor& host,
   return sparsellm::pack<F>(host, shape, random_row);
 }
 
-#define SPARSELLM_RANDOM(...)                                                                  \
-  template sparsellm::packed_matrix<__VA_ARGS__> random_weight<__VA_ARGS__>(                   \
+#define SPARSELLM_RANDOM(...)                                                \
+  template sparsellm::packed_matrix<__VA_ARGS__> random_weight<__VA_ARGS__>( \
       sparsellm::cpu::executor&, sparsellm::extents)
 SPARSELLM_RANDOM(sparsellm::channel_major<float>);
 SPARSELLM_RANDOM(sparsellm::channel_major<sparsellm::half>);

@@ -30,14 +30,13 @@ template <sparsellm::packed_format F>
     rotating_inputs x;
     sparsellm::cuda::device_buffer<float> y;
   };
-  const auto s = std::make_shared<state>(
-      state{weight, rotating_inputs(env, p, sparsity, tokens),
-            env.exec.allocate<float>(tokens * p.shape.outputs)});
+  const auto s = std::make_shared<state>(state{weight, rotating_inputs(env, p, sparsity, tokens),
+                                               env.exec.allocate<float>(tokens * p.shape.outputs)});
   contender c;
   c.sparsity = sparsity;
   c.skipped = s->x.skipped;
-  c.bytes = weight_bytes<F>(p.shape, c.skipped) +
-            vector_bytes(tokens, p.shape.inputs, p.shape.outputs);
+  c.bytes =
+      weight_bytes<F>(p.shape, c.skipped) + vector_bytes(tokens, p.shape.inputs, p.shape.outputs);
   c.copies = weight->copies.size();
   c.step = [&env, s = s.get(), tokens, outputs = p.shape.outputs](std::size_t i) {
     const sparsellm::matrix_view<float, sparsellm::device_space> y(s->y.data(), tokens, outputs);
@@ -48,9 +47,9 @@ template <sparsellm::packed_format F>
   };
   c.owns = s;
   // Not a number where it was not written.
-  sparsellm::cuda::check(cudaMemsetAsync(s->y.data(), 0xff, s->y.size() * sizeof(float),
-                                         env.exec.stream()),
-                         "bench: y");
+  sparsellm::cuda::check(
+      cudaMemsetAsync(s->y.data(), 0xff, s->y.size() * sizeof(float), env.exec.stream()),
+      "bench: y");
   c.step(0);
   c.error = relative_error(last_token(env, s->y, p.shape.outputs), [&](std::size_t o) {
     return exact_output(weight->packed, s->x.keep, s->x.last, o);

@@ -22,8 +22,8 @@ namespace bench {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   z ^= z >> 31;
-  const auto sum = static_cast<float>((z & 0xffffu) + (z >> 16 & 0xffffu) + (z >> 32 & 0xffffu) +
-                                      (z >> 48));
+  const auto sum =
+      static_cast<float>((z & 0xffffu) + (z >> 16 & 0xffffu) + (z >> 32 & 0xffffu) + (z >> 48));
   return (sum - 131070.0f) * (1.7320508f / 65536.0f);
 }
 
