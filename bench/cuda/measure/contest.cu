@@ -112,12 +112,12 @@ void contest::run() {
     }
   }
   try {
-    constexpr std::size_t warm_up = 2;
-    for (std::size_t round = 0; round < env_.rounds + warm_up; ++round)
-      for (entry& e : entries) {
-        const double seconds = e.loop->run();
-        if (round >= warm_up) e.seconds.push_back(seconds);
-      }
+    double warm = 0;
+    do {
+      for (entry& e : entries) warm += e.loop->run() * static_cast<double>(e.loop->steps());
+    } while (!entries.empty() && warm < env_.warm_up_seconds);
+    for (std::size_t round = 0; round < env_.rounds; ++round)
+      for (entry& e : entries) e.seconds.push_back(e.loop->run());
   } catch (const std::exception& e) {
     return report_failure(part_, name(shape_), e.what());
   }

@@ -26,6 +26,7 @@ struct environment {
   std::size_t most_shapes = 6;     // of each list of shapes, the first so many
   double copied_per_second = 0;    // bytes read and written by a large copy of this process
   double least_graph_seconds = 0;  // of a timed graph, so that its launch does not show
+  double warm_up_seconds = 0;      // of a contest, until the clocks have risen
   std::size_t rounds = 2;
 
   // How many copies of a weight of so many bytes a loop rotates over: eight times the L2 cache, of

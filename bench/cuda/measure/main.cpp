@@ -70,6 +70,7 @@ int measure(const options& o, const std::vector<std::string>& wanted) {
   env.most_shapes = o.shapes;
   if (!o.tiny) {
     env.least_graph_seconds = 2.5e-3;
+    env.warm_up_seconds = 0.2;
     env.rounds = 31;
   }
   if (wanted != std::vector<std::string>{"facts"}) find_copy_bandwidth(env);
