@@ -20,6 +20,9 @@ endif()
 set(sparsellm_cuda_options
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -lineinfo -Xcompiler=-Wall,-Wextra>
     $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CUDA>>:-Xcompiler=-O1>)
+if(SPARSELLM_CUDA_PORTABLE)
+  list(APPEND sparsellm_cuda_options $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)  # machine code, too
+endif()
 
 # The device's products, compiled once for the architectures above. Not installed: a program of
 # another list of architectures compiles its own.

@@ -89,10 +89,10 @@ measure() {
   # shellcheck disable=SC2086 # words of their own, or none
   step "$measure_name" "$measure_limit" "$measure_file" env LD_LIBRARY_PATH="$libraries" $launcher ./measure $options "$@"
 }
-# A test program by its name.
+# The tests of one file.
 run_test() {
   # shellcheck disable=SC2086
-  [ -x "tests/cuda_$1" ] && step "test $1" "$2" "$log" $launcher "tests/cuda_$1"
+  step "test $1" "$2" "$log" $launcher ./tests --filenames-as-tags "[#$1]"
 }
 
 {
@@ -112,14 +112,16 @@ if [ "$facts" -eq 3 ]; then
 fi
 
 first='executor_test multiply_test semi_structured_product_test'
-for test in $first; do run_test "$test" 60; done
-for program in tests/cuda_*_test; do
-  test=${program#tests/cuda_}
+all=$(tr '\n' ' ' < tests.txt)
+for test in $first; do
+  case " $all " in *" $test "*) run_test "$test" 60 ;; esac
+done
+for test in $all; do
   case " $first " in *" $test "*) ;; *) run_test "$test" 45 ;; esac
 done
 # The same bits every time.
 # shellcheck disable=SC2016,SC2086
-[ -x tests/cuda_bits ] && step "same bits" 30 "$log" sh -c 'a=$("$@") && [ -n "$a" ] && [ "$a" = "$("$@")" ]' sh $launcher tests/cuda_bits
+[ -x bits ] && step "same bits" 30 "$log" sh -c 'a=$("$@") && [ -n "$a" ] && [ "$a" = "$("$@")" ]' sh $launcher ./bits
 measure copy 20 "$results" copy
 measure cublaslt 45 "$results" cublaslt
 measure teal 75 "$results" teal

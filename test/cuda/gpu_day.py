@@ -2,8 +2,8 @@
 """script/gpu-day's run without a GPU: gpu_day.py RUN MEASURE TEST LAUNCHER.
 
 run.sh, the measuring program and one test program, laid out as script/gpu-day build does, run through the launcher at a
-tiny size: every kind of row comes out, with finite numbers and small errors; then without a launcher, where there is no
-GPU, every step is skipped by name.
+tiny size: every kind of row comes out, with finite numbers and small errors. With no time for it, and without a launcher
+where there is no GPU, every step is skipped by name.
 """
 import json
 import math
@@ -23,10 +23,10 @@ numbers = ("outputs", "inputs", "tokens", "sparsity", "skipped", "median_us", "p
            "share_of_copy", "steps", "rounds")
 
 
-def run_it(folder, out, launcher, tiny):
+def run_it(folder, out, launcher, tiny, seconds=800):
     """Exit status and lines."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GPU_DAY")}
-    env |= {"GPU_DAY_LAUNCHER": launcher, "GPU_DAY_SECONDS": "800"} if launcher else {}
+    env |= {"GPU_DAY_LAUNCHER": launcher, "GPU_DAY_SECONDS": str(seconds)} if launcher else {}
     env |= {"GPU_DAY_TINY": "1"} if tiny else {}
     done = subprocess.run([os.path.join(folder, "run.sh"), out], env=env, cwd="/", capture_output=True, text=True)
     with open(os.path.join(out, "results.jsonl")) as f:
@@ -37,10 +37,12 @@ def run_it(folder, out, launcher, tiny):
 
 with tempfile.TemporaryDirectory() as work:
     folder = os.path.join(work, "day")
-    os.makedirs(folder + "/tests")
+    os.makedirs(folder)
     shutil.copy(run, folder + "/run.sh")
     shutil.copy(measure, folder + "/measure")
-    shutil.copy(test, folder + "/tests")
+    shutil.copy(test, folder + "/tests")  # those of one file
+    with open(folder + "/tests.txt", "w") as f:
+        f.write("executor_test\n")
     before = sorted(os.path.join(at, f) for at, _, files in os.walk(folder) for f in files)
 
     code, said, lines = run_it(folder, os.path.join(work, "out"), launcher, True)
@@ -68,6 +70,12 @@ with tempfile.TemporaryDirectory() as work:
     assert steps["test executor_test"] == "passed" and steps["teal"] == "passed", steps
     after = sorted(os.path.join(at, f) for at, _, files in os.walk(folder) for f in files)
     assert before == after, "run.sh wrote beside itself"
+
+    code, said, lines = run_it(folder, os.path.join(work, "late"), launcher, True, 4)
+    assert code == 0 and {x["kind"] for x in lines} == {"step"}, (code, lines)
+    late = {x["name"]: x["status"] for x in lines}
+    assert late.pop("all of it") == "ended" and late.keys() >= {"facts", "test executor_test", "teal", "choices"}, late
+    assert all(status.startswith("skipped: ") for status in late.values()), late
 
     # The runtime of this build may be the launcher's alone; then there is nothing to start the program without it.
     if not os.path.exists("/dev/nvidia0"):
