@@ -1,6 +1,8 @@
 # CUDA for tests and benchmarks, where there is a compiler for it: SPARSELLM_HAS_NVCC says so.
 set(SPARSELLM_CUDA_ARCHITECTURES 80-virtual CACHE STRING
     "What CUDA tests and benchmarks are built for; PTX alone builds fastest and runs on newer GPUs too")
+option(SPARSELLM_CUDA_PORTABLE
+       "CUDA programs for another machine: the runtimes of CUDA and C++ in them, files in the folder they run in" OFF)
 include(CheckLanguage)
 check_language(CUDA)
 set(SPARSELLM_HAS_NVCC OFF)
@@ -8,7 +10,8 @@ set(SPARSELLM_HAS_NVCC OFF)
 if(CMAKE_CUDA_COMPILER AND NOT SPARSELLM_SANITIZE)
   set(SPARSELLM_HAS_NVCC ON)
   set(CMAKE_CUDA_ARCHITECTURES ${SPARSELLM_CUDA_ARCHITECTURES})
-  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+  # A simulator of the device replaces the shared one.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY $<IF:$<BOOL:${SPARSELLM_CUDA_PORTABLE}>,Static,Shared>)
   enable_language(CUDA)
 endif()
 
@@ -17,6 +20,9 @@ endif()
 set(sparsellm_cuda_options
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Werror=all-warnings -lineinfo -Xcompiler=-Wall,-Wextra>
     $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CUDA>>:-Xcompiler=-O1>)
+if(SPARSELLM_CUDA_PORTABLE)
+  list(APPEND sparsellm_cuda_options $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)  # machine code, too
+endif()
 
 # The device's products, compiled once for the architectures above. Not installed: a program of
 # another list of architectures compiles its own.
@@ -39,6 +45,9 @@ function(sparsellm_add_cuda_program name)
     target_link_libraries(sparsellm_${name} PRIVATE sparsellm_cuda_compiled)
   endif()
   target_compile_options(sparsellm_${name} PRIVATE ${sparsellm_cuda_options})
+  if(SPARSELLM_CUDA_PORTABLE)
+    target_link_options(sparsellm_${name} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
 endfunction()
 
 function(sparsellm_add_cuda_library name)

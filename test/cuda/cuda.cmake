@@ -18,9 +18,24 @@ elseif(NOT SPARSELLM_HAS_NVCC)
 endif()
 if(no_cuda)
   foreach(test IN LISTS cuda_tests ITEMS architectures compiled_products determinism resources oldest_cccl
-          model_test generate)
+          model_test generate gpu_day)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
+  return()
+endif()
+
+if(SPARSELLM_CUDA_PORTABLE)
+  # What script/gpu-day takes along. One program of all tests, so that it has the products once.
+  list(TRANSFORM cuda_tests REPLACE "(.+)" "cuda/\\1.cu" OUTPUT_VARIABLE sources)
+  sparsellm_add_cuda_program(cuda_tests ${sources})
+  target_compile_definitions(sparsellm_cuda_tests PRIVATE SPARSELLM_SOURCE_DIR=".")
+  target_link_libraries(sparsellm_cuda_tests PRIVATE sparsellm_catch2)
+  sparsellm_add_cuda_program(cuda_bits cuda/bits.cu)
+  foreach(program tests bits)
+    target_include_directories(sparsellm_cuda_${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  endforeach()
+  add_custom_target(sparsellm_cuda_programs)
+  add_dependencies(sparsellm_cuda_programs sparsellm_cuda_tests sparsellm_cuda_bits sparsellm_cuda_measure)
   return()
 endif()
 
@@ -75,7 +90,7 @@ else()
 endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
-  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate)
+  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate gpu_day)
     sparsellm_skip_test(cuda.${test} "neither a GPU nor a launcher; the test was built")
   endforeach()
   return()
@@ -119,4 +134,13 @@ if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
                    --device-only ${SPARSELLM_CUDA_LAUNCHER})
   set_tests_properties(cuda.generate cuda.families PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment};CUDASIM_STRICT=1")
+endif()
+# What is taken to a GPU, rehearsed at a tiny size.
+if(SPARSELLM_BUILD_BENCHMARKS AND Python3_FOUND)
+  add_test(NAME cuda.gpu_day
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/gpu_day.py ${PROJECT_SOURCE_DIR}/bench/cuda/run.sh
+                   $<TARGET_FILE:sparsellm_cuda_measure> $<TARGET_FILE:sparsellm_cuda_executor_test>
+                   ${SPARSELLM_CUDA_LAUNCHER})
+  set_tests_properties(cuda.gpu_day PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
+                       ENVIRONMENT "${environment};CUDASIM_STRICT=1;CUDASIM_INITCHECK=1;CUDASIM_RACECHECK=1")
 endif()

@@ -1,5 +1,6 @@
 # What the documents say is held against the code.
 if(NOT Python3_FOUND)
+  sparsellm_skip_test(docs.gpu_day_report "no Python 3")
   sparsellm_skip_test(docs.snippets "no Python 3")
   sparsellm_skip_test(docs.public_names "no Python 3")
   sparsellm_skip_test(docs.reference "no Python 3")
@@ -14,6 +15,9 @@ if(TARGET Eigen3::Eigen)
 else()
   sparsellm_skip_test(docs.snippets "Eigen 3.3 is not installed")
 endif()
+# What script/gpu-day makes of a run.
+add_test(NAME docs.gpu_day_report
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/gpu_day_report.py ${PROJECT_SOURCE_DIR})
 # test/docs/public_names.py --write takes over names that came or went.
 add_test(NAME docs.public_names
          COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/public_names.py)
