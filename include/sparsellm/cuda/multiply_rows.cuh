@@ -30,7 +30,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // The rows that `keep` keeps of scores [tokens, outputs]: y [tokens, outputs], 0 elsewhere; x
-// [tokens, inputs]. y must not overlap the others. Throws shape_error when sizes do not fit.
+// [tokens, inputs]. Each token has the bits of its own product. y must not overlap the others.
+// Throws shape_error when sizes do not fit.
 template <detail::device::device_rows V, pointwise_sparsifier Keep>
 void multiply_rows(cuda::executor& exec, const V& w,
                    std::type_identity_t<matrix_view<const float, device_space>> scores,
