@@ -26,6 +26,16 @@ inline void check_shape(extents shape) {
                        "x", shape.inputs);
 }
 
+// For tensor cores. A grid's second dimension has 65,535: more tokens take turns, of whole tiles.
+inline constexpr std::size_t most_arranged = 32768;
+// body(tile) with the tile for so many tokens.
+template <class Low, class Middle, class High, class Body>
+auto with_tile(std::size_t tokens, const Body& body) {
+  if (tokens <= Low::tokens) return body(Low{});
+  if (tokens <= 2 * Middle::tokens) return body(Middle{});
+  return body(High{});
+}
+
 // A grid [tiles, splits] of blocks that add their sums (split_sums). Throws shape_error for more
 // than a grid has or there are tickets for.
 inline void check_splits(dim3 grid) {

@@ -18,6 +18,7 @@
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/kernels/semi_structured.cuh"
+#include "sparsellm/cuda/products/batches.cuh"
 #include "sparsellm/cuda/products/product_instance.cuh"
 #include "sparsellm/pack/nm_weight.hpp"
 #include "sparsellm/sparsify/stacked.hpp"
@@ -66,14 +67,9 @@ void launch_semi_structured(cuda::executor& exec, const nm_weight<T>& w, const s
 
 // body(tile) with the tile for so many tokens.
 template <class Body>
-auto with_tile(std::size_t tokens, const Body& body) {
-  if (tokens <= low_tile::tokens) return body(low_tile{});
-  if (tokens <= 2 * middle_tile::tokens) return body(middle_tile{});
-  return body(high_tile{});
+auto with_rows(std::size_t tokens, const Body& body) {
+  return with_tile<low_tile, middle_tile, high_tile>(tokens, body);
 }
-
-// A grid's second dimension has 65,535: more tokens take turns, of whole tiles.
-inline constexpr std::size_t most_arranged = 32768;
 
 // Activations are rounded to T. Throws shape_error for weights of 64 GiB and more, whose chunks 32
 // bits do not number.
@@ -92,7 +88,7 @@ void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w,
     const matrix_view<float, device_space> to(y.data() + t * y.stride(), tokens, y.cols(),
                                               y.stride());
     for (unsigned i = 0; i < sections.count; ++i)
-      with_tile(tokens, [&](auto tile) {
+      with_rows(tokens, [&](auto tile) {
         launch_semi_structured<T, decltype(tile)>(exec, w, sections.at[i], from, to);
       });
   }
@@ -101,7 +97,7 @@ void semi_structured_product(cuda::executor& exec, const nm_weight<T>& w,
 // The scratch that a product of so many tokens takes.
 template <storage_scalar T>
 [[nodiscard]] std::size_t semi_structured_scratch(const nm_weight<T>& w, std::size_t tokens) {
-  return with_tile(tokens, [&](auto tile) { return arranged_bytes<decltype(tile)>(w, tokens); });
+  return with_rows(tokens, [&](auto tile) { return arranged_bytes<decltype(tile)>(w, tokens); });
 }
 
 #if defined(SPARSELLM_CUDA_COMPILED)

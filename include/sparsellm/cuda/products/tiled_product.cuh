@@ -37,13 +37,9 @@ using high_outputs = output_tile<4, 8>;    // 128 by 128
 // body(tile) with the tile for so many tokens.
 template <class Body>
 auto with_outputs(std::size_t tokens, const Body& body) {
-  if (tokens <= low_outputs::tokens) return body(low_outputs{});
-  if (tokens <= 2 * middle_outputs::tokens) return body(middle_outputs{});
-  return body(high_outputs{});
+  return with_tile<low_outputs, middle_outputs, high_outputs>(tokens, body);
 }
 
-// A grid's second dimension has 65,535: more tokens take turns, of whole tiles.
-inline constexpr std::size_t most_tokens_at_once = 32768;
 // Blocks from which on channels are not split: two for each of an H100's 132 multiprocessors. A
 // split has at least so many channels.
 inline constexpr unsigned tiled_blocks_wanted = 264, least_split = 256;
@@ -109,8 +105,8 @@ template <class Tile, class W>
 template <class W>
 [[nodiscard]] std::size_t tiled_scratch(const W& w, std::size_t tokens) {
   std::size_t most = 0;
-  for (const std::size_t t : {std::size_t{low_outputs::tokens},
-                              std::size_t{2 * middle_outputs::tokens}, most_tokens_at_once}) {
+  for (const std::size_t t :
+       {std::size_t{low_outputs::tokens}, std::size_t{2 * middle_outputs::tokens}, most_arranged}) {
     most = std::max(most, with_outputs(std::min(t, tokens), [&](auto tile) {
                       return tiled_memory_of<decltype(tile)>(w, std::min(t, tokens)).bytes;
                     }));
@@ -185,8 +181,8 @@ void tiled_product(cuda::executor& exec, const W& w, const section_list<S>& sect
   check_shape(w.shape);
   std::byte* const memory = exec.scratch(tiled_scratch(w, x.rows()));
   const typename tiles::weight weight = tiles_of<W>::prepare(exec, w, memory);
-  for (std::size_t t = 0; t < x.rows(); t += most_tokens_at_once) {
-    const std::size_t tokens = std::min(x.rows() - t, most_tokens_at_once);
+  for (std::size_t t = 0; t < x.rows(); t += most_arranged) {
+    const std::size_t tokens = std::min(x.rows() - t, most_arranged);
     const matrix_view<const float, device_space> from(x.data() + t * x.stride(), tokens, x.cols(),
                                                       x.stride());
     for (unsigned i = 0; i < sections.count; ++i) {
