@@ -3,6 +3,7 @@
 
   ```cpp                the statements of a function, or a whole program when it has a main()
   ```cpp declarations   what stands outside of functions
+  ```cpp step           of the tutorial, which tutorial.py runs
 
 Every block is in a namespace of its own, its #includes before all of them. Statements find the parameters
 of PREAMBLE, and may hide them by declaring their own.
@@ -49,7 +50,7 @@ def blocks_of(page):
                 fence, language, kind = begin.groups()
                 first, text = number + 1, []
         elif line.strip() == fence:
-            if language in ("cpp", "c++", "C++", "cxx"):
+            if language in ("cpp", "c++", "C++", "cxx") and kind.strip() != "step":
                 yield first, kind.strip(), text
             fence = None
         else:
