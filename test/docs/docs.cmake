@@ -1,6 +1,8 @@
 # What the documents say is held against the code.
 if(NOT Python3_FOUND)
   sparsellm_skip_test(docs.gpu_day_report "no Python 3")
+  sparsellm_skip_test(docs.links "no Python 3")
+  sparsellm_skip_test(docs.site "no Python 3")
   sparsellm_skip_test(docs.snippets "no Python 3")
   sparsellm_skip_test(docs.public_names "no Python 3")
   sparsellm_skip_test(docs.reference "no Python 3")
@@ -14,6 +16,13 @@ if(TARGET Eigen3::Eigen)
                    -DSPARSELLM_COMPILED -isystem ${eigen})
 else()
   sparsellm_skip_test(docs.snippets "Eigen 3.3 is not installed")
+endif()
+add_test(NAME docs.links COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/links.py)
+find_program(SPARSELLM_MKDOCS NAMES mkdocs)
+if(SPARSELLM_MKDOCS)
+  add_test(NAME docs.site COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/docs ${PROJECT_BINARY_DIR}/site)
+else()
+  sparsellm_skip_test(docs.site "mkdocs is not installed")
 endif()
 # What script/gpu-day makes of a run.
 add_test(NAME docs.gpu_day_report
