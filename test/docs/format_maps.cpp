@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What each byte of a packed weight is for, found out by changing it and unpacking: script/drawings
-// draws docs/formats.md's pictures of it. Prints a JSON array of formats, each with its pieces: runs
-// of bytes of one kind that belong to the same outputs and channels.
+// draws docs/formats.md's pictures of it. Prints a JSON array of formats, each with its pieces:
+// runs of bytes of one kind that belong to the same outputs and channels.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -89,8 +89,8 @@ void print_map(const char* name, const packed_matrix<F>& weight, bool last = fal
   buffer<std::byte> storage(bytes + F::slack_bytes);
   std::memcpy(storage.data(), weight.storage_view().data(), bytes);
   const std::vector<float> before = unpacked<F>(storage.data(), shape);
-  // A channel_bitmap begins with the line on which each channel begins, and where the last one ends;
-  // changed, they would lead anywhere.
+  // A channel_bitmap begins with the line on which each channel begins, and where the last one
+  // ends; changed, they would lead anywhere.
   constexpr bool leads = F::layout == layout_kind::channel_bitmap;
   const std::size_t words = leads ? (shape.inputs + 1) * sizeof(std::uint32_t) : 0;
   const std::size_t first = (words + packed_alignment - 1) / packed_alignment * packed_alignment;
@@ -118,10 +118,11 @@ void print_map(const char* name, const packed_matrix<F>& weight, bool last = fal
               name, shape.outputs, shape.inputs, bytes);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const piece& p = pieces[i];
-    std::printf("%s\n {\"kind\": \"%s\", \"byte\": %zu, \"bytes\": %zu, \"outputs\": [%zu, %zu], "
-                "\"channels\": [%zu, %zu]}",
-                i == 0 ? "" : ",", p.kind.c_str(), p.byte, p.bytes, p.outputs.first,
-                p.outputs.last, p.channels.first, p.channels.last);
+    std::printf(
+        "%s\n {\"kind\": \"%s\", \"byte\": %zu, \"bytes\": %zu, \"outputs\": [%zu, %zu], "
+        "\"channels\": [%zu, %zu]}",
+        i == 0 ? "" : ",", p.kind.c_str(), p.byte, p.bytes, p.outputs.first, p.outputs.last,
+        p.channels.first, p.channels.last);
   }
   std::printf("]}%s\n", last ? "" : ",");
 }
