@@ -2,6 +2,7 @@
 if(NOT Python3_FOUND)
   sparsellm_skip_test(docs.gpu_day_report "no Python 3")
   sparsellm_skip_test(docs.links "no Python 3")
+  sparsellm_skip_test(docs.plots "no Python 3")
   sparsellm_skip_test(docs.site "no Python 3")
   sparsellm_skip_test(docs.snippets "no Python 3")
   sparsellm_skip_test(docs.public_names "no Python 3")
@@ -23,6 +24,14 @@ if(SPARSELLM_MKDOCS)
   add_test(NAME docs.site COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/docs ${PROJECT_BINARY_DIR}/site)
 else()
   sparsellm_skip_test(docs.site "mkdocs is not installed")
+endif()
+# Only where gnuplot draws as the version that drew the committed plots (5.4, Debian 12's).
+find_program(SPARSELLM_GNUPLOT NAMES gnuplot)
+if(SPARSELLM_GNUPLOT)
+  add_test(NAME docs.plots COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/plots --check)
+  set_tests_properties(docs.plots PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+else()
+  sparsellm_skip_test(docs.plots "gnuplot is not installed")
 endif()
 # What script/gpu-day makes of a run.
 add_test(NAME docs.gpu_day_report
