@@ -126,9 +126,9 @@ TEST_CASE("one_level: sites meet one level of harm and skip what is asked togeth
   }
   const std::vector<site_observation> sites{
       {{0, "q"}, {10, 20}, &small}, {{0, "o"}, {30, 20}, &large}, {{1, "q"}, {10, 20}, &small}};
-  const one_level how{"toy", 0.4, {1.0, 2.0, 3.0}};
+  const one_level how{"toy", 0.25, {1.0, 2.0, 3.0}};
   const std::vector<double> shares = how.allocate(sites);
-  CHECK_THAT((200 * shares[0] + 600 * shares[1] + 200 * shares[2]) / 1000, WithinAbs(0.4, 1e-3));
+  CHECK_THAT((200 * shares[0] + 600 * shares[1] + 200 * shares[2]) / 1000, WithinAbs(0.25, 1e-3));
   // Thresholds times harms: the same.
   const double level = static_cast<double>(small.quantile(shares[0]));
   CHECK_THAT(static_cast<double>(large.quantile(shares[1])) * 2, WithinAbs(level, 3e-3));
