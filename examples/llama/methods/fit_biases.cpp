@@ -90,7 +90,8 @@ class bias_fit {
   double step(std::size_t number, std::size_t first, std::size_t count, double rate) {
     double divergence = 0;
     for (std::size_t i = 0; i < count; ++i)
-      divergence += add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * rows_));
+      divergence +=
+          add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * rows_));
     for (std::size_t l = 0; l < biases_.size(); ++l)
       for (const activation_site site : fitted) {
         biases_[l][site].step(number, rate);
