@@ -12,7 +12,6 @@
 
 #include "commands/terminal.hpp"
 #include "model/generation.hpp"
-#include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/replace_file.hpp"
 
@@ -96,9 +95,8 @@ std::vector<window> own_windows(setup& s, const options& o, std::size_t tokens) 
   const std::size_t length = std::min(o.window, s.model.shape().context);
   const std::size_t wanted = std::max<std::size_t>((tokens + length - 1) / length, 1);
   const std::filesystem::path directory = cache_directory();
-  const std::string file =
-      sparsellm::concat("own-text-", sparsellm::detail::hexadecimal(s.model.identity().weight_hash),
-                        "-", o.weights, "-", length, "-", o.seed, ".json");
+  const std::string file = sparsellm::concat("own-text-", s.model.identity().weight_hash, "-",
+                                             o.weights, "-", length, "-", o.seed, ".json");
   const std::filesystem::path path = directory.empty() ? directory : directory / file;
   std::vector<window> windows = read_kept(path, length, s.model.shape().vocabulary);
   windows.resize(windows.size() / side_by_side * side_by_side);

@@ -13,7 +13,7 @@ namespace llama {
 inline void log_softmax(sparsellm::vector_view<float> logits) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
-  for (const float l : logits) sum += std::exp(l - largest);
+  for (const float l : logits) sum += static_cast<double>(std::exp(l - largest));
   const auto shift = largest + static_cast<float>(std::log(sum));
   for (float& l : logits) l -= shift;
 }

@@ -15,6 +15,7 @@
 #include "sparsellm/calibrate/calibrator.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
@@ -41,7 +42,7 @@ struct one_level {
                          " harms expected, got ", harms.size());
     double highest = 0;  // level at which every site skips all it may
     for (std::size_t i = 0; i < seen.size(); ++i) {
-      require<value_error>(harms[i] > 0.0 && std::isfinite(harms[i]), "one level: layer ",
+      require<value_error>(harms[i] > 0.0 && is_finite(harms[i]), "one level: layer ",
                            seen[i].where.layer, " ", seen[i].where.projection,
                            ": a harm above 0 expected, got ", harms[i]);
       require<value_error>(seen[i].values != nullptr && seen[i].values->count() != 0,

@@ -16,6 +16,7 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/observe/observer.hpp"
 
@@ -136,7 +137,8 @@ class histogram {
   // the largest value of the bin: quantile()'s inverse. 0 below every value. Throws value_error
   // when t is NaN, when nothing was seen, or when NaN or infinities were.
   [[nodiscard]] double share_at_most(float t) const {
-    require<value_error>(t == t, "histogram: a threshold expected, got NaN");
+    require<value_error>(!is_nan(static_cast<double>(t)),
+                         "histogram: a threshold expected, got NaN");
     require<value_error>(non_finite_ == 0, "histogram: ", non_finite_,
                          " of the observed values are NaN or infinite");
     const std::uint64_t total = count();
