@@ -7,6 +7,7 @@
 #include "catch2_any.hpp"
 #include "sparsellm/calibrate/allocated.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
+#include "sparsellm/calibrate/one_level.hpp"
 #include "sparsellm/calibrate/profile.hpp"
 
 using namespace sparsellm;
@@ -115,4 +116,30 @@ TEST_CASE("allocated: gives each site its share, and names one it does not have"
   CHECK(a.allocate(sites) == std::vector<double>{0.6, 0.4});
   sites.push_back({{2, "q"}, {4, 4}, nullptr});
   CHECK_SAYS((void)a.allocate(sites), format_error, "'by hand': nothing for layer 2 q");
+}
+
+TEST_CASE("one_level: sites meet one level of harm and skip what is asked together") {
+  histogram small, large;  // |x| uniform in (0, 1], and in (0, 4]
+  for (int i = 1; i <= 4000; ++i) {
+    small.add(static_cast<float>(i) / 4000, 1);
+    large.add(static_cast<float>(i) / 1000, 1);
+  }
+  const std::vector<site_observation> sites{
+      {{0, "q"}, {10, 20}, &small}, {{0, "o"}, {30, 20}, &large}, {{1, "q"}, {10, 20}, &small}};
+  const one_level how{"toy", 0.25, {1.0, 2.0, 3.0}};
+  const std::vector<double> shares = how.allocate(sites);
+  CHECK_THAT((200 * shares[0] + 600 * shares[1] + 200 * shares[2]) / 1000, WithinAbs(0.25, 1e-3));
+  // Thresholds times harms: the same.
+  const double level = static_cast<double>(small.quantile(shares[0]));
+  CHECK_THAT(static_cast<double>(large.quantile(shares[1])) * 2, WithinAbs(level, 3e-3));
+  CHECK_THAT(static_cast<double>(small.quantile(shares[2])) * 3, WithinAbs(level, 3e-3));
+  CHECK(one_level{"toy", 0.0, {1, 1, 1}}.allocate(sites) == std::vector<double>(3, 0.0));
+  // A site that does next to no harm is not skipped whole.
+  CHECK(one_level{"toy", 0.3, {1e-9, 1, 1}}.allocate(sites)[0] == one_level::most_of_a_site);
+
+  CHECK_THROWS_AS((one_level{"toy", 0.95, {1, 1, 1}}.allocate(sites)), value_error);
+  CHECK_THROWS_AS((one_level{"toy", 0.5, {1, 1}}.allocate(sites)), shape_error);
+  CHECK_THROWS_AS((one_level{"toy", 0.5, {1, 0, 1}}.allocate(sites)), value_error);
+  CHECK_THROWS_AS((one_level{"toy", 0.5, {1}}.allocate({{{0, "q"}, {1, 1}, nullptr}})),
+                  value_error);
 }

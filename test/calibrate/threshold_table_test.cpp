@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "catch2_any.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
@@ -25,6 +26,7 @@ threshold_table example() {
   t.score = table_score::column_scaled;
   t.selection = table_selection::top_k;
   t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f, 0xfedcba9876543210u});
+  t.add({{2, "o"}, {3, 4}, 0.5, 1.0f, 0, {0.1f, -2.5f, 1e-30f}});
   return t;
 }
 
@@ -43,7 +45,10 @@ TEST_CASE("threshold_table: JSON round trips every field exactly") {
   CHECK(t.method == "uniform");
   CHECK(t.tokens == 16384);
   CHECK(t.target_sparsity == 0.4);
-  REQUIRE(t.sites.size() == 2);
+  REQUIRE(t.sites.size() == 3);
+  CHECK(t.at({2, "o"}).bias == std::vector<float>{0.1f, -2.5f, 1e-30f});
+  CHECK(t.at({0, "q"}).bias.empty());
+  CHECK(t.has_biases());
   CHECK(t.at({1, "down"}, {576, 1536}).threshold == 3.14159274f);
   CHECK(t.at({0, "q"}).weight_hash == 0);
   CHECK(t.at({1, "down"}).weight_hash == 0xfedcba9876543210u);
@@ -61,6 +66,15 @@ TEST_CASE("threshold_table: version 1, which knew magnitudes alone, is still rea
   CHECK(t.at({0, "q"}, {4, 4}).threshold == 0.25f);
   CHECK(t.score == table_score::magnitude);
   CHECK(t.selection == table_selection::above);
+}
+
+TEST_CASE("threshold_table: version 2, which had no biases, is still read") {
+  threshold_table without = example();
+  without.sites.pop_back();
+  const threshold_table t =
+      table_from_json(replaced(to_json(without), "\"version\": 3", "\"version\": 2"));
+  CHECK(to_json(t) == to_json(without));
+  CHECK(!t.has_biases());
 }
 
 TEST_CASE("threshold_table: is refused for other weights, another shape or site, not for a name") {
@@ -83,14 +97,20 @@ TEST_CASE("threshold_table: refuses values outside their range and sites twice")
   CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, -1}), value_error, "at least 0, got -1");
   CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, std::numeric_limits<float>::infinity()}), value_error,
              "must be finite");
+  CHECK_SAYS(t.add({{2, "q"}, {2, 1}, 0.5, 1, 0, {1.0f}}), value_error,
+             "a bias of 2 outputs expected, got 1");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, 1, 0, {std::numeric_limits<float>::quiet_NaN()}}),
+             value_error, "the bias must be finite");
 }
 
 TEST_CASE("threshold_table: refuses malformed JSON, naming the field") {
   const std::string good = to_json(example());
   CHECK_SAYS(table_from_json("[]"), format_error, "expected an object whose \"format\"");
   CHECK_SAYS(table_from_json("{}"), format_error, "expected an object whose \"format\"");
-  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 2", "\"version\": 3")), format_error,
-             "version 1 or 2 expected, got 3");
+  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 3", "\"version\": 4")), format_error,
+             "version 1 to 3 expected, got 4");
+  CHECK_SAYS(table_from_json(replaced(good, "[0.1, ", "[\"a\", ")), format_error,
+             "'bias' has a member of the wrong type");
   CHECK_SAYS(table_from_json(replaced(good, "column_scaled", "loudness")), format_error,
              "'score' must be one of magnitude, column_scaled, gate; got 'loudness'");
   CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384", "\"tokens\": -1")), format_error,

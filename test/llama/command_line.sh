@@ -10,6 +10,7 @@ for _ in $(seq 60); do echo "the cat and the dog, then the other things"; done >
 : > "$folder/empty"
 head -c 100000 /dev/urandom > "$folder/noise.gguf"
 failures=0
+export SPARSELLM_CACHE=$folder/cache
 
 run() { "$program" "$1" --model "$folder/tiny.gguf" --weights f32 "${@:2}"; }
 
@@ -80,10 +81,28 @@ calibrate() {
 for way in "--score wina" "--score cats" "--top-k" "--score wina --top-k" \
   "--allocation profile" "--allocation greedy --search $folder/search.json" \
   "--allocation layers --search $folder/search.json --search-windows 4" \
-  "--allocation greedy --norm channel" "--allocation greedy --score wina"; do
+  "--allocation greedy --norm channel" "--allocation greedy --score wina" "--allocation fisher" \
+  "--bias-steps 3" "--sequential --dense-prefix 8 --bias-steps 3 --bias-windows 2 --bias-rate 0.1" \
+  "--allocation fisher --score wina --bias-steps 2"; do
   # shellcheck disable=SC2086
   calibrate $way
 done
+grep -q '"bias": \[' "$folder/way.json" || { echo "FAILED: no biases in the table"; failures=$((failures + 1)); }
+# The model's own text: written once, then read from where it is kept.
+for _ in 1 2; do
+  run calibrate --text self --tokens 1024 --window 64 --sparsity 0.5 --output "$folder/own.json" > /dev/null
+  own=("$SPARSELLM_CACHE"/own-text-*-f32-64-1.json)
+  [ -e "${own[0]}" ] || { echo "FAILED: own text is not kept"; failures=$((failures + 1)); }
+  if [ -e "$folder/kept" ] && [ "$(stat -c %i "${own[0]}")" != "$(cat "$folder/kept")" ]; then
+    echo "FAILED: own text was written again"
+    failures=$((failures + 1))
+  fi
+  stat -c %i "${own[0]}" > "$folder/kept"
+done
+fields "${own[0]}" format version windows
+echo "{" > "${own[0]}"  # what is no such file is written anew
+run calibrate --text self --tokens 1024 --window 64 --sparsity 0.5 --output "$folder/again.json" > /dev/null
+cmp -s "$folder/own.json" "$folder/again.json" || { echo "FAILED: another own text"; failures=$((failures + 1)); }
 fields "$folder/search.json" format version identity blocks divisions
 cp "$folder/way.json" "$folder/first.json"
 # A search goes on from its file: cut off after the first block, it finds the same again.
@@ -108,11 +127,14 @@ calibrate_fails() {
     --output "$folder/never.json" "$@"
 }
 calibrate_fails "magnitude, wina, cats or nonzero expected, got 'loud'" --score loud
-calibrate_fails "uniform, profile, greedy or layers expected, got 'fair'" --allocation fair
+calibrate_fails "uniform, profile, fisher, greedy or layers expected, got 'fair'" --allocation fair
 calibrate_fails "token or channel expected, got 'max'" --allocation greedy --norm max
 calibrate_fails "at least 1 expected, got 0" --allocation greedy --search-windows 0
 calibrate_fails "takes no --sparsity" --score nonzero
 calibrate_fails "neither --score cats nor --top-k" --allocation greedy --top-k
+calibrate_fails "neither --score cats nor --top-k has" --bias-steps 2 --top-k
+calibrate_fails "at least 1 window a step" --bias-steps 2 --bias-windows 0
+calibrate_fails "a rate above 0 expected" --bias-steps 2 --bias-rate 0
 calibrate_fails "takes thresholds alone" --score cats --top-k
 calibrate_fails "made from '" --allocation greedy --norm channel --search "$folder/search.json"
 calibrate_fails "--search '$folder/empty'" --allocation greedy --search "$folder/empty"

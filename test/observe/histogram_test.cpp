@@ -85,6 +85,29 @@ void check_lower_and_upper(const histogram& h) {
 
 }  // namespace
 
+TEST_CASE("histogram: the share at most a threshold is the quantile's inverse") {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  histogram h;
+  std::vector<float> magnitudes;
+  for (int i = 0; i < 20000; ++i) {
+    const float x = i % 10 == 0 ? 0.0f : normal(random);
+    h.add(x, 1);
+    magnitudes.push_back(std::fabs(x));
+  }
+  std::sort(magnitudes.begin(), magnitudes.end());
+  for (const double q : {0.11, 0.25, 0.5, 0.9, 0.999})
+    CHECK(std::fabs(h.share_at_most(h.quantile(q)) - q) < 1e-4);
+  for (const float t : {0.0f, 0.01f, 0.5f, 1.7f, 3.0f})
+    CHECK(rank_error(magnitudes, t, h.share_at_most(t)) < 1e-3);
+  CHECK(h.share_at_most(-1.0f) == 0.0);
+  CHECK(h.share_at_most(0.0f) == 0.1);
+  CHECK(h.share_at_most(h.max()) == 1.0);
+  CHECK(h.share_at_most(1e30f) == 1.0);
+  CHECK_THROWS_AS(histogram{}.share_at_most(1.0f), value_error);
+  CHECK_THROWS_AS(h.share_at_most(std::numeric_limits<float>::quiet_NaN()), value_error);
+}
+
 TEST_CASE("histogram: quantiles are right to 0.1 percentage point on every kind of data") {
   std::mt19937_64 random(3);
   std::normal_distribution<double> normal;

@@ -42,11 +42,11 @@ void run_calibrate(const options& o, ordered_json& result) {
   std::optional<sparsellm::output_file> counts_out;
   if (!o.write_counts.empty()) counts_out.emplace(o.write_counts);
   setup s(o, o.sparsity);
-  const std::vector<window> windows = cut_windows(
-      read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
+  const std::vector<window> windows = text_windows(s, o, o.text, o.tokens);
   sparsellm::activation_counts counts{s.model.shape().name, {}};
-  sparsellm::threshold_table table =
-      calibrate(s, o, o.sparsity, windows, counts_out.has_value() ? &counts : nullptr);
+  std::vector<double> divergences;
+  sparsellm::threshold_table table = calibrate(
+      s, o, o.sparsity, windows, counts_out.has_value() ? &counts : nullptr, &divergences);
   add_hashes(s.model, table);
   out.append(to_json(table));
   out.commit();
@@ -59,6 +59,7 @@ void run_calibrate(const options& o, ordered_json& result) {
     result["counts"] = o.write_counts;
   }
   result.update(describe(table));
+  if (!divergences.empty()) result["divergences"] = divergences;
   print_made(table, o.output);
 }
 

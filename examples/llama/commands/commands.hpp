@@ -29,9 +29,9 @@ struct options {
   // Thresholds: a table, or a sparsity that is calibrated for first.
   double sparsity = 0.0;
   std::string thresholds;
-  std::string calibration_text;  // empty: text that the model writes itself
-  std::size_t calibration_tokens = 16384;
-  std::string allocation = "uniform";  // uniform, profile, greedy or layers
+  std::string calibration_text;        // empty or "self": what the model writes itself
+  std::size_t calibration_tokens = 0;  // 0: as many as suits the text
+  std::string allocation = "uniform";  // uniform, profile, fisher, greedy or layers
   std::string score = "magnitude";     // magnitude, wina, cats or nonzero
   bool top_k = false, sequential = false;
   std::string search;              // greedy's state: resumed from, and kept up to date
@@ -46,6 +46,9 @@ struct options {
   std::size_t tokens = 0;
   double temperature = 0.0;
   std::uint64_t seed = 1;
+  // calibrate: biases that make up for what is skipped, fitted in so many steps
+  std::size_t bias_steps = 0, bias_windows = 4;
+  double bias_rate = 0.05;
   // perplexity, calibrate
   std::string text;
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window

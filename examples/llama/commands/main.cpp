@@ -105,7 +105,8 @@ struct program {
   }
   void add_calibrate_command() {
     CLI::App* sub = add("calibrate", "Make a threshold table", llama::run_calibrate);
-    sub->add_option("--text", options.text, "The text's file")->required();
+    sub->add_option("--text", options.text, "The text's file, or self: the model writes it")
+        ->required();
     sub->add_option("--tokens", options.tokens, "How many tokens of it")
         ->required()
         ->check(whole_number);
@@ -134,7 +135,9 @@ struct program {
   void add_plan_command() {
     CLI::App* sub = add("plan", "Choose a pattern for each weight, for a model of a wanted size",
                         llama::run_plan);
-    sub->add_option("--text", options.text, "The calibration text's file")->required();
+    sub->add_option("--text", options.text,
+                    "The calibration text's file, or self: the model writes it")
+        ->required();
     sub->add_option("--output", options.output, "The plan's file")->required();
     sub->add_option(
         "--size", options.size,
@@ -152,7 +155,9 @@ struct program {
   void add_prune_command() {
     CLI::App* sub = add("prune", "Make an N:M sparse checkpoint, or a GGUF with zeros in place",
                         llama::run_prune);
-    sub->add_option("--text", options.text, "The calibration text's file")->required();
+    sub->add_option("--text", options.text,
+                    "The calibration text's file, or self: the model writes it")
+        ->required();
     sub->add_option("--output", options.output,
                     "The checkpoint's directory, or a GGUF file, whose name ends in .gguf, of "
                     "--weights f32, f16, bf16 or q8_0")
@@ -260,7 +265,7 @@ struct program {
   }
   void add_calibration(CLI::App* sub) {
     sub->add_option("--calibration-text", options.calibration_text,
-                    "Calibrate on this file; without it on text the model writes");
+                    "Calibrate on this file; self, or without it, on text the model writes");
     sub->add_option("--calibration-tokens", options.calibration_tokens, "How much of it")
         ->check(whole_number);
     add_method(sub);
@@ -271,15 +276,22 @@ struct program {
     sub->add_option("--score", options.score,
                     "What is compared: magnitude, wina, cats, or nonzero for ReLU models");
     sub->add_option("--allocation", options.allocation,
-                    "How sparsity is divided: uniform, profile, greedy, or layers");
+                    "How sparsity is divided: uniform, profile, fisher, greedy, or layers");
     sub->add_flag("--top-k", options.top_k, "As many channels for every token, the largest");
     sub->add_option("--search", options.search,
                     "A file that greedy and layers keep what they found in, and go on from");
     sub->add_option("--search-windows", options.search_windows,
-                    "How many calibration windows they search on")
+                    "How many calibration windows they search on, or fisher takes gradients of")
         ->check(whole_number);
     sub->add_option("--norm", options.norm,
                     "Their error of a block's output: token, or channel as TEAL's release");
+    sub->add_option("--bias-steps", options.bias_steps,
+                    "Fit biases of o and down that make up for what is skipped, in so many steps")
+        ->check(whole_number);
+    sub->add_option("--bias-windows", options.bias_windows, "Calibration windows a step")
+        ->check(whole_number);
+    sub->add_option("--bias-rate", options.bias_rate,
+                    "The first step's length, of what a channel loses");
   }
   void add_dense(CLI::App* sub, const char* what) {
     CLI::Option* prefix = sub->add_option("--dense-prefix", options.dense_prefix, what)

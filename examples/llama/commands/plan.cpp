@@ -52,8 +52,7 @@ void run_plan(const options& o, ordered_json& result) {
   for (const std::string& text : o.patterns) how.patterns.push_back(parse_pattern(text));
   sparsellm::output_file file(o.output);
   setup s(o, 0.0);
-  const std::vector<window> windows = cut_windows(
-      read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
+  const std::vector<window> windows = text_windows(s, o, o.text, o.tokens);
   const pattern_plan plan = plan_patterns(s.exec, s.model, windows, how, show_progress("planning"),
                                           o.device == "cuda" ? make_cuda_text : make_host_text);
   file.append(to_json(plan));

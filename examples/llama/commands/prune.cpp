@@ -268,8 +268,7 @@ void run_prune(const options& o, ordered_json& result) {
   const checkpoint_source from{s.model.file(), s.model.shape(),
                                std::filesystem::is_directory(o.model) ? o.model : std::string()};
   to.check(from);
-  const std::vector<window> windows = cut_windows(
-      read_ids(s.tokenizer, o.text), std::min(o.window, s.model.shape().context), o.tokens);
+  const std::vector<window> windows = text_windows(s, o, o.text, o.tokens);
 
   if (how.plan.has_value()) how.plan->check(s.model.identity());
 

@@ -16,12 +16,15 @@
 #include <random>
 #include <utility>
 
+#include "commands/own_text.hpp"
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/levels.hpp"
 #include "files/random_model.hpp"
+#include "methods/fisher.hpp"
+#include "methods/fit_biases.hpp"
+#include "methods/recorded_pass.hpp"
 #include "methods/search.hpp"
-#include "model/generation.hpp"
 #include "model/session.hpp"
 #include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
@@ -36,8 +39,9 @@ using sparsellm::value_error;
 
 namespace {
 
-// A few seconds of writing; a text of --calibration-text's size would take a minute and more.
-constexpr std::size_t own_windows = 4, own_tokens = 256;
+// Of a file, and of what the model writes itself, which is slower; where --calibration-tokens does
+// not say.
+constexpr std::size_t read_tokens = 16384, own_tokens = 4096;
 constexpr std::size_t random_windows = 2, random_tokens = 64;  // of random weights
 
 // What weights of --shape are made as; throws value_error for what they cannot be.
@@ -69,7 +73,7 @@ search_options parse_search(const options& o) {
 // Files that are read or written later are tried before the work begins.
 void check_files(const options& o) {
   for (const std::string& path : {o.text, o.calibration_text}) {
-    if (path.empty()) continue;
+    if (path.empty() || path == own_text) continue;
     require<sparsellm::file_error>(::access(path.c_str(), R_OK) == 0, "cannot open '", path,
                                    "': ", std::strerror(errno));
     require<sparsellm::file_error>(!std::filesystem::is_directory(path), "cannot read '", path,
@@ -81,8 +85,9 @@ void check_files(const options& o) {
 // What a calibration is asked for, checked whether or not one follows.
 void check_calibration(const options& o) {
   require<value_error>(o.allocation == "uniform" || o.allocation == "profile" ||
-                           o.allocation == "greedy" || o.allocation == "layers",
-                       "--allocation: uniform, profile, greedy or layers expected, got '",
+                           o.allocation == "greedy" || o.allocation == "layers" ||
+                           o.allocation == "fisher",
+                       "--allocation: uniform, profile, fisher, greedy or layers expected, got '",
                        o.allocation, "'");
   (void)parse_score(o.score);
   (void)parse_search(o);
@@ -180,8 +185,9 @@ std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path) 
 }
 
 std::vector<window> calibration_windows(setup& s, const options& o) {
-  if (!o.calibration_text.empty())
-    return cut_windows(read_ids(s.tokenizer, o.calibration_text), o.window, o.calibration_tokens);
+  if (!o.calibration_text.empty() && o.calibration_text != own_text)
+    return text_windows(s, o, o.calibration_text,
+                        o.calibration_tokens == 0 ? read_tokens : o.calibration_tokens);
   if (!o.shape.empty()) {
     std::mt19937 random(static_cast<std::uint32_t>(o.seed));
     std::vector<window> windows(random_windows, window(random_tokens));
@@ -190,25 +196,15 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
         id = static_cast<std::int32_t>(random() % s.model.shape().vocabulary);
     return windows;
   }
-  const std::unique_ptr<decoder> writer =
-      make_decoder(s, o, own_tokens, std::min(own_tokens, s.model.shape().context));
-  const progress report = show_progress("the model writes its calibration text");
-  sampler pick(1.0, o.seed);
-  const std::int32_t first =
-      s.tokenizer.bos() >= 0 ? s.tokenizer.bos() : std::max(s.tokenizer.eos(), 0);
-  std::vector<window> windows;
-  for (std::size_t w = 0; w < own_windows; ++w) {
-    writer->rewind();
-    window ids{first};
-    const generation g = generate(
-        *writer, {first}, writer->capacity() - 1, writer->capacity(), {}, pick, nullptr,
-        [](double) {},
-        [&](std::int32_t) { report(static_cast<double>(w) / static_cast<double>(own_windows)); });
-    ids.insert(ids.end(), g.ids.begin(), g.ids.end());
-    windows.push_back(std::move(ids));
-  }
-  report(1.0);
-  return windows;
+  return text_windows(s, o, std::string(own_text),
+                      o.calibration_tokens == 0 ? own_tokens : o.calibration_tokens);
+}
+
+std::vector<window> text_windows(setup& s, const options& o, const std::string& text,
+                                 std::size_t tokens) {
+  if (text == own_text) return own_windows(s, o, tokens);
+  return cut_windows(read_ids(s.tokenizer, text), std::min(o.window, s.model.shape().context),
+                     tokens);
 }
 
 std::size_t dense_positions(const options& o, std::size_t length, std::size_t otherwise) {
@@ -219,10 +215,15 @@ std::size_t dense_positions(const options& o, std::size_t length, std::size_t ot
 
 sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
                                      const std::vector<window>& windows,
-                                     sparsellm::activation_counts* counts) {
+                                     sparsellm::activation_counts* counts,
+                                     std::vector<double>* divergences) {
   const sparsellm::table_score score = parse_score(o.score);
   require<value_error>(o.score != "nonzero" || sparsity == 0.0,
                        "--score nonzero: skips exact zeros and takes no --sparsity");
+  require<value_error>(
+      o.bias_steps == 0 || (score != sparsellm::table_score::gate && !o.top_k),
+      "--bias-steps: biases are fitted to thresholds, which neither --score cats nor --top-k has");
+  if (o.bias_steps != 0 || o.allocation == "fisher") check_way_back(s.model.shape());
   calibration how;
   if (o.allocation == "uniform") {
     how.shares = allocate(sparsellm::uniform{sparsity}, s.model, score);
@@ -233,8 +234,12 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                          o.allocation,
                          ": its sparsities differ by projection, which neither "
                          "--score cats nor --top-k takes");
-    how.shares = search_allocation(s.exec, s.model, parse_search(o), sparsity, windows,
-                                   [](std::string what) { return show_progress(std::move(what)); });
+    how.shares =
+        o.allocation == "fisher"
+            ? allocate_by_fisher(s.exec, s.model, windows, o.search_windows, sparsity,
+                                 show_progress("gradients of the dense model on the CPU"))
+            : search_allocation(s.exec, s.model, parse_search(o), sparsity, windows,
+                                [](std::string what) { return show_progress(std::move(what)); });
   }
   how.counts = counts;
   how.score = score;
@@ -242,8 +247,23 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
   how.sequential = o.sequential;
   how.dense_prefix = dense_positions(o, windows.front().size(), 0);
-  return calibrate_model(s.exec, s.model, windows, how, show_progress("calibrating"),
-                         o.device == "cuda" ? make_cuda_text : make_host_text);
+  const auto run = [&](const char* what) {
+    return calibrate_model(s.exec, s.model, windows, how, show_progress(what),
+                           o.device == "cuda" ? make_cuda_text : make_host_text);
+  };
+  sparsellm::threshold_table table = run("calibrating");
+  if (o.bias_steps == 0) return table;
+  const std::vector<double> met =
+      fit_biases(s.exec, s.model, windows, dense_positions(o, windows.front().size(), 0),
+                 {o.bias_steps, o.bias_windows, o.bias_rate}, table,
+                 show_progress("fitting biases on the CPU"));
+  if (divergences != nullptr) *divergences = met;
+  if (!o.sequential) return table;
+  // With the biases activations are others, of which other thresholds skip what was asked.
+  how.biases = &table;
+  sparsellm::threshold_table corrected = run("calibrating with biases");
+  corrected.method = table.method;
+  return corrected;
 }
 
 bool use_thresholds(setup& s, const options& o, double sparsity) {

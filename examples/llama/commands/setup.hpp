@@ -47,6 +47,11 @@ void check_sparsity(double sparsity);
 // A file's text as ids. Throws file_error, and value_error when it holds no tokens.
 [[nodiscard]] std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path);
 
+// A text's windows of o.window tokens (at most the model's context), `tokens` in all: of a file,
+// or, for "self", of what the model writes (own_text.hpp).
+[[nodiscard]] std::vector<window> text_windows(setup& s, const options& o, const std::string& text,
+                                               std::size_t tokens);
+
 // Windows to calibrate on: from o.calibration_text, random for random weights, or written by the
 // model itself.
 [[nodiscard]] std::vector<window> calibration_windows(setup& s, const options& o);
@@ -56,10 +61,12 @@ void check_sparsity(double sparsity);
                                           std::size_t otherwise);
 
 // Calibrates as o says; the model leaves with the thresholds in use. `counts`, when given, gets
-// what was counted. Throws value_error for options that do not go together.
+// what was counted, `divergences` what fit_biases() returns. Throws value_error for options that do
+// not go together.
 sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
                                      const std::vector<window>& windows,
-                                     sparsellm::activation_counts* counts = nullptr);
+                                     sparsellm::activation_counts* counts = nullptr,
+                                     std::vector<double>* divergences = nullptr);
 
 // Puts thresholds into the model: the table's, or calibrated ones. False when o asks for none.
 bool use_thresholds(setup& s, const options& o, double sparsity);

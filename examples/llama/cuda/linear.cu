@@ -111,11 +111,18 @@ cuda_linear::cuda_linear(executor& exec, const stack& from)
 
 void cuda_linear::reread(executor& exec, const stack& from) {
   for (std::size_t p = 0; p < weights_.size(); ++p) weights_[p]->reread(exec, from.linears()[p]);
+  sparse_bias_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.sparse_bias()));
+  exec.wait();  // for the bias, which is copied from the model
 }
 
 void cuda_linear::add_bias(executor& exec, std::size_t first, device_rows y) const {
-  if (bias_.size() != 0)
-    cuda_add_bias(exec, bias_.data() + first, y.rows(), y.cols(), y.stride(), y.data());
+  add(exec, bias_, first, y);
+}
+
+void cuda_linear::add(executor& exec, const sparsellm::cuda::device_buffer<float>& bias,
+                      std::size_t first, device_rows y) {
+  if (bias.size() != 0 && y.rows() != 0)
+    cuda_add_bias(exec, bias.data() + first, y.rows(), y.cols(), y.stride(), y.data());
 }
 
 void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,
@@ -128,13 +135,14 @@ void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dens
     if (dense < x.rows()) p->sparse(exec, below(x, dense), below(mine, dense));
     at += p->outputs();
   }
-  add_bias(exec, 0, y);
+  add(exec, bias_, 0, top(y, dense));
+  add(exec, sparse_bias_, 0, below(y, dense));
 }
 
 void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_t dense_rows,
                                  device_rows both, device_rows h) const {
   const one_weight& only = *weights_.front();
-  if (weights_.size() != 1 || only.lists_channels() || bias_.size() != 0) {
+  if (weights_.size() != 1 || only.lists_channels() || sparse_bias_.size() != 0) {
     multiply(exec, x, dense_rows, both);
     sparsellm::gate(exec, first_half(both), second_half(both), h);
     return;

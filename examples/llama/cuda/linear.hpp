@@ -49,8 +49,13 @@ class cuda_linear {
   // y's columns are the bias's from `first` on.
   void add_bias(sparsellm::cuda::executor& exec, std::size_t first, device_rows y) const;
 
+  static void add(sparsellm::cuda::executor& exec,
+                  const sparsellm::cuda::device_buffer<float>& bias, std::size_t first,
+                  device_rows y);
+
   std::vector<std::shared_ptr<one_weight>> weights_;
-  sparsellm::cuda::device_buffer<float> bias_;  // [outputs], or empty
+  // [outputs], or empty: of dense products, and of sparse ones.
+  sparsellm::cuda::device_buffer<float> bias_, sparse_bias_;
 };
 
 }  // namespace llama

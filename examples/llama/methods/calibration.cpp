@@ -115,6 +115,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       } else {
         for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites) {
           if (how.zeros) set_to_zeros(entry, seen);
+          if (how.biases != nullptr) entry.bias = how.biases->at(entry.where).bias;
           table.add(std::move(entry));
         }
       }

@@ -54,6 +54,8 @@ struct calibration {
   // Where what is counted of |x| is added, without hashes of weights; null for nowhere. Not with
   // other scores, nor with sequential.
   sparsellm::activation_counts* counts = nullptr;
+  // Whose biases the new table takes over, and is observed with; null for none.
+  const sparsellm::threshold_table* biases = nullptr;
 };
 
 // Observes scores at the four activations of every block and sets the thresholds of the

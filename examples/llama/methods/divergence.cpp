@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "methods/log_softmax.hpp"
+
 namespace llama {
 
 using sparsellm::buffer;
@@ -13,14 +15,6 @@ namespace {
 
 // Every so many rows are compared: their logits are the largest part of the memory.
 constexpr std::size_t every = 2;
-
-void log_softmax(sparsellm::vector_view<float> logits) {
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float l : logits) sum += std::exp(l - largest);
-  const auto shift = largest + static_cast<float>(std::log(sum));
-  for (float& l : logits) l -= shift;
-}
 
 }  // namespace
 

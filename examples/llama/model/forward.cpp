@@ -192,7 +192,7 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   }
   const rows y = scratch(product_, 1, c.width);
   b.down.linears().front().active(exec_, active_.view(), y.row(0));
-  b.down.add_bias(y.row(0));
+  b.down.add_sparse_bias(y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
 }
 
@@ -210,7 +210,7 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
 // the weights are not packed for that, have biases, or a projection takes its largest channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
   const std::vector<stack::linear>& linears = b.gate_up.linears();
-  if (!model_.shape().is_gated() || !b.gate_up.bias().empty()) return false;
+  if (!model_.shape().is_gated() || !b.gate_up.sparse_bias().empty()) return false;
   if (b.gate_threshold >= 0.0f) {
     if (linears.size() != 2 || linears.back().layout() != sparsellm::layout_kind::row_major)
       return false;

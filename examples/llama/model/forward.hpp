@@ -38,6 +38,9 @@ class forward {
   void attend(const block& b, const_rows h, std::size_t position, std::size_t dense_rows,
               std::span<kv_cache> caches, rows out);
 
+  // y [tokens, outputs] = W · x and the stack's bias
+  void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
+
   // x [tokens, width] += W · in
   void add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x);
 
@@ -73,7 +76,6 @@ class forward {
   [[nodiscard]] bool list_hidden(const block& b, sparsellm::vector_view<const float> x);
   void list_gated(const block& b, sparsellm::vector_view<const float> x);
   void list_by_gate(const block& b, sparsellm::vector_view<const float> x);
-  void product(const stack& w, const_rows x, std::size_t dense_rows, rows y);
   [[nodiscard]] rows scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width);
 
   sparsellm::cpu::executor& exec_;

@@ -44,6 +44,18 @@ class kv_cache {
     }
   }
 
+  // What store() put there.
+  void load(std::size_t kv_head, std::size_t position, float* key, float* value) const noexcept {
+    constexpr std::size_t lanes = keys_format::rows_at_once;
+    const float* const k = keys_.data() + kv_head * key_stride_ +
+                           position / lanes * lanes * head_size_ + position % lanes;
+    const float* const v = values_.data() + kv_head * value_stride_ + position * value_size();
+    for (std::size_t i = 0; i < head_size_; ++i) {
+      key[i] = k[i * lanes];
+      value[i] = v[i];
+    }
+  }
+
   // How many positions views begin at multiples of.
   static constexpr std::size_t step = keys_format::rows_at_once;
 

@@ -308,6 +308,23 @@ std::vector<float> model::column_norms(sparsellm::cpu::executor& exec, std::size
   return norms;
 }
 
+// In the order of the stack's rows; empty where no projection has a bias.
+std::vector<float> model::made_up_by(const sparsellm::threshold_table& table, std::size_t layer,
+                                     activation_site site) const {
+  std::vector<float> all;
+  bool any = false;
+  for (const projection p : config_.readers(site)) {
+    const std::vector<float>& bias = table.at({layer, name(p)}, extents_of(p)).bias;
+    require<value_error>(bias.empty() || table.score != sparsellm::table_score::gate,
+                         "threshold table: biases beside CATS' scores are not supported");
+    any = any || !bias.empty();
+    const channel_order& order = row_order(layer, p);
+    for (std::size_t i = 0; i < extents_of(p).outputs; ++i)
+      all.push_back(bias.empty() ? 0.0f : bias[order.size() == 0 ? i : order[i]]);
+  }
+  return any ? all : std::vector<float>{};
+}
+
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
                 std::size_t layer, activation_site site) {
   block& b = blocks_[layer];
@@ -315,6 +332,7 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
   std::vector<float> thresholds;
   for (const projection p : config_.readers(site))
     thresholds.push_back(table.at({layer, name(p)}, extents_of(p)).threshold);
+  s.set_made_up(made_up_by(table, layer, site));
   if (table.score == sparsellm::table_score::gate) {
     require<value_error>(config_.is_gated(),
                          "threshold table: CATS' scores are those of a gate, which this model's "

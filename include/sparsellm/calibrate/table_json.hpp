@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sparsellm/calibrate/json.hpp"
 #include "sparsellm/calibrate/json_members.hpp"
@@ -26,6 +27,27 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds", file = "
 // Names of enumerators, in their order.
 inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
 inline constexpr std::array<std::string_view, 2> selection_names{"above", "top_k"};
+
+// The member of a site that has a bias.
+[[nodiscard]] inline std::string bias_member(const std::vector<float>& bias) {
+  if (bias.empty()) return {};
+  std::string out = ", \"bias\": [";
+  for (std::size_t i = 0; i < bias.size(); ++i)
+    out += concat(i == 0 ? "" : ", ", json::number(bias[i]));
+  return out + "]";
+}
+
+[[nodiscard]] inline std::vector<float> read_bias(const json::members& s) {
+  std::vector<float> bias;
+  if (!s.has("bias")) return bias;
+  for (const json::value& v : s.items("bias")) {
+    require<format_error>(v.type == json::value::kind::number, file,
+                          ": 'bias' has a member of the wrong type");
+    bias.push_back(static_cast<float>(v.number));
+  }
+  require<format_error>(!bias.empty(), file, ": 'bias' is empty");
+  return bias;
+}
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json
 
@@ -55,12 +77,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
                   s.weight_hash == 0
                       ? std::string()
                       : concat(", \"weight_hash\": \"", detail::hexadecimal(s.weight_hash), "\""),
-                  "}");
+                  t::bias_member(s.bias), "}");
   }
   return out + "\n  ]\n}\n";
 }
 
-// A table from its text, as docs/formats.md describes it; version 1 is read too. Throws
+// A table from its text, as docs/formats.md describes it; versions 1 and 2 are read too. Throws
 // format_error for text that is no such table, value_error for values outside their range.
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
   namespace t = detail::table_json;
@@ -69,7 +91,7 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
   const json::members root = json::members_of(parsed, t::file, t::format_name);
   const std::size_t version = root.whole("version");
   require<format_error>(version >= 1 && version <= threshold_table::format_version, t::file,
-                        ": version 1 or ", threshold_table::format_version, " expected, got ",
+                        ": version 1 to ", threshold_table::format_version, " expected, got ",
                         version);
   threshold_table table;
   table.model = {root.text("model"), root.hash("weight_hash")};
@@ -86,7 +108,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
                {s.whole("outputs"), s.whole("inputs")},
                s.real("sparsity"),
                static_cast<float>(s.real("threshold")),
-               s.has("weight_hash") ? s.hash("weight_hash") : 0});
+               s.has("weight_hash") ? s.hash("weight_hash") : 0,
+               version >= 3 ? t::read_bias(s) : std::vector<float>{}});
   }
   return table;
 }

@@ -36,6 +36,9 @@ struct site_threshold {
   double sparsity = 0;  // the share of activations the threshold was asked to skip, in [0, 1)
   float threshold = 0;  // channels with a score <= threshold are skipped; 0 keeps all but zeros
   std::uint64_t weight_hash = 0;  // of this weight's bytes in its file; 0 where it is not known
+  // [outputs], in the order of the weight's rows in its file: added to products that skip, for what
+  // they skip. Empty: none.
+  std::vector<float> bias = {};
 };
 
 // What thresholds are compared with.
@@ -59,7 +62,7 @@ struct model_identity {
 
 // A threshold for each site of a model, and what it was made from.
 struct threshold_table {
-  static constexpr int format_version = 2;
+  static constexpr int format_version = 3;
 
   model_identity model;
   std::string method;        // "uniform", "uniform sequential", …
@@ -70,7 +73,8 @@ struct threshold_table {
   std::vector<site_threshold> sites;
 
   // Adds a site. Throws value_error for a sparsity outside [0, 1), a negative or non-finite
-  // threshold, or a site that is there already.
+  // threshold, a bias of another size than the weight's outputs or not finite, or a site that is
+  // there already.
   void add(site_threshold entry) {
     require<value_error>(entry.sparsity >= 0.0 && entry.sparsity < 1.0, "threshold table: layer ",
                          entry.where.layer, " ", entry.where.projection,
@@ -78,6 +82,14 @@ struct threshold_table {
     require<value_error>(is_finite(entry.threshold) && entry.threshold >= 0.0f,
                          "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
                          ": the threshold must be finite and at least 0, got ", entry.threshold);
+    require<value_error>(entry.bias.empty() || entry.bias.size() == entry.shape.outputs,
+                         "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
+                         ": a bias of ", entry.shape.outputs, " outputs expected, got ",
+                         entry.bias.size());
+    require<value_error>(
+        std::all_of(entry.bias.begin(), entry.bias.end(), [](float b) { return is_finite(b); }),
+        "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
+        ": the bias must be finite");
     require<value_error>(find(entry.where) == nullptr, "threshold table: layer ", entry.where.layer,
                          " ", entry.where.projection, " is there twice");
     sites.push_back(std::move(entry));
@@ -118,6 +130,12 @@ struct threshold_table {
                           detail::hexadecimal(entry.weight_hash), " there and ",
                           detail::hexadecimal(hash), " in the model");
     return entry;
+  }
+
+  // Whether any site has a bias.
+  [[nodiscard]] bool has_biases() const noexcept {
+    return std::any_of(sites.begin(), sites.end(),
+                       [](const site_threshold& s) { return !s.bias.empty(); });
   }
 
   // Whether the table was made by who saw no whole model but every site's weight, and has their

@@ -16,6 +16,7 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/observe/observer.hpp"
 
@@ -130,6 +131,31 @@ class histogram {
       below += inside;
     }
     return max();
+  }
+
+  // The share of the values that have |x| <= t, by linear interpolation between the smallest and
+  // the largest value of the bin: quantile()'s inverse. 0 below every value. Throws value_error
+  // when t is NaN, when nothing was seen, or when NaN or infinities were.
+  [[nodiscard]] double share_at_most(float t) const {
+    require<value_error>(!is_nan(static_cast<double>(t)),
+                         "histogram: a threshold expected, got NaN");
+    require<value_error>(non_finite_ == 0, "histogram: ", non_finite_,
+                         " of the observed values are NaN or infinite");
+    const std::uint64_t total = count();
+    require<value_error>(total != 0, "histogram: no values were observed");
+    if (t < 0.0f) return 0.0;
+    double below = static_cast<double>(zeros_);
+    for (const bin& b : bins_) {
+      if (b.count == 0) continue;
+      const float low = std::bit_cast<float>(b.smallest), high = std::bit_cast<float>(b.largest);
+      if (t < low) break;
+      const auto inside = static_cast<double>(b.count);
+      if (t < high)
+        return (below + inside * static_cast<double>(t - low) / static_cast<double>(high - low)) /
+               static_cast<double>(total);
+      below += inside;
+    }
+    return below / static_cast<double>(total);
   }
 
  private:

@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: The sparsellm authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The prefix of a window is dense, so it depends on no bias: it is run once, and every step begins
+// behind it, from its keys and values.
+#include "methods/fit_biases.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "methods/recorded_pass.hpp"
+#include "sparsellm/core/error.hpp"
+
+namespace llama {
+
+using sparsellm::buffer;
+using sparsellm::require;
+using sparsellm::value_error;
+using sparsellm::vector_view;
+
+namespace {
+
+constexpr activation_site fitted[] = {activation_site::attention_output,
+                                      activation_site::mlp_hidden};
+
+// One projection's bias in units of what its channels lose, and Adam's moments.
+struct fitted_bias {
+  std::vector<double> value, first, second;  // [outputs]
+  std::vector<double> unit;                  // [outputs]
+  std::vector<double> gradient;              // [outputs], with respect to the bias, of this step
+
+  [[nodiscard]] std::vector<float> bias() const {
+    std::vector<float> b(value.size());
+    for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(value[i] * unit[i]);
+    return b;
+  }
+  void step(std::size_t number, double rate) {
+    constexpr double keep_first = 0.9, keep_second = 0.99, epsilon = 1e-12;
+    const auto t = static_cast<double>(number + 1);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const double g = gradient[i] * unit[i];
+      first[i] = keep_first * first[i] + (1 - keep_first) * g;
+      second[i] = keep_second * second[i] + (1 - keep_second) * g * g;
+      const double mean = first[i] / (1 - std::pow(keep_first, t));
+      const double square = second[i] / (1 - std::pow(keep_second, t));
+      value[i] -= rate * mean / (std::sqrt(square) + epsilon);
+    }
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+  }
+};
+
+// The divergence of the predictions of logits z from those of `wanted`; z becomes its gradient
+// times `weight`, and wanted is overwritten. One exponential for each number.
+double difference(vector_view<float> wanted, vector_view<float> z, float weight) {
+  const float most_wanted = *std::max_element(wanted.begin(), wanted.end());
+  const float most = *std::max_element(z.begin(), z.end());
+  double sum_wanted = 0, sum = 0, apart = 0;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const float p = std::exp(wanted[i] - most_wanted), q = std::exp(z[i] - most);
+    apart += static_cast<double>(p) * static_cast<double>(wanted[i] - z[i]);
+    sum_wanted += static_cast<double>(p);
+    sum += static_cast<double>(q);
+    wanted[i] = p;
+    z[i] = q;
+  }
+  const auto of_wanted = static_cast<float>(1 / sum_wanted), of_z = static_cast<float>(1 / sum);
+  for (std::size_t i = 0; i < z.size(); ++i) z[i] = weight * (z[i] * of_z - wanted[i] * of_wanted);
+  return apart / sum_wanted + std::log(sum) + static_cast<double>(most) - std::log(sum_wanted) -
+         static_cast<double>(most_wanted);
+}
+
+class bias_fit {
+ public:
+  bias_fit(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
+           std::size_t dense_prefix, const progress& report)
+      : exec_(exec),
+        model_(m),
+        windows_(windows),
+        prefix_(dense_prefix),
+        rows_(windows.front().size() - dense_prefix),
+        pass_(exec, m, rows_, windows.front().size()),
+        biases_(m.shape().layers) {
+    run_dense(report);
+    measure_units();
+  }
+
+  // Goes one step on the windows [first, first + count), from the last on to the first. Returns
+  // the divergence before it.
+  double step(std::size_t number, std::size_t first, std::size_t count, double rate) {
+    double divergence = 0;
+    for (std::size_t i = 0; i < count; ++i)
+      divergence +=
+          add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * rows_));
+    for (std::size_t l = 0; l < biases_.size(); ++l)
+      for (const activation_site site : fitted) {
+        biases_[l][site].step(number, rate);
+        model_.blocks()[l].reading(site).set_made_up(biases_[l][site].bias());
+      }
+    return divergence;
+  }
+
+  [[nodiscard]] std::vector<float> bias(std::size_t layer, projection p) const {
+    return biases_[layer][site_of(p)].bias();
+  }
+
+ private:
+  [[nodiscard]] window rest_of(std::size_t w) const {
+    return {windows_[w].begin() + static_cast<std::ptrdiff_t>(prefix_), windows_[w].end()};
+  }
+
+  // The caches of the prefixes, and the streams whose predictions are to be met.
+  void run_dense(const progress& report) {
+    const config& c = model_.shape();
+    forward steps(exec_, model_, std::max<std::size_t>(prefix_, 1), windows_.front().size());
+    buffer<float> prefix(prefix_ * c.width);
+    for (std::size_t w = 0; w < windows_.size(); ++w) {
+      caches_.emplace_back();
+      for (std::size_t l = 0; l < c.layers; ++l) caches_[w].emplace_back(c, windows_[w].size());
+      const rows x(prefix.data(), prefix_, c.width);
+      for (std::size_t t = 0; t < prefix_; ++t) model_.embed(windows_[w][t], t, x.row(t));
+      for (std::size_t l = 0; l < c.layers && prefix_ != 0; ++l)
+        steps.run_block(l, x, 0, prefix_, {&caches_[w][l], 1}, nullptr);
+      const const_rows end = pass_.run(rest_of(w), prefix_, true, caches_[w]);
+      dense_.emplace_back(rows_ * c.width);
+      std::copy_n(end.data(), rows_ * c.width, dense_[w].data());
+      report(static_cast<double>(w + 1) / static_cast<double>(windows_.size()));
+    }
+  }
+
+  // What each channel of o's and down's outputs loses, on the first window.
+  void measure_units() {
+    const config& c = model_.shape();
+    forward products(exec_, model_, rows_, 1), steps(exec_, model_, rows_, windows_.front().size());
+    buffer<float> stream(rows_ * c.width), whole(rows_ * c.width), kept(rows_ * c.width);
+    const rows x(stream.data(), rows_, c.width), y(whole.data(), rows_, c.width),
+        z(kept.data(), rows_, c.width);
+    const activation_observer observe = [&](std::size_t l, activation_site site, const_rows in) {
+      if (std::find(std::begin(fitted), std::end(fitted), site) == std::end(fitted)) return;
+      products.product(model_.blocks()[l].reading(site), in, rows_, y);
+      products.product(model_.blocks()[l].reading(site), in, 0, z);
+      fitted_bias& b = biases_[l][site];
+      b.value = b.first = b.second = b.gradient = std::vector<double>(c.width, 0.0);
+      b.unit.resize(c.width);
+      for (std::size_t i = 0; i < c.width; ++i) {
+        double squares = 0;
+        for (std::size_t t = 0; t < rows_; ++t) {
+          const auto lost = static_cast<double>(y(t, i) - z(t, i));
+          squares += lost * lost;
+        }
+        b.unit[i] = std::sqrt(squares / static_cast<double>(rows_));
+      }
+    };
+    const window ids = rest_of(0);
+    for (std::size_t t = 0; t < rows_; ++t) model_.embed(ids[t], prefix_ + t, x.row(t));
+    for (std::size_t l = 0; l < c.layers; ++l)
+      steps.run_block(l, x, prefix_, 0, {&caches_[0][l], 1}, &observe);
+  }
+
+  // Of window w's divergence times `weight`, which it returns.
+  double add_gradient(std::size_t w, double weight) {
+    const config& c = model_.shape();
+    (void)pass_.run(rest_of(w), prefix_, false, caches_[w]);
+    double divergence = 0;
+    pass_.reverse(
+        [&](std::size_t first, rows logits) { divergence += meet(w, first, weight, logits); },
+        [&](std::size_t l, projection p, const_rows of_output, const_rows) {
+          if (p != projection::o && p != projection::down) return;
+          std::vector<double>& sum = biases_[l][site_of(p)].gradient;
+          for (std::size_t t = 0; t < of_output.rows(); ++t)
+            for (std::size_t i = 0; i < c.width; ++i)
+              sum[i] += static_cast<double>(of_output(t, i));
+        });
+    return divergence;
+  }
+
+  // Logits of rows [first, ...) of window w become the gradient of their divergence from the dense
+  // model's, times `weight`: the difference of the probabilities.
+  double meet(std::size_t w, std::size_t first, double weight, rows logits) {
+    const config& c = model_.shape();
+    if (wanted_.size() < logits.rows() * c.vocabulary)
+      wanted_ = buffer<float>(logits.rows() * c.vocabulary);
+    const rows dense(wanted_.data(), logits.rows(), c.vocabulary);
+    pass_.steps().logits(const_rows(dense_[w].data() + first * c.width, logits.rows(), c.width),
+                         dense);
+    std::vector<double> of_row(logits.rows());
+    exec_.parallel_for(logits.rows(), [&](std::size_t r) {
+      of_row[r] = weight * difference(dense.row(r), logits.row(r), static_cast<float>(weight));
+    });
+    double sum = 0;
+    for (const double d : of_row) sum += d;
+    return sum;
+  }
+
+  sparsellm::cpu::executor& exec_;
+  model& model_;
+  const std::vector<window>& windows_;
+  std::size_t prefix_, rows_;
+  recorded_pass pass_;
+  std::vector<per_site<fitted_bias>> biases_;  // [layers]
+  std::vector<std::vector<kv_cache>> caches_;  // [windows][layers]
+  std::vector<buffer<float>> dense_;           // [windows][rows, width]: streams of the dense model
+  buffer<float> wanted_;
+};
+
+}  // namespace
+
+std::vector<double> fit_biases(sparsellm::cpu::executor& exec, model& m,
+                               const std::vector<window>& windows, std::size_t dense_prefix,
+                               const bias_options& how, sparsellm::threshold_table& table,
+                               const progress& report) {
+  const std::size_t length = windows.front().size();
+  require<value_error>(dense_prefix < length, "biases: windows of ", length,
+                       " tokens leave nothing to fit after a dense prefix of ", dense_prefix);
+  require<value_error>(how.rate > 0 && std::isfinite(how.rate),
+                       "biases: a rate above 0 expected, got ", how.rate);
+  require<value_error>(how.windows != 0, "biases: at least 1 window a step expected, got 0");
+  // About what a window's dense pass takes of one of a step.
+  const double dense_share = 0.3 / (0.3 + static_cast<double>(how.steps * how.windows) /
+                                              static_cast<double>(windows.size()));
+  bias_fit fit(exec, m, windows, dense_prefix, [&](double share) { report(share * dense_share); });
+  const std::size_t count = std::min(how.windows, windows.size());
+  std::vector<double> divergences;
+  for (std::size_t s = 0; s < how.steps; ++s) {
+    const double left = 1.0 - static_cast<double>(s) / static_cast<double>(how.steps);
+    divergences.push_back(fit.step(s, s * count, count, how.rate * left));
+    report(dense_share +
+           (1 - dense_share) * static_cast<double>(s + 1) / static_cast<double>(how.steps));
+  }
+  for (sparsellm::site_threshold& s : table.sites)
+    for (const projection p : {projection::o, projection::down})
+      if (s.where.projection == name(p)) s.bias = fit.bias(s.where.layer, p);
+  table.method += " with biases";
+  return divergences;
+}
+
+}  // namespace llama
