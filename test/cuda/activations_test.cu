@@ -4,14 +4,24 @@
 // Activations of 16 bits, and the gate, on the device.
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "catch2_any.hpp"
 #include "cuda/device.cuh"
 #include "sparsellm/cuda/gate.cuh"
 #include "sparsellm/cuda/multiply.cuh"
+#include "sparsellm/cuda/multiply_gated.cuh"
+#include "sparsellm/cuda/multiply_rows.cuh"
+#include "sparsellm/cuda/workspace.cuh"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/channel_major.hpp"
+#include "sparsellm/pack/n_of_m.hpp"
+#include "sparsellm/pack/panel.hpp"
+#include "sparsellm/pack/quantized.hpp"
+#include "sparsellm/pack/row_major.hpp"
 
 using namespace sparsellm;
 
@@ -99,4 +109,93 @@ TEST_CASE("cuda: gate and silu of one token and of rows that lie apart") {
   CHECK(d.down(there, 3 * n).back() == all[2 * n - 1]);
   CHECK_THROWS_AS(silu(d.exec, gates.row(0), vector_view<float, device_space>(out.data(), 5)),
                   shape_error);
+}
+
+// Every family of formats, and every verb: a batch of 9 is on tensor cores.
+TEMPLATE_TEST_CASE("cuda: every verb takes 16-bit activations, in the memory that it says", "",
+                   row_major<half>, channel_major<float>, channel_major<bfloat16>, panel<half>,
+                   channel_major<q8_0>, channel_major<q4_1>, (n_of_m<bfloat16, 2, 4>),
+                   (channel_bitmap<half, 2, 4>)) {
+  using F = TestType;
+  using T = bfloat16;
+  device d;
+  // Gate and up in one kernel, and in two.
+  for (const extents e : {extents{1024, 200}, {70, 300}}) {
+    INFO(F::name << " " << e.outputs << "x" << e.inputs);
+    const std::size_t most = 9, hidden = e.outputs / 2;
+    const auto weight = d.pack<F>(normal(e.outputs * e.inputs, 121), e);
+    const std::vector<T> x = rounded<T>(normal(most * e.inputs, 122)),
+                         marks = rounded<T>(normal(most * e.outputs, 123));
+    const auto xs = cuda::to_device(d.exec, vector_view<const T>(x)),
+               scores = cuda::to_device(d.exec, vector_view<const T>(marks));
+    const auto wide = d.up(widened(x)), wide_scores = d.up(widened(marks));
+    auto y = d.exec.template allocate<T>(most * e.outputs);
+    auto wanted = d.exec.template allocate<float>(most * e.outputs);
+    const sparsifier keep{magnitude{}, above{0.5f}};
+    const auto same = [&](std::size_t n) {
+      std::vector<T> got(n);
+      cuda::copy(d.exec, vector_view<const T, device_space>(y.data(), n), vector_view<T>(got));
+      return got == rounded<T>(d.down(wanted, n));
+    };
+    for (const std::size_t tokens : {1, 3, 9}) {
+      INFO(tokens << " tokens");
+      // No more than the workspace is there.
+      auto memory = d.exec.template allocate<std::byte>(cuda::workspace_bytes<T>(weight, tokens));
+      d.exec.set_workspace(memory.view());
+      const matrix_view<const float, device_space> in(wide.data(), tokens, e.inputs);
+      const matrix_view<const T, device_space> in16(xs.data(), tokens, e.inputs);
+      const auto wide_out = [&](std::size_t n) {
+        return matrix_view<float, device_space>(wanted.data(), tokens, n);
+      };
+      const auto out = [&](std::size_t n) {
+        return matrix_view<T, device_space>(y.data(), tokens, n);
+      };
+      multiply(d.exec, weight, keep, in, wide_out(e.outputs));
+      multiply(d.exec, weight, keep, in16, out(e.outputs));
+      CHECK(same(tokens * e.outputs));
+      multiply_gated(d.exec, weight, keep, in, wide_out(hidden));
+      multiply_gated(d.exec, weight, keep, in16, out(hidden));
+      CHECK(same(tokens * hidden));
+      multiply_gated(d.exec, weight, keep, in, out(hidden));
+      CHECK(same(tokens * hidden));
+      if constexpr (std::same_as<F, row_major<half>>) {
+        multiply_rows(d.exec, weight,
+                      matrix_view<const float, device_space>(wide_scores.data(), tokens, e.outputs),
+                      keep, in, wide_out(e.outputs));
+        multiply_rows(d.exec, weight,
+                      matrix_view<const T, device_space>(scores.data(), tokens, e.outputs), keep,
+                      in16, out(e.outputs));
+        CHECK(same(tokens * e.outputs));
+        multiply_rows(d.exec, weight,
+                      matrix_view<const float, device_space>(wide_scores.data(), tokens, e.outputs),
+                      keep, in16, out(e.outputs));
+        CHECK(same(tokens * e.outputs));
+      }
+      d.exec.set_workspace({});
+    }
+    // One token: lists are made of the rounded numbers.
+    const vector_view<const T, device_space> x0(xs.data(), e.inputs);
+    active_set a(d.exec, e.inputs), b(d.exec, e.inputs), next(d.exec, hidden);
+    sparsify(d.exec, keep, x0, a);
+    sparsify(d.exec, keep, vector_view<const float, device_space>(wide.data(), e.inputs), b);
+    multiply(d.exec, weight, a, vector_view<T, device_space>(y.data(), e.outputs));
+    multiply(d.exec, weight, b, vector_view<float, device_space>(wanted.data(), e.outputs));
+    CHECK(same(e.outputs));
+    const vector_view<T, device_space> h0(y.data(), hidden);
+    multiply_gated(d.exec, weight, keep, x0, h0, keep, next);
+    std::vector<T> h(hidden);
+    cuda::copy(d.exec, vector_view<const T, device_space>(h0.data(), hidden), vector_view<T>(h));
+    std::uint32_t listed = 0, kept = 0;
+    for (const T v : h) kept += std::fabs(widen(v)) > 0.5f;
+    cuda::copy(d.exec, vector_view<const std::uint32_t, device_space>(next.view().count, 1),
+               vector_view<std::uint32_t>(&listed, 1));
+    CHECK(listed == kept);
+    if constexpr (std::same_as<F, row_major<half>>) {
+      multiply_rows(d.exec, weight, next, x0, vector_view<T, device_space>(y.data(), e.outputs));
+      multiply_rows(d.exec, weight, next,
+                    vector_view<const float, device_space>(wide.data(), e.inputs),
+                    vector_view<float, device_space>(wanted.data(), e.outputs));
+      CHECK(same(e.outputs));
+    }
+  }
 }

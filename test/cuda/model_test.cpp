@@ -3,62 +3,18 @@
 
 // The example's model on the device, step by step against the CPU.
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "catch2_any.hpp"
 #include "cuda/session.hpp"
-#include "llama/gguf_builder.hpp"
-#include "methods/calibration.hpp"
+#include "cuda/tiny_session.hpp"
 #include "methods/pruning.hpp"
 #include "model/model.hpp"
 #include "model/session.hpp"
-#include "sparsellm/calibrate/uniform.hpp"
 
 using namespace llama;
-using sparsellm::element_kind;
-
-namespace {
-
-const progress quiet = [](double) {};
-
-struct tiny {
-  explicit tiny(sparsellm::table_score score = sparsellm::table_score::magnitude)
-      : file(tiny_model({}).bytes()),
-        exec(1),
-        m(exec, file.path(), {element_kind::f32, 0.9, nullptr, score}, quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
-
-window some_tokens(std::size_t n) {
-  window ids;
-  for (std::size_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>((i * 71 + 13) % 256));
-  return ids;
-}
-
-sparsellm::threshold_table calibrated(tiny& t, calibration how, const text_maker& where) {
-  how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
-  return calibrate_model(t.exec, t.m, {some_tokens(48), some_tokens(48)}, how, quiet, where);
-}
-
-std::vector<float> row_of(decoder& d, std::size_t row) {
-  std::vector<float> out(d.vocabulary());
-  d.logits(row, rows(out.data(), 1, out.size()));
-  return out;
-}
-
-float apart(const std::vector<float>& a, const std::vector<float>& b) {
-  float most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::fabs(a[i] - b[i]));
-  return most;
-}
-
-}  // namespace
 
 TEST_CASE("cuda: calibration on the device gives the CPU's thresholds") {
   tiny t;

@@ -55,7 +55,11 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
                  m.shape().norm_epsilon},
       cache_(m.shape().kv_width() * positions * sequences),
       final_norm_(exec_, m.final_norm()),
-      head_(exec_, m.head()) {
+      head_(exec_, m.head()),
+      embeddings_(exec_, m.embeddings()),
+      ids_(exec_.allocate<std::int32_t>(max_tokens)),
+      text_(exec_.allocate<text_place>(1)),
+      checked_(m.shape().width) {
   const config& c = m.shape();
   require<sparsellm::shape_error>(positions <= c.context, "model: at most ", c.context,
                                   " positions, got ", positions);
@@ -63,7 +67,12 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
   for (const block& b : m.blocks()) layers_.emplace_back(exec_, b, cache_);
   const std::vector<float> rotary = m.rotary_table(positions);
   rotary_ = to_device(exec_, vector_view<const float>(rotary));
+  if (const tensor* const learned = m.learned_positions())
+    learned_positions_.emplace(exec_, *learned);
+  const text_place beginning{};
+  sparsellm::cuda::copy(exec_, vector_view<const text_place>(&beginning, 1), text_.view());
   qkv_ = exec_.allocate<float>(max_tokens * attention_.row());
+  attention_scratch_ = exec_.allocate<float>(cuda_attention_scratch(attention_, max_tokens));
   both_ = exec_.allocate<float>(max_tokens * 2 * c.hidden);
   product_ = exec_.allocate<float>(max_tokens * c.width);
   exec_.wait();
@@ -105,7 +114,7 @@ void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cac
   cuda_rotate_and_store(exec_, attention_, qkv_.data(), tokens, at, rotary_.data(), b.keys.data(),
                         b.values.data());
   cuda_attend(exec_, attention_, qkv_.data(), tokens, at, b.window, b.keys.data(), b.values.data(),
-              out);
+              attention_scratch_.data(), out);
 }
 
 void cuda_forward::add_product(std::size_t l, activation_site site, const float* in,
@@ -157,15 +166,32 @@ void cuda_forward::logits(const float* x, std::size_t tokens, float* out) {
   head_.multiply(exec_, {product_.data(), tokens, c.width}, tokens, {out, tokens, c.vocabulary});
 }
 
-void cuda_forward::embed(const std::vector<std::int32_t>& tokens, cached_rows at, float* x) {
-  const std::size_t width = model_.shape().width;
-  exec_.wait();  // the last embeddings have been read
-  embedded_.resize(tokens.size() * width);
-  for (std::size_t t = 0; t < tokens.size(); ++t)
-    model_.embed(tokens[t], at.first + (at.together ? 0 : t),
-                 vector_view<float>(&embedded_[t * width], width));
-  sparsellm::cuda::copy(exec_, vector_view<const float>(embedded_),
-                        vector_view<float, sparsellm::device_space>(x, embedded_.size()));
+cached_rows cuda_forward::place(const std::vector<std::int32_t>& tokens, std::size_t position,
+                                bool together) {
+  for (std::size_t t = 0; t < tokens.size(); ++t) check(tokens[t], position + (together ? 0 : t));
+  if (tokens.size() > 1) {
+    exec_.wait();
+    placed_ = tokens;
+    sparsellm::cuda::copy(
+        exec_, vector_view<const std::int32_t>(placed_),
+        vector_view<std::int32_t, sparsellm::device_space>(ids_.data(), placed_.size()));
+  }
+  cuda_place(exec_, tokens[0], position, ids_.data(), text_.data());
+  return {&text_.data()->position, position + (together ? 1 : tokens.size()), together};
+}
+
+cached_rows cuda_forward::step_at(std::size_t position, bool together) const noexcept {
+  return {&text_.data()->position, cuda_attention_end(attention_, position), together};
+}
+
+void cuda_forward::check(std::int32_t token, std::size_t position) {
+  model_.embed(token, position, vector_view<float>(checked_));
+}
+
+void cuda_forward::embed(cached_rows at, std::size_t tokens, float* x) {
+  embeddings_.look_up(exec_, ids_.data(), tokens, x);
+  if (learned_positions_.has_value())
+    learned_positions_->add_positions(exec_, at, model_.shape().position_offset, tokens, x);
 }
 
 std::size_t cuda_forward::cache_bytes() const noexcept {

@@ -7,8 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "cuda/embedding.hpp"
 #include "cuda/linear.hpp"
 #include "cuda/steps.hpp"
 #include "model/model.hpp"
@@ -48,8 +50,21 @@ class cuda_forward {
   // out [tokens, vocabulary] from the stream x after the last block
   void logits(const float* x, std::size_t tokens, float* out);
 
-  // x [tokens, width] = the tokens' embeddings, which the host looks up.
-  void embed(const std::vector<std::int32_t>& tokens, cached_rows at, float* x);
+  // Gives the device tokens and the position that they stand at or from. Waits until it has read
+  // the last ones when there are several. Throws as model::embed() does.
+  [[nodiscard]] cached_rows place(const std::vector<std::int32_t>& tokens, std::size_t position,
+                                  bool together);
+  // Where rows stand that the device places itself: the host knows the position, and many have the
+  // same `end`.
+  [[nodiscard]] cached_rows step_at(std::size_t position, bool together) const noexcept;
+  // Throws as model::embed() does.
+  void check(std::int32_t token, std::size_t position);
+  // x [tokens, width] = the embeddings of the device's tokens
+  void embed(cached_rows at, std::size_t tokens, float* x);
+
+  // The device's tokens, and their place.
+  [[nodiscard]] std::int32_t* ids() noexcept { return ids_.data(); }
+  [[nodiscard]] text_place* text() noexcept { return text_.data(); }
 
   [[nodiscard]] sparsellm::cuda::executor& executor() noexcept { return exec_; }
   [[nodiscard]] const model& of() const noexcept { return model_; }
@@ -84,8 +99,13 @@ class cuda_forward {
   norm final_norm_;
   cuda_linear head_;
   std::vector<layer> layers_;
-  std::vector<float> embedded_;
-  sparsellm::cuda::device_buffer<float> rotary_, qkv_, both_, product_;
+  cuda_embedding embeddings_;
+  std::optional<cuda_embedding> learned_positions_;
+  sparsellm::cuda::device_buffer<std::int32_t> ids_;
+  sparsellm::cuda::device_buffer<text_place> text_;
+  std::vector<std::int32_t> placed_;  // ids on their way
+  std::vector<float> checked_;        // an embedding
+  sparsellm::cuda::device_buffer<float> rotary_, qkv_, attention_scratch_, both_, product_;
 };
 
 }  // namespace llama

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The steps of a block on the device that are no products, each one kernel. All memory is the
-// device's; matrices are row-major without gaps.
+// The steps on the device that are no products, each one kernel (steps.cu, norms.cu, attention.cu,
+// likeliest.cu). All memory is the device's, unless it says so; matrices are row-major without
+// gaps.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +25,17 @@ struct attention_shape {
   [[nodiscard]] SPARSELLM_HD unsigned row() const { return (heads + 2 * kv_heads) * head_size; }
 };
 
-// Where rows stand: one after the other in one sequence from position `first` on, or together at
-// that position, one token of each of several sequences, whose caches follow one another.
+// Of a text, on the device: where its next row stands, and how many tokens were found.
+struct text_place {
+  unsigned position, found;
+};
+
+// Where rows stand: one after the other in one sequence from position *first on, or together at
+// that position, one token of each of several sequences, whose caches follow one another. No
+// position is `end` or above, which is all that the host knows.
 struct cached_rows {
-  std::size_t first;
+  const unsigned* first;  // on the device
+  std::size_t end;
   bool together;
 };
 
@@ -53,15 +61,35 @@ void cuda_rotate_and_store(sparsellm::cuda::executor& exec, const attention_shap
                            float* values);
 
 // out [tokens, heads · head_size] = softmax(q · K / sqrt(head_size)) · V, each token seeing its
-// sequence's positions up to its own, `window` of them at most; 0: all. Throws device_error when a
-// block's shared memory does not hold as many scores.
+// sequence's positions up to its own, `window` of them at most; 0: all. `scratch` has the floats
+// that cuda_attention_scratch() says for as many tokens or more.
 void cuda_attend(sparsellm::cuda::executor& exec, const attention_shape& a, const float* qkv,
                  std::size_t tokens, cached_rows at, std::size_t window, const float* keys,
-                 const float* values, float* out);
+                 const float* values, float* scratch, float* out);
+[[nodiscard]] std::size_t cuda_attention_scratch(const attention_shape& a, std::size_t tokens);
+// A cached_rows::end for a row at `position` that many positions share, a power of two of chunks
+// or all of the cache: what is launched for it serves them all.
+[[nodiscard]] std::size_t cuda_attention_end(const attention_shape& a,
+                                             std::size_t position) noexcept;
 
-// out [1]: the largest of logits [n], of equals the first, as likeliest_of().
+// Where a found token goes.
+struct found_token {
+  std::int32_t* id;   // the next row's, on the device
+  text_place* place;  // likewise: one more found, and the next row `moves` further on
+  unsigned moves;
+  likeliest* ring;  // the i-th found goes to i mod slots; may lie on the host
+  unsigned slots;
+};
+
+// The largest of logits [n], as likeliest_of(): of equals the first, and NaN is never larger.
+// `scratch` has the bytes that cuda_likeliest_scratch() says.
 void cuda_likeliest(sparsellm::cuda::executor& exec, const float* logits, std::size_t n,
-                    likeliest* out);
+                    std::byte* scratch, const found_token& to);
+[[nodiscard]] std::size_t cuda_likeliest_scratch();
+
+// The next row has this id and position.
+void cuda_place(sparsellm::cuda::executor& exec, std::int32_t id, std::size_t position,
+                std::int32_t* to, text_place* place);
 
 // out [tokens, hidden] = g ∘ u of both [tokens, 2 · hidden] = [g; u], 0 where |g| <= tau
 void cuda_multiply_above(sparsellm::cuda::executor& exec, const float* both, std::size_t tokens,

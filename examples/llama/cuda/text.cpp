@@ -28,13 +28,16 @@ class cuda_text final : public observed_text {
         stream_(room(windows_ * m.shape().width)),
         inside_(room(windows_ * std::max(m.shape().hidden, m.shape().query_width()))),
         made_(room(m.shape().width)) {
-    for (std::size_t w = 0; w < windows_; ++w) steps_.embed(windows[w], {0, false}, stream(w));
+    for (std::size_t w = 0; w < windows_; ++w) {
+      at_ = steps_.place(windows[w], 0, false);
+      steps_.embed(at_, length_, stream(w));
+    }
   }
 
   void go_to(std::size_t l, activation_site site) override {
     for (std::size_t w = 0; w < windows_; ++w) {
       if (site == activation_site::attention_output)
-        steps_.attend(l, normalised(l, activation_site::attention_input, w), length_, {0, false},
+        steps_.attend(l, normalised(l, activation_site::attention_input, w), length_, at_,
                       dense_rows_, inside(w, site));
       if (site == activation_site::mlp_input)
         steps_.add_product(l, activation_site::attention_output,
@@ -133,6 +136,7 @@ class cuda_text final : public observed_text {
   }
 
   std::size_t windows_, length_, dense_rows_;
+  cached_rows at_{};
   cuda_forward steps_;
   device_buffer<float> stream_, inside_, made_, before_;
   std::vector<float> here_;

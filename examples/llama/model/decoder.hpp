@@ -38,6 +38,19 @@ class decoder {
   virtual void logits(std::size_t first, rows out) = 0;
   // The likeliest token after token `row` of the last append.
   [[nodiscard]] virtual likeliest best(std::size_t row) = 0;
+  // Up to `count` tokens, each the likeliest after those before it, the first of them after token
+  // `row` of the last append. found(token) says whether to go on, after a token that is appended
+  // then; its rows are gone when this returns. observe may be null; it may see the tokens appended
+  // when all are found, and in batches. Throws as append() does, and as found() does.
+  virtual void decode_greedily(std::size_t row, std::size_t count, std::size_t dense_prefix,
+                               const activation_observer* observe,
+                               const std::function<bool(likeliest)>& found) {
+    for (std::size_t n = 1; n <= count; ++n, row = 0) {
+      const likeliest next = best(row);
+      if (!found(next) || n == count) return;
+      append({next.id}, dense_prefix, observe);
+    }
+  }
   // Until what was appended is computed.
   virtual void finish() = 0;
   // The model's thresholds are others now.

@@ -53,43 +53,43 @@ generation generate(decoder& s, const std::vector<std::int32_t>& prompt, std::si
     meter->count(layer, site, x, std::min(dense, x.rows()));
   };
   const activation_observer* const observer = meter != nullptr ? &observe : nullptr;
-  // Greedy sampling needs no logits here, which a device would have to send.
-  sparsellm::buffer<float> logits(pick.greedy() ? 0 : s.vocabulary());
-  const rows out(logits.data(), 1, logits.size());
-  likeliest next{};
-  const auto look = [&](std::size_t row) {
-    if (pick.greedy()) {
-      next = s.best(row);
-    } else {
-      s.logits(row, out);
-      next = likeliest_of(out.row(0));
-    }
-  };
   generation result;
-
   auto start = std::chrono::steady_clock::now();
   for (std::size_t at = 0; at < prompt.size(); at += prefill_batch) {
     const std::size_t n = std::min(prefill_batch, prompt.size() - at);
     const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(at);
     s.append({first, first + static_cast<std::ptrdiff_t>(n)}, dense_prefix, observer);
     read(static_cast<double>(at + n) / static_cast<double>(prompt.size()));
-    if (at + n == prompt.size()) look(n - 1);
   }
+  const std::size_t last_row = (prompt.size() - 1) % prefill_batch;
+  if (count == 0) s.finish();
   result.prefill_seconds = seconds_since(start);
 
-  start = std::chrono::steady_clock::now();
-  while (result.ids.size() < count) {
-    const std::int32_t id = pick.greedy() ? next.id : pick.pick(out.row(0));
-    result.ids.push_back(id);
+  // The first token is prefill's. Whether to go on.
+  const auto take = [&](likeliest next) {
+    if (result.ids.empty()) {
+      result.prefill_seconds = seconds_since(start);
+      start = std::chrono::steady_clock::now();
+    }
+    result.ids.push_back(next.id);
     result.margins.push_back(next.margin);
-    wrote(id);
-    const bool stopped = std::find(stops.begin(), stops.end(), id) != stops.end();
-    if (stopped || result.ids.size() == count) break;
-    s.append({id}, dense_prefix, observer);
-    look(0);
-    ++result.decoded;
+    wrote(next.id);
+    result.decoded = result.ids.size() - 1;
+    result.decode_seconds = seconds_since(start);
+    return std::find(stops.begin(), stops.end(), next.id) == stops.end();
+  };
+  if (pick.greedy()) {
+    s.decode_greedily(last_row, count, dense_prefix, observer, take);
+    return result;
   }
-  result.decode_seconds = seconds_since(start);
+  sparsellm::buffer<float> logits(s.vocabulary());
+  const rows out(logits.data(), 1, logits.size());
+  for (std::size_t row = last_row; result.ids.size() < count; row = 0) {
+    s.logits(row, out);
+    const std::int32_t id = pick.pick(out.row(0));
+    if (!take({id, likeliest_of(out.row(0)).margin}) || result.ids.size() == count) break;
+    s.append({id}, dense_prefix, observer);
+  }
   return result;
 }
 

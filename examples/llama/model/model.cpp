@@ -240,13 +240,13 @@ void model::embed(std::int32_t token, std::size_t position, vector_view<float> o
   require<value_error>(token >= 0 && static_cast<std::size_t>(token) < config_.vocabulary,
                        "model: token ", token, " is outside the vocabulary of ",
                        config_.vocabulary);
-  const tensor& table = *file().find("token_embd.weight");
+  const tensor& table = embeddings();
   dequantize_row(table, static_cast<std::size_t>(token), out);
   require_finite(file(), table, static_cast<std::size_t>(token), out);
-  if (config_.parts.positions != position_kind::learned) return;
+  if (learned_positions() == nullptr) return;
   require<value_error>(position < config_.context, "model: position ", position, " of ",
                        config_.context);
-  const tensor& learned = *file().find("position_embd.weight");
+  const tensor& learned = *learned_positions();
   const std::size_t row = position + config_.position_offset;
   buffer<float> of_position(out.size());
   dequantize_row(learned, row, of_position);

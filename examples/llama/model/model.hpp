@@ -107,6 +107,14 @@ class model {
   // value_error for an id outside the vocabulary.
   void embed(std::int32_t token, std::size_t position, sparsellm::vector_view<float> out) const;
 
+  // What embed() reads: a row for each token, and of learned positions, or nullptr, one for each
+  // position, config::position_offset further on.
+  [[nodiscard]] const tensor& embeddings() const { return *file().find("token_embd.weight"); }
+  [[nodiscard]] const tensor* learned_positions() const {
+    return config_.parts.positions == position_kind::learned ? file().find("position_embd.weight")
+                                                             : nullptr;
+  }
+
   // [positions][rotation.size / 2] pairs of cos, sin: what the positions turn heads by.
   [[nodiscard]] std::vector<float> rotary_table(std::size_t positions) const;
 

@@ -23,6 +23,7 @@
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/products/channel_product.cuh"
+#include "sparsellm/multiply/activations.hpp"
 #include "sparsellm/multiply/checks.hpp"
 #include "sparsellm/pack/brick_weight.hpp"
 #include "sparsellm/pack/packed_matrix.hpp"
@@ -44,12 +45,25 @@ template <int Bits, bool Affine>
   return w.shape.outputs % (2 * strip_outputs<Bits>) == 0;
 }
 
+// Whether gate and up of so many tokens are one kernel.
+template <multiplied V>
+[[nodiscard]] bool gated_at_once(const V& w, std::size_t tokens) noexcept {
+  if constexpr (device_channels<V>)
+    return !(on_tensor_cores<typename V::format> && tokens > few_tokens) && whole_lanes(w);
+  else
+    return false;
+}
+// Floats of the executor's that gated_product() holds.
+template <multiplied V>
+[[nodiscard]] std::size_t gated_floats(const V& w, std::size_t tokens) noexcept {
+  return gated_at_once(w, tokens) ? 0 : tokens * w.shape.outputs;
+}
+
 template <multiplied V, class S>
 void gated_product(cuda::executor& exec, const V& w, const stacked<S>& s,
                    matrix_view<const float, device_space> x, matrix_view<float, device_space> h) {
   if constexpr (device_channels<V>) {
-    const bool tiles = on_tensor_cores<typename V::format> && x.rows() > few_tokens;
-    if (!tiles && whole_lanes(w)) return product_of<gated_tile>(exec, w, section_list(s), x, h);
+    if (gated_at_once(w, x.rows())) return product_of<gated_tile>(exec, w, section_list(s), x, h);
   }
   const std::size_t tokens = x.rows(), hidden = h.cols();
   const auto held = exec.activations(tokens * 2 * hidden);
@@ -100,6 +114,26 @@ template <detail::device::multiplied V, class S, pointwise_sparsifier Next>
 void multiply_gated(cuda::executor& exec, const V& w, const S& s,
                     std::type_identity_t<vector_view<const float, device_space>> x,
                     std::type_identity_t<vector_view<float, device_space>> h, const Next& next,
+                    active_set<device_space>& active) {
+  multiply_gated(exec, w, s, x, h);
+  sparsify(exec, next, h, active);
+}
+
+// Activations in half or bfloat16, in or out or both, vectors or matrices: widened to float and
+// rounded once at the end, so the bits are those of the float product, rounded; the list is made of
+// the rounded ones.
+template <detail::device::multiplied V, class S, class X, class H>
+requires(detail::narrow_activations<X> || detail::narrow_activations<H>)
+void multiply_gated(cuda::executor& exec, const V& w, const S& s, X&& x, H&& h) {
+  const detail::float_activations floats(
+      exec, detail::as_view(x), detail::as_view(h),
+      detail::device::gated_floats(w, detail::tokens_of(detail::as_view(x))));
+  multiply_gated(exec, w, s, floats.x(), floats.y());
+  floats.round();
+}
+template <detail::device::multiplied V, class S, class X, class H, pointwise_sparsifier Next>
+requires(detail::narrow_activations<X> || detail::narrow_activations<H>)
+void multiply_gated(cuda::executor& exec, const V& w, const S& s, X&& x, H&& h, const Next& next,
                     active_set<device_space>& active) {
   multiply_gated(exec, w, s, x, h);
   sparsify(exec, next, h, active);

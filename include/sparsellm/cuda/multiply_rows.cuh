@@ -16,10 +16,12 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/convert.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/products/rows_product.cuh"
+#include "sparsellm/multiply/activations.hpp"
 #include "sparsellm/multiply/checks.hpp"
 #include "sparsellm/pack/packed_matrix.hpp"
 #include "sparsellm/pack/row_major.hpp"
@@ -72,6 +74,37 @@ void multiply_rows(cuda::executor& exec, const V& w, const active_set<device_spa
                    std::type_identity_t<vector_view<const float, device_space>> x,
                    std::type_identity_t<vector_view<float, device_space>> y) {
   multiply_rows(exec, w, active.view(), x, y);
+}
+
+// Scores or activations in half or bfloat16, in or out, vectors or matrices: widened to float and
+// rounded once at the end, so the bits are those of the float product, rounded.
+template <detail::device::device_rows V, class Scores, pointwise_sparsifier Keep, class X, class Y>
+requires(detail::narrow_activations<Scores> || detail::narrow_activations<X> ||
+         detail::narrow_activations<Y>)
+void multiply_rows(cuda::executor& exec, const V& w, Scores&& scores, const Keep& keep, X&& x,
+                   Y&& y) {
+  const auto given = detail::as_view(scores);
+  if constexpr (detail::narrow_activations<Scores>) {
+    const detail::float_activations floats(exec, detail::as_view(x), detail::as_view(y),
+                                           detail::elements(given));
+    const auto held = exec.activations(detail::elements(given));
+    const auto widened = detail::floats_like(given, held.data());
+    cuda::convert(exec, given, widened);
+    multiply_rows(exec, w, widened, keep, floats.x(), floats.y());
+    floats.round();
+  } else {
+    const detail::float_activations floats(exec, detail::as_view(x), detail::as_view(y), 0);
+    multiply_rows(exec, w, given, keep, floats.x(), floats.y());
+    floats.round();
+  }
+}
+template <detail::device::device_rows V, class A, class X, class Y>
+requires(detail::is_active<A> && (detail::narrow_activations<X> || detail::narrow_activations<Y>))
+void multiply_rows(cuda::executor& exec, const V& w, const A& active, X&& x, Y&& y) {
+  const detail::float_activations floats(exec, detail::as_view(x), detail::as_view(y),
+                                         w.shape.outputs);
+  multiply_rows(exec, w, active, floats.x(), floats.y());
+  floats.round();
 }
 
 // All of the above for a weight that owns its bytes.

@@ -14,9 +14,11 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/active_set.cuh"
 #include "sparsellm/cuda/config.cuh"
+#include "sparsellm/cuda/convert.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/compact.cuh"
+#include "sparsellm/multiply/activations.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
 #include "sparsellm/sparsify/sparsifier.hpp"
 
@@ -56,6 +58,17 @@ void sparsify(cuda::executor& exec, const S& s, vector_view<const float, device_
       s, x.data(), static_cast<unsigned>(x.size()), out.index_storage(), out.value_storage(),
       out.count_storage());
   cuda::check(cudaGetLastError(), "sparsify: launch");
+}
+
+// The channels of x [inputs] in half or bfloat16, and any sparsifier that has such a function for
+// floats: those of x widened, whose values the set has.
+template <class S, class X>
+requires detail::narrow_activations<X>
+void sparsify(cuda::executor& exec, const S& s, X&& x, active_set<device_space>& out) {
+  const auto given = detail::as_view(x);
+  const auto held = exec.activations(given.size());
+  cuda::convert(exec, given, held.view());
+  sparsify(exec, s, vector_view<const float, device_space>(held.view()), out);
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

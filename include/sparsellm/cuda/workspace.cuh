@@ -57,13 +57,14 @@ template <multiplied V>
 // and up where they are no whole lanes; activations that are not floats, behind the former.
 template <multiplied V>
 [[nodiscard]] std::size_t held_floats(const V& w, std::size_t tokens, bool narrow) {
-  const std::size_t apart = tokens * w.shape.outputs;
-  std::size_t most = std::max(w.shape.inputs, w.shape.outputs);
-  bool together = false;
-  if constexpr (device_channels<V>)
-    together = whole_lanes(w) && !(on_tensor_cores<typename V::format> && tokens > few_tokens);
-  if (!together && w.shape.outputs % 2 == 0) most = std::max(most, apart);
-  return narrow ? std::max(most, w.shape.inputs + tokens * w.shape.inputs + apart) : most;
+  const std::size_t in = tokens * w.shape.inputs, out = tokens * w.shape.outputs,
+                    gated = w.shape.outputs % 2 == 0 ? gated_floats(w, tokens) : 0;
+  std::size_t most = std::max({w.shape.inputs, w.shape.outputs, gated});
+  if (!narrow) return most;
+  most = std::max({most, w.shape.inputs + in + out, gated + in + out / 2});
+  if constexpr (device_rows<V>)  // scores, or marks
+    most = std::max({most, out + in + out, w.shape.outputs + in + out});
+  return most;
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

@@ -56,6 +56,15 @@ template <class T, class Space>
   return v.rows() * v.cols();
 }
 
+template <class T, class Space>
+[[nodiscard]] std::size_t tokens_of(vector_view<T, Space>) noexcept {
+  return 1;
+}
+template <class T, class Space>
+[[nodiscard]] std::size_t tokens_of(matrix_view<T, Space> v) noexcept {
+  return v.rows();
+}
+
 // A view of floats of the same shape, without gaps.
 template <class T, class Space>
 [[nodiscard]] vector_view<float, Space> floats_like(vector_view<T, Space> v, float* to) noexcept {
