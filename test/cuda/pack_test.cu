@@ -48,7 +48,7 @@ TEMPLATE_TEST_CASE("cuda: packing gives the host's bytes", "", (n_of_m<bfloat16,
                    (channel_bitmap<std::int8_t, 4, 8>)) {
   using F = TestType;
   device d;
-  for (const extents e : {extents{1, 1}, {5, 70}, {9, 129}, {16, 256}, {130, 64}}) {
+  for (const extents e : {extents{1, 1}, {5, 70}, {9, 129}, {16, 256}, {130, 64}, {520, 40}}) {
     INFO(e.outputs << "x" << e.inputs);
     const std::vector<float> w = awkward(e, 43);
     const auto there = d.up(w);

@@ -74,8 +74,9 @@ TEST_CASE(
   auto y = d.exec.allocate<float>(tokens * e.outputs);
   const section<teal> sections[] = {{0, 101, {magnitude{}, above{0.3f}}},
                                     {101, 103, {magnitude{}, above{2.0f}}},
-                                    {103, 301, {magnitude{}, above{0.9f}}}};
-  multiply(d.exec, weight, stacked<teal>{sections, 3},
+                                    {103, 201, {magnitude{}, above{0.9f}}},
+                                    {201, 301, {magnitude{}, above{0.9f}}}};
+  multiply(d.exec, weight, stacked<teal>{sections, 4},
            matrix_view<const float, device_space>(xs.data(), tokens, e.inputs),
            matrix_view<float, device_space>(y.data(), tokens, e.outputs));
   const std::vector<float> got = d.down(y);

@@ -3,6 +3,7 @@
 
 #include "sparsellm/pack/n_of_m.hpp"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -87,6 +88,26 @@ TEMPLATE_TEST_CASE("channel_bitmap: gives back what the mask keeps, to the bit",
                    (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<bfloat16, 2, 3>),
                    (channel_bitmap<float, 17, 32>), (channel_bitmap<std::int8_t, 2, 4>)) {
   round_trips<TestType>();
+}
+
+TEST_CASE("channel_bitmap: counts the values before every 256 outputs, and all") {
+  cpu::executor exec(1);
+  const extents e{700, 36};
+  std::mt19937 random(31);
+  std::normal_distribution<float> normal;
+  std::vector<float> w(e.outputs * e.inputs);
+  for (float& x : w) x = normal(random);
+  const auto packed = pack<channel_bitmap<half, 2, 4>>(
+      exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+  const auto v = packed.view();
+  for (std::size_t c = 0; c < e.inputs; ++c) {
+    std::size_t before = 0;
+    for (std::size_t word = 0; word < v.words(); ++word) {
+      CHECK(v.values_before(c, word) == before);
+      before += static_cast<std::size_t>(std::popcount(v.mask(c)[word]));
+      if (word % 4 == 3 || word + 1 == v.words()) CHECK(v.ends[word / 4 * e.inputs + c] == before);
+    }
+  }
 }
 
 TEST_CASE("n_of_m: 2:4 and 4:8 take 0.5625 of dense 16-bit weights and 0.625 of 8-bit ones") {

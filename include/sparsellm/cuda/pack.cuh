@@ -73,7 +73,7 @@ void lay_out(cuda::executor& exec, matrix_view<const T, device_space> weight,
   scan(memory.data());
   pack_bitmap_kernel<T, typename F::element><<<blocks, prune_threads, 0, exec.stream()>>>(
       weight.data(), weight.stride(), mask.words(), mask.row_words(), view.scales, rows, channels,
-      begins, const_cast<std::byte*>(view.data));
+      begins, const_cast<std::uint32_t*>(view.ends), const_cast<std::byte*>(view.data));
 }
 
 }  // namespace SPARSELLM_CUDA_ARCHITECTURES

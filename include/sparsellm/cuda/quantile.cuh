@@ -56,7 +56,7 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
     detail::device::count_digits_kernel<<<blocks, threads, 0, exec.stream()>>>(
         x.data(), x.stride(), static_cast<unsigned>(x.rows()), static_cast<unsigned>(x.cols()),
         ends[pass + 1], ends[pass], chosen.data(), counts.data());
-    detail::device::choose_digit_kernel<<<1, detail::device::select_threads, 0, exec.stream()>>>(
+    detail::device::choose_digit_kernel<<<1, detail::device::rank_threads, 0, exec.stream()>>>(
         ends[pass + 1], chosen.data(), counts.data());
     check(cudaGetLastError(), "cuda::exact_quantile: launch");
   }

@@ -14,6 +14,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/executor.cuh"
+#include "sparsellm/cuda/kernels/top_k_memory.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/multiply_gated.cuh"
 #include "sparsellm/pack/format.hpp"
@@ -42,7 +43,7 @@ template <device_bitmap V>
 template <multiplied V>
 [[nodiscard]] std::size_t product_scratch(const V& w, std::size_t tokens) {
   using F = typename V::format;
-  const std::size_t few = few_scratch(w, tokens);
+  const std::size_t few = std::max(few_scratch(w, tokens), top_k_scratch(w.shape.inputs, tokens));
   if constexpr (device_nm<V>) {
     if constexpr (on_sparse_tensor_cores<F>)
       return tokens > few_tokens ? std::max(few, semi_structured_scratch(w, tokens)) : few;
@@ -75,9 +76,10 @@ inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 // Bytes of a workspace (executor::set_workspace()) in which multiply(), multiply_gated() and
 // multiply_rows() of W [outputs, inputs] with 1 to `tokens` tokens allocate nothing, active sets
-// included; a multiple of workspace_alignment. X: what activations are, half and bfloat16 need more
-// than float. Of several weights the largest serves all. Depends on the shape and the format alone.
-// Throws shape_error for shapes that products refuse and for 0 tokens.
+// and sparsify() of its inputs included; a multiple of workspace_alignment. X: what activations
+// are, half and bfloat16 need more than float. Of several weights the largest serves all. Depends
+// on the shape and the format alone. Throws shape_error for shapes that products refuse and for 0
+// tokens.
 template <storage_scalar X = float, detail::device::multiplied V>
 [[nodiscard]] std::size_t workspace_bytes(const V& w, std::size_t tokens) {
   detail::device::check_shape(w.shape);

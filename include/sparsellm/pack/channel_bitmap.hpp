@@ -63,7 +63,8 @@ struct channel_bitmap {
   template <class Space = host_space>
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     return {{storage + data_at(e), e, reinterpret_cast<const std::uint32_t*>(storage),
-             has_scales ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr}};
+             has_scales ? reinterpret_cast<const float*>(storage + scales_at(e)) : nullptr,
+             reinterpret_cast<const std::uint32_t*>(storage + ends_at(e))}};
   }
 
   // The N largest magnitudes of every M stay; first is 0 and rows are all of them.
@@ -115,7 +116,13 @@ struct channel_bitmap {
           std::memcpy(data + next[c], &value, sizeof(T));
           next[c] += sizeof(T);
         }
-        std::memcpy(data + std::size_t{v.begins[c]} * 64 + word * 8, &bits, 8);
+        std::byte* const mask = data + std::size_t{v.begins[c]} * 64;
+        std::memcpy(mask + word * 8, &bits, 8);
+        const auto end =
+            static_cast<std::uint32_t>((data + next[c] - mask - words(e) * 8) / sizeof(T));
+        std::memcpy(
+            storage + ends_at(e) + (word / detail::counted_words * e.inputs + c) * sizeof end, &end,
+            sizeof end);  // the last word of 256 outputs has the last word
       }
   }
 
@@ -127,9 +134,8 @@ struct channel_bitmap {
       const std::uint64_t* const mask = v.mask(c);
       out[c] = 0.0f;
       if ((mask[word] & bit) == 0) continue;
-      auto before = static_cast<std::size_t>(std::popcount(mask[word] & (bit - 1)));
-      for (std::size_t i = 0; i < word; ++i)
-        before += static_cast<std::size_t>(std::popcount(mask[i]));
+      const std::size_t before = v.values_before(c, word) +
+                                 static_cast<std::size_t>(std::popcount(mask[word] & (bit - 1)));
       if constexpr (has_scales)
         out[c] = v.scales[r] * static_cast<float>(v.values(c)[before]);
       else
@@ -144,8 +150,12 @@ struct channel_bitmap {
   [[nodiscard]] static constexpr std::size_t scales_at(extents e) noexcept {
     return ((e.inputs + 1) * sizeof(std::uint32_t) + 63) / 64 * 64;
   }
-  [[nodiscard]] static constexpr std::size_t data_at(extents e) noexcept {
+  [[nodiscard]] static constexpr std::size_t ends_at(extents e) noexcept {
     return scales_at(e) + (has_scales ? words(e) * detail::bitmap_outputs * sizeof(float) : 0);
+  }
+  [[nodiscard]] static constexpr std::size_t data_at(extents e) noexcept {
+    const std::size_t counts = (e.outputs + detail::counted_outputs - 1) / detail::counted_outputs;
+    return ends_at(e) + (counts * e.inputs * sizeof(std::uint32_t) + 63) / 64 * 64;
   }
 };
 

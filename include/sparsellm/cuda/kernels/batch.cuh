@@ -5,6 +5,7 @@
 // section of the outputs has.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <utility>
 
@@ -37,6 +38,17 @@ template <class S>
   return s;
 }
 
+// Whether two sparsifiers surely keep the same of every input: what the first's product has
+// prepared serves the second's. A user's says so by ==, where it has one.
+[[nodiscard]] inline bool keep_alike(const threshold& a, const threshold& b) {
+  return a.score.scale == b.score.scale && a.select.tau == b.select.tau;
+}
+template <class S>
+[[nodiscard]] bool keep_alike(const S& a, const S& b) {
+  if constexpr (std::equality_comparable<S>) return a == b;
+  return false;
+}
+
 template <class S>
 struct section_list {
   section<S> at[most_sections];
@@ -46,6 +58,10 @@ struct section_list {
   explicit section_list(const stacked<Given>& s) : at{}, count(static_cast<unsigned>(s.count)) {
     for (unsigned i = 0; i < count; ++i)
       at[i] = {s.sections[i].first, s.sections[i].last, for_kernels(s.sections[i].keep)};
+  }
+  // Whether section i keeps what the one before it keeps.
+  [[nodiscard]] bool repeats(unsigned i) const {
+    return i != 0 && keep_alike(at[i - 1].keep, at[i].keep);
   }
   // Outputs behind the last belong to the last: they pad a tile.
   [[nodiscard]] SPARSELLM_HD unsigned of(std::size_t output) const {

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // y = W · s(x) for N:M weights of which skipped channels are never read: of an active channel a bit
-// an output and the values kept, N/M of them. A warp has 256 outputs, 8 a lane. Where its values
-// begin is the number of bits before, which it counts; the warps of a block read the same channel,
-// so its mask comes from memory once. Values go by way of shared memory: read in whole chunks,
-// taken one by one.
+// an output and the values kept, N/M of them. A warp has 256 outputs, 8 a lane: those whose values
+// were counted when the weight was packed. Where a channel's line, values and mask lie is known for
+// 32 channels at once, beside their activations, so that mask and values are on their way at the
+// same time. Values go by way of shared memory: read in whole chunks, taken one by one.
 #pragma once
 
 #include <concepts>
@@ -25,7 +25,7 @@ namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
 inline constexpr unsigned bitmap_warps = 2;
-inline constexpr unsigned bitmap_warp_outputs = 256,
+inline constexpr unsigned bitmap_warp_outputs = static_cast<unsigned>(counted_outputs),
                           bitmap_tile = bitmap_warps * bitmap_warp_outputs;
 inline constexpr unsigned shortest_bitmap_part = 64, longest_bitmap_part = 256;  // of a block
 inline constexpr unsigned bitmap_flight = 4;  // active channels whose values are read at once
@@ -63,12 +63,21 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
   const unsigned first_word =
       min((tile * bitmap_tile + warp * bitmap_warp_outputs) / 64, words);  // of this warp
   const unsigned my_word = first_word + lane / 8;
+  // Of the warp's outputs, by channel: where its values end, and begin but for the first.
+  const unsigned counted = first_word / static_cast<unsigned>(counted_words);
+  const std::uint32_t* const ends = w.ends + std::size_t{counted} * w.shape.inputs;
   const unsigned begin = blockIdx.y * part;
   const unsigned end = min(begin + part, static_cast<unsigned>(w.shape.inputs));
 
   float total[Tokens][8] = {};
   for (unsigned c0 = begin; c0 < end; c0 += 32) {
     const unsigned c = c0 + lane;
+    std::uint32_t line = 0, value_end = 0, value_begin = 0;
+    if (c < end && first_word < words) {
+      line = __ldg(w.begins + c);
+      value_end = __ldg(ends + c);
+      if (counted != 0) value_begin = __ldg(ends + c - w.shape.inputs);
+    }
     float x[Tokens];
     std::uint32_t active = 0;
 #pragma unroll
@@ -90,28 +99,24 @@ static __global__ void __launch_bounds__(bitmap_warps * 32, 1)
         bits[u] = 0;
         offset[u] = chunks[u] = 0;
         if (at[u] == 32) continue;
-        const std::uint64_t* const mask = w.mask(c0 + at[u]);
-        unsigned before = 0;
-        for (unsigned i = lane; i < first_word; i += 32)
-          before += static_cast<unsigned>(
-              __popcll(__ldg(reinterpret_cast<const unsigned long long*>(mask) + i)));
-        before = __reduce_add_sync(~0u, before);
+        const std::byte* const channel =
+            w.data + std::size_t{__shfl_sync(~0u, line, static_cast<int>(at[u]))} * 64;
+        const unsigned before = __shfl_sync(~0u, value_begin, static_cast<int>(at[u]));
+        const unsigned all = __shfl_sync(~0u, value_end, static_cast<int>(at[u])) - before;
         const std::uint64_t word =
-            my_word < words ? __ldg(reinterpret_cast<const unsigned long long*>(mask) + my_word)
+            my_word < words ? __ldg(reinterpret_cast<const unsigned long long*>(channel) + my_word)
                             : 0;
         const unsigned shift = lane % 8 * 8;
         bits[u] = static_cast<std::uint32_t>(word >> shift) & 0xffu;
         const auto in_word = static_cast<unsigned>(__popcll(word));
         unsigned mine = static_cast<unsigned>(__popcll(word & ((std::uint64_t{1} << shift) - 1)));
-        unsigned all = 0;
 #pragma unroll
-        for (unsigned k = 0; k < 4; ++k) {
+        for (unsigned k = 0; k < 3; ++k) {
           const unsigned n = __shfl_sync(~0u, in_word, static_cast<int>(8 * k));
           if (k < lane / 8) mine += n;
-          all += n;
         }
         const std::byte* const values =
-            reinterpret_cast<const std::byte*>(w.values(c0 + at[u]) + before);
+            channel + std::size_t{words} * 8 + std::size_t{before} * sizeof(T);
         const auto misaligned =
             static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(values) % 16);
         const auto* const from = reinterpret_cast<const uint4*>(values - misaligned);

@@ -13,6 +13,7 @@
 #include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/kernels/prune.cuh"
+#include "sparsellm/pack/bitmap_weight.hpp"
 #include "sparsellm/pack/nm_weight.hpp"
 
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
@@ -126,11 +127,13 @@ template <storage_scalar W, class T>
 static __global__ void pack_bitmap_kernel(const W* weight, std::size_t stride,
                                           const std::uint64_t* mask, unsigned row_words,
                                           const float* scales, unsigned rows, unsigned channels,
-                                          const std::uint32_t* begins, std::byte* data) {
+                                          const std::uint32_t* begins, std::uint32_t* ends,
+                                          std::byte* data) {
   const unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
   if (c >= channels) return;
   auto* const words = reinterpret_cast<std::uint64_t*>(data + std::size_t{begins[c]} * 64);
-  T* next = reinterpret_cast<T*>(words + (rows + 63) / 64);
+  T* const values = reinterpret_cast<T*>(words + (rows + 63) / 64);
+  T* next = values;
   for (unsigned r0 = 0; r0 < rows; r0 += 64) {
     std::uint64_t bits = 0;
     for (unsigned r = r0; r < min(r0 + 64, rows); ++r) {
@@ -140,6 +143,8 @@ static __global__ void pack_bitmap_kernel(const W* weight, std::size_t stride,
           stored_value<T>(widen(weight[r * stride + c]), scales != nullptr ? scales[r] : 0.0f);
     }
     words[r0 / 64] = bits;
+    ends[std::size_t{r0 / static_cast<unsigned>(counted_outputs)} * channels + c] =
+        static_cast<std::uint32_t>(next - values);
   }
 }
 

@@ -79,10 +79,10 @@ template <class W>
   return (static_cast<unsigned>(w.shape.inputs) + channels - 1) / channels;
 }
 
-// Where in the product's memory things lie: what the tiles are told besides the weight is first,
-// then the arranged activations, their sums, and what splits leave.
+// Where in the product's memory things lie: the arranged activations are first, then their sums,
+// and what splits leave.
 struct tiled_memory {
-  std::size_t tokens_at, sums_at, partial_at, bytes;
+  std::size_t sums_at, partial_at, bytes;
 };
 template <class Tile, class W>
 [[nodiscard]] tiled_memory tiled_memory_of(const W& w, std::size_t tokens) {
@@ -95,8 +95,7 @@ template <class Tile, class W>
   const tiled_cut<tiles, Tile> cut(0, w.shape.outputs, tokens, steps);
   const std::size_t rows = std::size_t{steps} * cut.padded;
   tiled_memory at{};
-  at.tokens_at = rounded(tiles_of<W>::prepared_bytes(w));
-  at.sums_at = at.tokens_at + rounded(rows * token_row_bytes<tiles>);
+  at.sums_at = rounded(rows * token_row_bytes<tiles>);
   at.partial_at = at.sums_at + rounded(tiles::affine ? rows * tiles::segments * sizeof(float) : 0);
   at.bytes = at.partial_at + cut.partial_bytes(steps);
   return at;
@@ -135,7 +134,7 @@ void launch_tiles(cuda::executor& exec, const typename Tiles::weight& w, const t
   cuda::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                    static_cast<int>(shared)),
               "cuda::multiply: shared memory");
-  const tiled_operands to{job.memory + job.at.tokens_at,
+  const tiled_operands to{job.memory,
                           job.sums(),
                           job.y,
                           job.y_stride,
@@ -166,8 +165,7 @@ void arrange_tokens(cuda::executor& exec, const S& keep, unsigned channels, unsi
   arrange_tokens_kernel<typename Tiles::number>
       <<<dim3((chunks + arrange_threads - 1) / arrange_threads, padded), arrange_threads, 0,
          exec.stream()>>>(keep, x.data(), x.stride(), static_cast<unsigned>(x.rows()),
-                          static_cast<unsigned>(x.cols()), to,
-                          reinterpret_cast<uint4*>(job.memory + job.at.tokens_at),
+                          static_cast<unsigned>(x.cols()), to, reinterpret_cast<uint4*>(job.memory),
                           Tiles::affine ? job.sums() : nullptr);
   cuda::check(cudaGetLastError(), "cuda::multiply: launch");
 }
@@ -180,7 +178,7 @@ void tiled_product(cuda::executor& exec, const W& w, const section_list<S>& sect
   using tiles = typename tiles_of<W>::tiles;
   check_shape(w.shape);
   std::byte* const memory = exec.scratch(tiled_scratch(w, x.rows()));
-  const typename tiles::weight weight = tiles_of<W>::prepare(exec, w, memory);
+  const typename tiles::weight weight = tiles_of<W>::told(w);
   for (std::size_t t = 0; t < x.rows(); t += most_arranged) {
     const std::size_t tokens = std::min(x.rows() - t, most_arranged);
     const matrix_view<const float, device_space> from(x.data() + t * x.stride(), tokens, x.cols(),
@@ -195,7 +193,9 @@ void tiled_product(cuda::executor& exec, const W& w, const section_list<S>& sect
       const tiled_job job{
           memory,        at, y.data() + t * y.stride(), y.stride(), s.first, s.last, tokens,
           tiled_steps(w)};
-      arrange_tokens<tiles>(exec, s.keep, tiles_of<W>::channels(w), padded, from, job);
+      // q, k and v have one sparsifier more often than not.
+      if (!sections.repeats(i))
+        arrange_tokens<tiles>(exec, s.keep, tiles_of<W>::channels(w), padded, from, job);
       multiply_tiles<tiles>(exec, weight, job);
     }
   }

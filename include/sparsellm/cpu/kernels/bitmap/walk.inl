@@ -46,9 +46,5 @@ class next_channels {
 template <class T>
 SPARSELLM_INLINE const T* values_at(const bitmap_weight<T>& w, std::size_t c,
                                     std::size_t word) noexcept {
-  const std::uint64_t* const mask = w.mask(c);
-  std::size_t before = 0;
-  for (std::size_t i = 0; i < word; ++i)
-    before += static_cast<std::size_t>(__builtin_popcountll(mask[i]));
-  return w.values(c) + before;
+  return w.values(c) + w.values_before(c, word);
 }

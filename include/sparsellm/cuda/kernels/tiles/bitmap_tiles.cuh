@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tiles of channel_bitmap of 16 and 8 bits. Where the values of a channel's outputs begin is the
-// number of bits before them: counted once for a product (count_bits_kernel), so that blocks read
-// no mask but their own.
+// Tiles of channel_bitmap of 16 and 8 bits. Where the values of a channel's outputs begin was
+// counted when the weight was packed, for every 256 outputs; a tile of 128 counts the bits of 128
+// more.
 #pragma once
 
 #include <concepts>
@@ -22,43 +22,9 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-inline constexpr unsigned counted_outputs = 128;  // bits are counted before every so many
-inline constexpr unsigned count_threads = 256;
-
-// before [outputs / counted_outputs, rounded up][inputs]: bits of a channel's mask before. A warp a
-// channel.
-template <class T>
-static __global__ void __launch_bounds__(count_threads)
-    count_bits_kernel(const __grid_constant__ bitmap_weight<T> w, std::uint32_t* before) {
-  constexpr unsigned words_each = counted_outputs / static_cast<unsigned>(bitmap_outputs);
-  const unsigned lane = threadIdx.x % 32;
-  const unsigned c = (blockIdx.x * count_threads + threadIdx.x) / 32;
-  const auto inputs = static_cast<unsigned>(w.shape.inputs);
-  if (c >= inputs) return;
-  const std::uint64_t* const mask = w.mask(c);
-  const auto words = static_cast<unsigned>(w.words());
-  unsigned all = 0;
-  for (unsigned first = 0; first < words; first += 32) {
-    const unsigned i = first + lane;
-    const auto mine = i < words ? static_cast<unsigned>(__popcll(mask[i])) : 0u;
-    unsigned sum = mine;
-#pragma unroll
-    for (unsigned step = 1; step < 32; step *= 2) {
-      const unsigned other = __shfl_up_sync(~0u, sum, step);
-      if (lane >= step) sum += other;
-    }
-    if (i < words && i % words_each == 0)
-      before[std::size_t{i / words_each} * inputs + c] = all + sum - mine;
-    all += __shfl_sync(~0u, sum, 31);
-  }
-}
-
 template <class T>
 struct bitmap_tiles {
-  struct weight {
-    bitmap_weight<T> channels;
-    const std::uint32_t* before;  // as count_bits_kernel leaves it
-  };
+  using weight = bitmap_weight<T>;
   using number = typename kept_values<T>::number;
   static constexpr channel_order order = channel_order::quads;
   static constexpr unsigned segments = 1, terms = kept_values<T>::terms, stages = 4;
@@ -70,7 +36,7 @@ struct bitmap_tiles {
     return unit * unit_outputs + threadIdx.x % 32 / 4 * 4 + i;
   }
   __device__ static float result(const weight& w, unsigned output, float sum) {
-    return std::same_as<T, std::int8_t> ? sum * w.channels.scales[output] : sum;
+    return std::same_as<T, std::int8_t> ? sum * w.scales[output] : sum;
   }
 
   template <unsigned Units>
@@ -90,7 +56,7 @@ struct bitmap_tiles {
     // Eight threads a channel. Where the next step's values lie is on its way meanwhile.
     __device__ void copy(std::byte* to) {
       const unsigned c = threadIdx.x / 8, part = threadIdx.x % 8;
-      const auto words = static_cast<unsigned>(w_.channels.words());
+      const auto words = static_cast<unsigned>(w_.words());
       unsigned all = 0, mine = 0, bits = 0;  // of the units before, of those before `part`
 #pragma unroll
       for (unsigned u = 0; u < Units; ++u) {
@@ -98,8 +64,12 @@ struct bitmap_tiles {
         if (u == part) mine = all, bits = mask;
         all += static_cast<unsigned>(__popc(mask));
       }
+      unsigned before = before_;
+      if constexpr (Units < counted_units)
+        before += static_cast<unsigned>(__popc(half_.x) + __popc(half_.y) + __popc(half_.z) +
+                                        __popc(half_.w));
       const std::byte* const values =
-          reinterpret_cast<const std::byte*>(channel_ + words) + std::size_t{before_} * sizeof(T);
+          reinterpret_cast<const std::byte*>(channel_ + words) + std::size_t{before} * sizeof(T);
       const auto misaligned = static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(values) % 16);
       if (part < Units)
         reinterpret_cast<uint2*>(to)[c * Units + part] =
@@ -148,13 +118,11 @@ struct bitmap_tiles {
     // The last channel for those behind it: times zero.
     __device__ unsigned channel(unsigned step) const {
       return min(step * segment_channels + threadIdx.x / 8,
-                 static_cast<unsigned>(w_.channels.shape.inputs) - 1);
+                 static_cast<unsigned>(w_.shape.inputs) - 1);
     }
-    __device__ std::uint32_t line(unsigned step) const {
-      return __ldg(w_.channels.begins + channel(step));
-    }
+    __device__ std::uint32_t line(unsigned step) const { return __ldg(w_.begins + channel(step)); }
     __device__ void load_mask(unsigned step) {
-      channel_ = reinterpret_cast<const std::uint64_t*>(w_.channels.data + std::size_t{line_} * 64);
+      channel_ = reinterpret_cast<const std::uint64_t*>(w_.data + std::size_t{line_} * 64);
       const auto* const at =
           reinterpret_cast<const uint4*>(reinterpret_cast<const std::uint32_t*>(channel_) + first_);
 #pragma unroll
@@ -162,17 +130,23 @@ struct bitmap_tiles {
         const uint4 v = __ldg(at + i);
         mask_[4 * i] = v.x, mask_[4 * i + 1] = v.y, mask_[4 * i + 2] = v.z, mask_[4 * i + 3] = v.w;
       }
-      before_ =
-          __ldg(w_.before +
-                std::size_t{first_ / (counted_outputs / unit_outputs)} * w_.channels.shape.inputs +
-                channel(step));
+      const unsigned counted = first_ / counted_units;
+      before_ = counted == 0
+                    ? 0
+                    : __ldg(w_.ends + std::size_t{counted - 1} * w_.shape.inputs + channel(step));
+      if constexpr (Units < counted_units) {
+        if (first_ % counted_units != 0) half_ = __ldg(at - 1);
+      }
     }
+    static constexpr unsigned counted_units = counted_outputs / unit_outputs;
+    static_assert(Units == counted_units || 2 * Units == counted_units);
     const weight& w_;
     unsigned first_, step_;   // unit; step to be copied next
     std::uint32_t line_ = 0;  // of the step after the next to be copied
     const std::uint64_t* channel_ =
         nullptr;  // of the next step: its masks, its tile's, bits before
     std::uint32_t mask_[Units] = {}, before_ = 0;
+    uint4 half_ = {};  // the masks between those counted and the tile's, where it has half of 256
   };
 };
 
