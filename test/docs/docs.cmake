@@ -15,6 +15,10 @@ if(TARGET Eigen3::Eigen)
 else()
   sparsellm_skip_test(docs.snippets "Eigen 3.3 is not installed")
 endif()
+# What script/test --list-skipped ends with.
+add_test(NAME docs.skipped_tests
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/skipped_tests.py
+                 ${PROJECT_SOURCE_DIR}/script/skipped-tests)
 # What script/gpu-day makes of a run.
 add_test(NAME docs.gpu_day_report
          COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/gpu_day_report.py ${PROJECT_SOURCE_DIR})
