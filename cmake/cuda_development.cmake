@@ -3,6 +3,14 @@ set(SPARSELLM_CUDA_ARCHITECTURES 80-virtual CACHE STRING
     "What CUDA tests and benchmarks are built for; PTX alone builds fastest and runs on newer GPUs too")
 option(SPARSELLM_CUDA_PORTABLE
        "CUDA programs for another machine: the runtimes of CUDA and C++ in them, files in the folder they run in" OFF)
+# script/get-nvcc's, where no toolkit is installed.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS ${PROJECT_SOURCE_DIR}/.cache/cuda)
+  find_program(SPARSELLM_NVCC nvcc HINTS ENV CUDAToolkit_ROOT ENV CUDA_PATH PATHS /usr/local/cuda/bin PATH_SUFFIXES bin)
+  if(NOT SPARSELLM_NVCC)
+    set(CMAKE_CUDA_COMPILER ${PROJECT_SOURCE_DIR}/.cache/cuda/bin/nvcc)
+    set(CMAKE_BUILD_RPATH ${PROJECT_SOURCE_DIR}/.cache/cuda/lib)  # the system's loader does not know it
+  endif()
+endif()
 include(CheckLanguage)
 check_language(CUDA)
 set(SPARSELLM_HAS_NVCC OFF)

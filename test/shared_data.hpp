@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Data that stays outside the repository. A clone without it skips, by name, what needs it.
+// Data for tests: small files of the repository's, and what stays outside it. A clone without the
+// latter skips, by name, what needs it.
 #pragma once
 
 #include <cstdlib>
@@ -9,6 +10,11 @@
 #include <string>
 
 #include "catch2_any.hpp"
+
+// A file of test/data, whose README says what it is.
+inline std::filesystem::path test_data(const std::string& name) {
+  return std::filesystem::path(SPARSELLM_SOURCE_DIR) / "test/data" / name;
+}
 
 // SPARSELLM_SHARED_DATA, or ../shared/data beside the checkout; empty when `name` is not there.
 inline std::filesystem::path shared_data(const std::string& name) {

@@ -1,18 +1,19 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
-#include <map>
-#include <sstream>
+#include <string>
 #include <vector>
 
 #include "catch2_any.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/calibrator.hpp"
+#include "sparsellm/calibrate/json.hpp"
+#include "sparsellm/calibrate/json_members.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
+#include "sparsellm/core/replace_file.hpp"
 
 using namespace sparsellm;
 
@@ -69,34 +70,24 @@ TEST_CASE("calibrate: refuses wrong sparsities, and sites without good data, by 
 }
 
 TEST_CASE("calibrate: TEAL's Llama-2-7B histograms give the reference thresholds within a bin") {
-  const auto folder = shared_data("teal-llama2-7b");
-  if (folder.empty()) SKIP_BY_NAME("../shared/data/teal-llama2-7b is not there");
-  std::ifstream csv(folder / "thresholds.csv");
-  std::string line;
-  std::getline(csv, line);  // layer,tensor,target,threshold_abs_quantile,…
+  namespace json = sparsellm::detail::json;
   std::size_t checked = 0;
-  while (std::getline(csv, line)) {
-    std::istringstream fields(line);
-    std::string layer, tensor, target, expected;
-    std::getline(fields, layer, ',');
-    std::getline(fields, tensor, ',');
-    std::getline(fields, target, ',');
-    std::getline(fields, expected, ',');
-    const std::string name =
-        "layer-" + std::string(layer.size() == 1 ? "0" : "") + layer + "." + tensor;
-    std::ifstream file(folder / (name + ".f32"), std::ios::binary);
-    std::vector<float> raw(20000);
-    file.read(reinterpret_cast<char*>(raw.data()), 80000);
-    REQUIRE(file);
+  for (const json::value& published :
+       json::parse(read_file(test_data("teal-llama2-7b.json").string())).items) {
+    const json::members m(published, "teal-llama2-7b.json");
     histogram h;
-    for (std::size_t b = 0; b < 10000; ++b)
-      h.add(raw[b], static_cast<std::uint64_t>(raw[10000 + b]));
-    const threshold_table t =
-        calibrate(uniform{std::stod(target)}, {{{0, tensor}, {4096, 4096}, &h}});
-    const float bin = raw[5001] - raw[5000];  // the inner bins are equally wide
-    INFO(name << " at " << target);
-    CHECK_THAT(t.sites[0].threshold, WithinAbs(std::stof(expected), bin));
-    ++checked;
+    for (std::size_t b = 0; b < m.items("x").size(); ++b)
+      h.add(static_cast<float>(m.items("x")[b].number),
+            static_cast<std::uint64_t>(m.items("count")[b].number));
+    const json::value& thresholds = m.get("thresholds", json::value::kind::object);
+    for (std::size_t i = 0; i < thresholds.keys.size(); ++i) {
+      const threshold_table t = calibrate(uniform{std::stod(thresholds.keys[i])},
+                                          {{{0, m.text("tensor")}, {4096, 4096}, &h}});
+      INFO("layer " << m.whole("layer") << " " << m.text("tensor") << " at " << thresholds.keys[i]);
+      CHECK_THAT(t.sites[0].threshold, WithinAbs(static_cast<float>(thresholds.items[i].number),
+                                                 static_cast<float>(m.real("bin"))));
+      ++checked;
+    }
   }
-  CHECK(checked >= 8 * 4 * 4);
+  CHECK(checked == 8 * 4 * 4);
 }

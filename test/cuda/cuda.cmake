@@ -1,12 +1,11 @@
 # CUDA tests are ordinary programs. They run on a GPU where there is one, else through a launcher that
-# executes their PTX (shared/cudasim beside the checkout), with its checks on; with neither they are
-# skipped by name.
+# executes their PTX (test/cudasim, a simulator), with its checks on.
 set(cuda_tests activations_test any_weight_test executor_test multiply_gated_test multiply_rows_test multiply_test pack_test permute_test prune_test
     quantile_test semi_structured_product_test statistics_test tiled_product_test top_k_test workspace_test)
 
 set(cuda_launcher "")
-if(NOT EXISTS /dev/nvidia0 AND EXISTS ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)
-  set(cuda_launcher ${PROJECT_SOURCE_DIR}/../shared/cudasim/run)
+if(NOT EXISTS /dev/nvidia0)
+  set(cuda_launcher ${CMAKE_CURRENT_SOURCE_DIR}/cudasim/run)
 endif()
 set(SPARSELLM_CUDA_LAUNCHER "${cuda_launcher}" CACHE FILEPATH
     "Put in front of the CUDA tests: a program that runs them without a GPU, or watches them on one")
@@ -18,7 +17,7 @@ elseif(NOT SPARSELLM_HAS_NVCC)
 endif()
 if(no_cuda)
   foreach(test IN LISTS cuda_tests ITEMS architectures compiled_products determinism resources oldest_cccl
-          model_test generate gpu_day)
+          model_test generate families gpu_day simulator)
     sparsellm_skip_test(cuda.${test} "${no_cuda}")
   endforeach()
   sparsellm_skip_test(example.07_gpu "${no_cuda}")
@@ -39,6 +38,9 @@ if(SPARSELLM_CUDA_PORTABLE)
   add_dependencies(sparsellm_cuda_programs sparsellm_cuda_tests sparsellm_cuda_bits sparsellm_cuda_measure)
   return()
 endif()
+
+cmake_path(GET CMAKE_CUDA_COMPILER PARENT_PATH toolkit)
+cmake_path(GET toolkit PARENT_PATH toolkit)
 
 # A program each: the launcher cannot load two files that both hold CUB's inline device variables.
 foreach(test IN LISTS cuda_tests)
@@ -68,7 +70,7 @@ if(Python3_FOUND)
   # No kernel spills, and products bring no CUB header.
   add_test(NAME cuda.resources
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/script/cuda-resources --check 80 89 90 100)
-  set_tests_properties(cuda.resources PROPERTIES TIMEOUT 900)
+  set_tests_properties(cuda.resources PROPERTIES TIMEOUT 900 ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${toolkit}/bin")
   add_test(NAME cuda.architectures
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/architectures.py ${CMAKE_CUDA_COMPILER}
                    ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/cuda/architectures.cu)
@@ -91,17 +93,23 @@ else()
 endif()
 
 if(NOT SPARSELLM_CUDA_LAUNCHER AND NOT EXISTS /dev/nvidia0)
-  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate gpu_day)
+  foreach(test IN LISTS cuda_tests ITEMS determinism model_test generate families gpu_day)
     sparsellm_skip_test(cuda.${test} "neither a GPU nor a launcher; the test was built")
   endforeach()
   sparsellm_skip_test(example.07_gpu "neither a GPU nor a launcher; the program was built")
   return()
 endif()
-set(environment "CUDASIM_BUILD=${PROJECT_BINARY_DIR}/cudasim")
+set(environment "CUDASIM_BUILD=${PROJECT_BINARY_DIR}/cudasim" "CUDAToolkit_ROOT=${toolkit}")
 if(NOT EXISTS /dev/nvidia0)
   # The launcher builds itself the first time.
   add_test(NAME cuda.launcher COMMAND ${SPARSELLM_CUDA_LAUNCHER} true)
   set_tests_properties(cuda.launcher PROPERTIES FIXTURES_SETUP cuda_launcher TIMEOUT 900
+                       ENVIRONMENT "${environment}")
+  # Its own tests, in the folder that it is built in.
+  add_test(NAME cuda.simulator
+           COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/cudasim -DBUILD=${PROJECT_BINARY_DIR}/cudasim
+                   -P ${CMAKE_CURRENT_SOURCE_DIR}/cuda/simulator.cmake)
+  set_tests_properties(cuda.simulator PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED cuda_launcher
                        ENVIRONMENT "${environment}")
 endif()
 if(SPARSELLM_BUILD_EXAMPLES)

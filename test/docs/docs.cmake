@@ -33,6 +33,10 @@ if(SPARSELLM_GNUPLOT)
 else()
   sparsellm_skip_test(docs.plots "gnuplot is not installed")
 endif()
+# What script/test --list-skipped ends with.
+add_test(NAME docs.skipped_tests
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/skipped_tests.py
+                 ${PROJECT_SOURCE_DIR}/script/skipped-tests)
 # What script/gpu-day makes of a run.
 add_test(NAME docs.gpu_day_report
          COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/gpu_day_report.py ${PROJECT_SOURCE_DIR})

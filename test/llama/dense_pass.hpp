@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One dense pass of the real model over the calibration text, which takes a minute of two cores'
-// time, and all that calibrations and prunings ask about it: they observe the pass instead of
-// making one each.
+// One dense pass of the real model over a calibration text, which takes a minute of processor time
+// where it is whole, and all that calibrations and prunings ask about it: they observe the pass
+// instead of making one each.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "llama/real_model.hpp"
@@ -18,9 +19,11 @@
 
 class dense_pass {
  public:
-  explicit dense_pass(real_model& r) : windows_(r.calibration_text()) {
+  // Of the first `layers` blocks.
+  dense_pass(real_model& r, std::vector<llama::window> windows, std::size_t layers)
+      : windows_(std::move(windows)) {
     const auto text = llama::make_host_text(r.exec, r.m, windows_, windows_.front().size());
-    for (std::size_t l = 0; l < r.m.shape().layers; ++l) {
+    for (std::size_t l = 0; l < layers; ++l) {
       block seen;
       for (const llama::activation_site site : llama::activation_sites) {
         text->go_to(l, site);
@@ -69,7 +72,7 @@ class dense_pass {
     sparsellm::histogram gates;
   };
   [[nodiscard]] const observations& at(std::size_t l, llama::activation_site site) const {
-    return blocks_[l].at[static_cast<std::size_t>(site)];
+    return blocks_.at(l).at[static_cast<std::size_t>(site)];
   }
   static void expect(bool shown) {
     if (!shown) throw std::logic_error("dense_pass: this was not observed");
@@ -88,7 +91,7 @@ class dense_pass {
     }
     sparsellm::histogram gate_magnitudes(std::size_t l, std::size_t first) override {
       expect(first == 0);
-      return copy(pass_.blocks_[l].gates, sparsellm::histogram());
+      return copy(pass_.blocks_.at(l).gates, sparsellm::histogram());
     }
     sparsellm::channel_stats statistics(std::size_t l, llama::activation_site site) override {
       const sparsellm::channel_stats& seen = pass_.statistics(l, site);
@@ -126,8 +129,15 @@ class dense_pass {
   std::vector<block> blocks_;
 };
 
-// The process's own.
-inline const dense_pass& shared_pass() {
-  static const dense_pass pass(shared_model(sparsellm::element_kind::f32, 0.0));
-  return pass;
+// The pass over a text, shared by the cases of a process: one at a time, as shared_model().
+inline const dense_pass& shared_pass(const two_texts& of) {
+  static std::unique_ptr<dense_pass> pass;
+  static std::filesystem::path seen;
+  if (seen != of.calibration) {
+    pass.reset();
+    real_model& r = shared_model(sparsellm::element_kind::f32, 0.0);
+    pass = std::make_unique<dense_pass>(r, r.calibration_text(of), r.m.shape().layers);
+    seen = of.calibration;
+  }
+  return *pass;
 }

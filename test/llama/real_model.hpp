@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 
-// SmolLM2 and an independent implementation's results for it (../shared/data/smollm2).
+// SmolLM2, the texts it is tried on, and an independent implementation's results for them.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,21 @@
 
 inline const llama::progress quiet = [](double) {};
 
+// What is observed, and what is scored.
+struct two_texts {
+  std::filesystem::path calibration, scored;
+};
+// Outside the repository; results for it are in ../shared/data/smollm2.
+inline two_texts wikitext() {
+  const std::filesystem::path folder = shared_data("wikitext-2");
+  return {folder / "calibration.txt", folder / "eval.txt"};
+}
+// Of two Debian packages, by script/get-books; results for them are in test/data/smollm2.
+inline two_texts books() {
+  const auto folder = std::filesystem::path(SPARSELLM_SOURCE_DIR) / ".cache/books";
+  return {folder / "calibration.txt", folder / "held-out.txt"};
+}
+
 struct real_model {
   real_model(std::optional<sparsellm::element_kind> type, double sparsity)
       : exec(sparsellm::cpu::executor::hardware_threads()),
@@ -33,11 +48,13 @@ struct real_model {
   llama::model m;
   llama::tokenizer tok;
 
-  [[nodiscard]] std::vector<std::int32_t> ids(const std::string& file) const {
-    return tok.encode(sparsellm::read_file((shared_data("wikitext-2") / file).string()));
+  [[nodiscard]] std::vector<std::int32_t> ids(const std::filesystem::path& file) const {
+    return tok.encode(sparsellm::read_file(file.string()));
   }
-  [[nodiscard]] std::vector<llama::window> windows(std::size_t count, std::size_t stride) const {
-    const auto all = ids("eval.txt");
+  // To be scored.
+  [[nodiscard]] std::vector<llama::window> windows(const two_texts& of, std::size_t count,
+                                                   std::size_t stride) const {
+    const auto all = ids(of.scored);
     std::vector<llama::window> w;
     for (std::size_t i = 0; i < count; ++i)
       w.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(i * stride),
@@ -50,13 +67,13 @@ struct real_model {
     return llama::measure_perplexity(exec, s, w, prefix, meter, quiet);
   }
   // What calibrations and prunings observe.
-  [[nodiscard]] std::vector<llama::window> calibration_text() const {
-    return llama::cut_windows(ids("calibration.txt"), 512, 16384);
+  [[nodiscard]] std::vector<llama::window> calibration_text(const two_texts& of) const {
+    return llama::cut_windows(ids(of.calibration), 512, 16384);
   }
-  sparsellm::threshold_table calibrate(double sparsity, llama::calibration how,
+  sparsellm::threshold_table calibrate(const two_texts& on, double sparsity, llama::calibration how,
                                        const llama::text_maker& text = llama::make_host_text) {
     how.shares = llama::allocate(sparsellm::uniform{sparsity}, m, how.score);
-    return llama::calibrate_model(exec, m, calibration_text(), how, quiet, text);
+    return llama::calibrate_model(exec, m, calibration_text(on), how, quiet, text);
   }
 };
 
@@ -73,14 +90,32 @@ inline real_model& shared_model(sparsellm::element_kind type, double sparsity) {
   return *model;
 }
 
-inline nlohmann::json read_json(const std::string& name) {
-  return nlohmann::json::parse(sparsellm::read_file((shared_data("smollm2") / name).string()));
+inline nlohmann::json read_json(const std::filesystem::path& file) {
+  return nlohmann::json::parse(sparsellm::read_file(file.string()));
 }
+// Results for WikiText.
+inline nlohmann::json wikitext_json(const std::string& name) {
+  return read_json(shared_data("smollm2") / name);
+}
+// Results for the books, and for prompts that need no text.
+inline nlohmann::json books_json() { return read_json(test_data("smollm2/books.json")); }
 
-#define NEEDS_MODEL_AND_DATA()                                               \
+#define NEEDS_MODEL()                                           \
+  do {                                                          \
+    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))         \
+      SKIP_BY_NAME("the model is not there; script/get-model"); \
+  } while (false)
+
+#define NEEDS_MODEL_AND_WIKITEXT()                                           \
   do {                                                                       \
-    if (!std::filesystem::exists(SPARSELLM_DEMO_MODEL))                      \
-      SKIP_BY_NAME("the model is not there; script/get-model");              \
+    NEEDS_MODEL();                                                           \
     if (shared_data("smollm2").empty() || shared_data("wikitext-2").empty()) \
       SKIP_BY_NAME("../shared/data/smollm2 and wikitext-2 are not there");   \
+  } while (false)
+
+#define NEEDS_MODEL_AND_BOOKS()                                                     \
+  do {                                                                              \
+    NEEDS_MODEL();                                                                  \
+    if (!std::filesystem::exists(books().scored))                                   \
+      SKIP_BY_NAME("the two books are not there, or are others; script/get-books"); \
   } while (false)

@@ -14,13 +14,11 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "llama/continued.hpp"
 #include "llama/dense_pass.hpp"
 #include "llama/real_model.hpp"
+#include "llama/scored_settings.hpp"
 #include "methods/calibration.hpp"
 #include "methods/perplexity.hpp"
-#include "model/session.hpp"
-#include "model/sparsity_meter.hpp"
 #include "sparsellm/pack/choose.hpp"
 
 using namespace llama;
@@ -32,12 +30,12 @@ using sparsellm::table_score;
 using sparsellm::table_selection;
 
 TEST_CASE("SmolLM2: dense perplexity, f32 and bf16", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json reference = read_json("reference.json")["dense"];
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json reference = wikitext_json("reference.json")["dense"];
   real_model& r = shared_model(element_kind::f32, 0.0);
   // The subset is every third window of the region.
-  const auto subset = r.windows(16, 1536);
-  std::vector<window> others = r.windows(48, 512);
+  const auto subset = r.windows(wikitext(), 16, 1536);
+  std::vector<window> others = r.windows(wikitext(), 48, 512);
   for (std::size_t w = 48; w-- > 0;)
     if (w % 3 == 0) others.erase(others.begin() + static_cast<std::ptrdiff_t>(w));
   const perplexity_result f32 = r.perplexity(subset, 512, nullptr);
@@ -57,19 +55,6 @@ TEST_CASE("SmolLM2: dense perplexity, f32 and bf16", "[one-pass]") {
 }
 
 namespace {
-
-// What is compared with the reference of that name.
-struct setting {
-  std::string name;
-  double sparsity;
-  calibration how;
-  std::size_t dense_prefix;
-};
-struct outcome {
-  double nll = 0, nll_half2 = 0;  // nats per token
-  double total = 0;               // skipped
-  per_projection<double> of_projection;
-};
 
 calibration sequentially(std::size_t prefix) {
   calibration how;
@@ -106,72 +91,28 @@ const std::vector<setting>& settings(double packed_for) {
   return packed_for == 0.25 ? quarter : half;
 }
 
-// Scores the windows under every setting with this dense prefix: none, or the first half.
-void score_all(real_model& r, std::size_t prefix, const std::vector<setting>& all,
-               const std::vector<sparsellm::threshold_table>& tables,
-               std::map<std::string, outcome>& into) {
-  const sparsellm::model_identity self = r.m.identity();
-  const std::vector<window> windows = r.windows(16, 1536);
-  const std::size_t length = windows.front().size();
-  REQUIRE((prefix == 0 || prefix == length / 2));
-  std::map<std::string, sparsity_meter> meters;
-  session s(r.exec, r.m, length, length);
-  for (const window& w : windows) {
-    const auto middle = w.begin() + static_cast<std::ptrdiff_t>(prefix);
-    double before = 0;
-    s.rewind();
-    if (prefix != 0) {  // with the token after it, which it predicts
-      const perplexity_result half =
-          measure_perplexity(r.exec, s, {{w.begin(), middle + 1}}, length, nullptr, quiet);
-      before = half.nll * static_cast<double>(half.tokens_scored);
-      s.rewind(prefix);
-    }
-    continued rest(s);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (all[i].dense_prefix != prefix) continue;
-      r.m.use(r.exec, tables[i], self);
-      sparsity_meter& meter = meters.try_emplace(all[i].name, r.m).first->second;
-      const perplexity_result after =
-          measure_perplexity(r.exec, rest, {{middle, w.end()}}, 0, &meter, quiet);
-      outcome& o = into[all[i].name];
-      o.nll += before + after.nll * static_cast<double>(after.tokens_scored);
-      o.nll_half2 += prefix == 0 ? after.nll_half2 : after.nll;
-    }
-  }
-  for (const auto& [name, meter] : meters) {
-    outcome& o = into[name];
-    o.nll /= static_cast<double>(windows.size() * (length - 1));
-    o.nll_half2 /= static_cast<double>(windows.size());
-    o.total = meter.total();
-    for (const projection p : projections) o.of_projection[p] = meter.sparsity(p);
-  }
-}
-
 // All of a packing's settings, scored when the first of them is asked for.
 const outcome& outcome_of(double packed_for, const std::string& name) {
   static std::map<double, std::map<std::string, outcome>> known;
   if (known.count(packed_for) == 0) {
-    const text_maker seen = shared_pass().text();
+    const text_maker seen = shared_pass(wikitext()).text();
     const std::vector<setting>& all = settings(packed_for);
     std::vector<sparsellm::threshold_table> tables(all.size());
     const auto calibrate = [&](real_model& r, bool sequential, const text_maker& text) {
       for (std::size_t i = 0; i < all.size(); ++i)
         if (all[i].how.sequential == sequential)
-          tables[i] = r.calibrate(all[i].sparsity, all[i].how, text);
+          tables[i] = r.calibrate(wikitext(), all[i].sparsity, all[i].how, text);
     };
     calibrate(shared_model(element_kind::f32, 0.0), false, seen);
     real_model& r = shared_model(element_kind::bf16, packed_for);
     calibrate(r, true, make_host_text);
-    std::map<std::string, outcome> outcomes;
-    score_all(r, 0, all, tables, outcomes);
-    score_all(r, 256, all, tables, outcomes);
-    known.emplace(packed_for, std::move(outcomes));
+    known.emplace(packed_for, score_all(r, r.windows(wikitext(), 16, 1536), all, tables));
   }
   return known.at(packed_for).at(name);
 }
 
 void check_sparse(double packed_for, const char* key) {
-  const json reference = read_json("reference.json")["activation_sparsity"][key];
+  const json reference = wikitext_json("reference.json")["activation_sparsity"][key];
   const outcome& o = outcome_of(packed_for, key);
   INFO(key << ": second half " << std::exp(o.nll_half2) << ", reference "
            << reference["ppl_half2"].get<double>());
@@ -186,12 +127,12 @@ void check_sparse(double packed_for, const char* key) {
 }  // namespace
 
 TEST_CASE("SmolLM2: perplexity at 25 %", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL_AND_WIKITEXT();
   check_sparse(0.25, "teal_0.25_d256");
   check_sparse(0.25, "teal_0.25_d0");
 }
 TEST_CASE("SmolLM2: perplexity at 40 %", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL_AND_WIKITEXT();
   for (const activation_site site : activation_sites) {
     const model& m = shared_model(element_kind::bf16, 0.5).m;
     const extents stacked = m.blocks()[0].reading(site).linears().front().shape();
@@ -202,17 +143,17 @@ TEST_CASE("SmolLM2: perplexity at 40 %", "[one-pass]") {
   check_sparse(0.5, "teal_0.4_d0");
 }
 TEST_CASE("SmolLM2: perplexity at 50 %", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL_AND_WIKITEXT();
   check_sparse(0.5, "teal_0.5_d256");
   check_sparse(0.5, "teal_0.5_d0");
 }
 TEST_CASE("SmolLM2: perplexity at 40 and 50 %, calibrated sequentially", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL_AND_WIKITEXT();
   check_sparse(0.5, "teal_seqcal_0.4_d256");
   check_sparse(0.5, "teal_seqcal_0.5_d256");
 }
 TEST_CASE("SmolLM2: perplexity with WINA, top-k and CATS", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL_AND_WIKITEXT();
   check_sparse(0.5, "wina_thr_0.5_d256");
   check_sparse(0.5, "topk_0.5_d256");
   check_sparse(0.5, "topk_wina_0.5_d256");

@@ -14,6 +14,7 @@
 #include "catch2_any.hpp"
 #include "llama/dense_pass.hpp"
 #include "llama/pruned.hpp"
+#include "llama/pruned_outcome.hpp"
 #include "llama/real_model.hpp"
 #include "sparsellm/observe/channel_stats.hpp"
 #include "sparsellm/observe/entropy.hpp"
@@ -25,39 +26,18 @@ using sparsellm::nm_pattern;
 
 namespace {
 
-// Prunes, writes, loads and scores: what prune and perplexity --model do.
-struct outcome {
-  double perplexity;
-  sparsellm::retention retained;
-};
-outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
-  const text_maker seen = shared_pass().text();
+pruned_outcome prune_and_score(nm_pattern pattern, metric score, bool shuffled) {
+  const text_maker seen = shared_pass(wikitext()).text();
   real_model& r = shared_model(element_kind::f32, 0.0);
-  pruning how;
-  how.pattern = pattern;
-  how.score = score;
-  how.global_shuffle = how.local_shuffle = shuffled;
-  const auto blocks = prune(r.exec, r.m, r.calibration_text(), how, seen);
-  outcome result{};
-  for (const pruned_block& b : blocks)
-    for (const pruned_weight& w : b.weights) result.retained += w.retained;
-  temporary_folder folder;
-  write_checkpoint(output_directory(folder.path(), "", false), {r.m.file(), r.m.shape()}, blocks,
-                   pattern, element_kind::bf16, "{}", {});
-  const auto windows = r.windows(16, 1536);
-  model pruned(r.exec, folder.path(), {element_kind::bf16}, quiet);
-  session s(r.exec, pruned, 512, 512);
-  result.perplexity = std::exp(measure_perplexity(r.exec, s, windows, 512, nullptr, quiet).nll);
-  return result;
+  return prune_and_score(r, r.calibration_text(wikitext()), seen, r.windows(wikitext(), 16, 1536),
+                         pattern, score, shuffled);
 }
-
-double nats(double a, double b) { return std::fabs(std::log(a) - std::log(b)); }
 
 }  // namespace
 
 TEST_CASE("SmolLM2: channel norms and entropies are the reference's", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json goldens = read_json("goldens.json");
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json goldens = wikitext_json("goldens.json");
   const std::pair<activation_site, const char*> inputs[] = {
       {activation_site::attention_input, "attn_in"},
       {activation_site::attention_output, "o_in"},
@@ -67,8 +47,8 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's", "[one-pass
     for (const auto& [site, name] : inputs) {
       if (!goldens["entropy_range100_nats"].contains(name)) continue;
       INFO("layer " << l << " " << name);
-      const sparsellm::channel_stats& stats = shared_pass().statistics(l, site);
-      const sparsellm::entropy& entropies = shared_pass().entropies(l, site);
+      const sparsellm::channel_stats& stats = shared_pass(wikitext()).statistics(l, site);
+      const sparsellm::entropy& entropies = shared_pass(wikitext()).entropies(l, site);
       const json &norm = goldens["channel_l2"][name][l],
                  &entropy = goldens["entropy_range100_nats"][name][l];
       double mean_norm = 0, mean_entropy = 0;
@@ -89,9 +69,9 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's", "[one-pass
 }
 
 TEST_CASE("SmolLM2: masks of the first weights are the reference's", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json expected = read_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
-  const text_maker seen = shared_pass().text();
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json expected = wikitext_json("goldens.json")["masks_2:4_blk0_q_row0_first32"];
+  const text_maker seen = shared_pass(wikitext()).text();
   real_model& r = shared_model(element_kind::f32, 0.0);
   struct enough : std::runtime_error {
     using runtime_error::runtime_error;
@@ -106,7 +86,7 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's", "[one-pass]
     std::string bits;
     try {
       prune_model(
-          r.exec, r.m, r.calibration_text(), how, quiet,
+          r.exec, r.m, r.calibration_text(wikitext()), how, quiet,
           [&](std::size_t, pruned_block b) {
             for (std::size_t c = 0; c < 32; ++c)
               bits += b.weights[projection::q].mask.keeps(0, c) ? '1' : '0';
@@ -121,7 +101,7 @@ TEST_CASE("SmolLM2: masks of the first weights are the reference's", "[one-pass]
 }
 
 TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL();
   real_model r(element_kind::f32, 0.0);
   const config& c = r.m.shape();
   std::mt19937 random(7);
@@ -147,14 +127,14 @@ TEST_CASE("SmolLM2: permuted but not pruned it has the original's logits") {
   model permuted(r.exec, SPARSELLM_DEMO_MODEL,
                  {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders},
                  quiet);
-  const auto ids = read_json("goldens.json")["ids"].get<std::vector<std::int32_t>>();
+  const auto ids = books_json()["goldens"]["prompt"]["ids"].get<std::vector<std::int32_t>>();
   CHECK(difference(last_logits(r.exec, r.m, ids), last_logits(r.exec, permuted, ids)) < 2e-3);
 }
 
 TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json reference = read_json("reference.json")["weight_sparsity"];
-  const outcome r = prune_and_score({2, 4}, metric::wanda, true);
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json reference = wikitext_json("reference.json")["weight_sparsity"];
+  const pruned_outcome r = prune_and_score({2, 4}, metric::wanda, true);
   CHECK(nats(r.perplexity, reference["2:4_wanda_gns+lbs"]["ppl_all"].get<double>()) < 0.15);
   const double total = r.retained.total;
   CHECK(r.retained.shuffled / total >=
@@ -166,8 +146,8 @@ TEST_CASE("SmolLM2: 2:4 by Wanda with both shuffles", "[one-pass]") {
 }
 
 TEST_CASE("SmolLM2: 4:8 by E-Sparse and 6:8 by RIA", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json reference = read_json("reference.json")["weight_sparsity"];
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json reference = wikitext_json("reference.json")["weight_sparsity"];
   CHECK(nats(prune_and_score({4, 8}, metric::e_sparse, false).perplexity,
              reference["4:8_E0_range100_l2_a1"]["ppl_all"].get<double>()) < 0.15);
   CHECK(nats(prune_and_score({6, 8}, metric::ria, false).perplexity,

@@ -15,6 +15,7 @@
 #include "catch2_any.hpp"
 #include "files/gguf.hpp"
 #include "files/tokenizer.hpp"
+#include "llama/continuation.hpp"
 #include "llama/dense_pass.hpp"
 #include "llama/real_model.hpp"
 #include "methods/block_trial.hpp"
@@ -30,25 +31,12 @@ using namespace llama;
 using nlohmann::json;
 using sparsellm::element_kind;
 
-namespace {
-
-// The generated tokens agree up to the first step that rounding may decide.
-void check_continuation(const std::vector<std::int32_t>& got, const json& expected) {
-  for (std::size_t i = 0; i < expected["ids"].size(); ++i) {
-    if (expected["top1_margin"][i].get<double>() < 0.1) return;
-    INFO("step " << i);
-    REQUIRE(got[i] == expected["ids"][i].get<std::int32_t>());
-  }
-}
-
-}  // namespace
-
 TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL();
   const mapped_file mapping(SPARSELLM_DEMO_MODEL);
   const gguf file(mapping.data(), mapping.size());
   const tokenizer t(file);
-  const json reference = read_json("tokenizer.json");
+  const json reference = read_json(test_data("smollm2/tokenizer.json"));
   for (const json& c : reference["cases"]) {
     INFO(c["text"].get<std::string>());
     const auto ids = t.encode(c["text"].get<std::string>());
@@ -59,8 +47,8 @@ TEST_CASE("SmolLM2: the tokenizer gives the reference's ids") {
 }
 
 TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
-  NEEDS_MODEL_AND_DATA();
-  const json golden = read_json("goldens.json");
+  NEEDS_MODEL_AND_WIKITEXT();
+  const json golden = wikitext_json("goldens.json");
   real_model& r = shared_model(element_kind::f32, 0.0);
   const auto prompt = golden["ids"].get<std::vector<std::int32_t>>();
   CHECK(r.tok.encode(golden["prompt"].get<std::string>()) == prompt);
@@ -80,15 +68,11 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
   };
   check_logits(golden["dense"]["top10_last"], last_logits(prompt.size()), 1e-2);
 
-  const auto continuation = [&](std::size_t prefix) {
-    session s(r.exec, r.m, prompt.size(), prompt.size() + 32);
-    sampler greedy(0.0, 0);
-    return generate(s, prompt, 32, prefix, {}, greedy, nullptr, quiet, [](std::int32_t) {}).ids;
-  };
-  check_continuation(continuation(1000), golden["generation_dense"]);
+  check_continuation(greedy_continuation(r, prompt, 1000), golden["generation_dense"]);
 
-  const auto table = r.calibrate(0.5, {}, shared_pass().text());
-  check_continuation(continuation(prompt.size()), golden["generation_teal50_dense_prefill"]);
+  const auto table = r.calibrate(wikitext(), 0.5, {}, shared_pass(wikitext()).text());
+  check_continuation(greedy_continuation(r, prompt, prompt.size()),
+                     golden["generation_teal50_dense_prefill"]);
   // With every position sparse, single logits cannot be compared: moving all thresholds by one part
   // in 100,000 moves them by about 1, for an activation more or less is skipped
   // (docs/perplexity.md). How much is skipped can be.
@@ -136,9 +120,9 @@ TEST_CASE("SmolLM2: logits and greedy text are the reference's", "[one-pass]") {
 
 TEST_CASE(
     "SmolLM2: a greedy search leaves a block's output nearer to dense than uniform sparsity") {
-  NEEDS_MODEL_AND_DATA();
+  NEEDS_MODEL();
   real_model r(element_kind::bf16, 0.0);
-  const window ids = r.windows(1, 128).front();
+  const window ids = books_json()["goldens"]["prompt"]["ids"];
   const std::size_t width = r.m.shape().width;
   forward steps(r.exec, r.m, ids.size(), ids.size());
   sparsellm::buffer<float> stream(ids.size() * width);
@@ -164,8 +148,8 @@ TEST_CASE(
 }
 
 TEST_CASE("SmolLM2: the file's own quantised weights give the logits and the text of floats") {
-  NEEDS_MODEL_AND_DATA();
-  const json golden = read_json("goldens.json");
+  NEEDS_MODEL();
+  const json golden = books_json()["goldens"]["prompt"];
   const auto ids = golden["ids"].get<std::vector<std::int32_t>>();
   real_model exact(element_kind::f32, 0.0), kept(std::nullopt, 0.0), skipping(std::nullopt, 0.9);
   std::vector<std::vector<float>> logits;
