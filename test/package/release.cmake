@@ -4,6 +4,14 @@ add_test(NAME package.version
                  -DVERSION=${PROJECT_VERSION} -DWORK=${PROJECT_BINARY_DIR}/package/version
                  -P ${CMAKE_CURRENT_SOURCE_DIR}/package/version.cmake)
 
+find_package(Python3 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME package.recipes
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/package/recipes.py ${PROJECT_VERSION} ${CMAKE_COMMAND})
+else()
+  sparsellm_skip_test(package.recipes "no Python 3")
+endif()
+
 find_program(SPARSELLM_GIT NAMES git)
 find_program(SPARSELLM_GZIP NAMES gzip)
 find_program(SPARSELLM_DPKG_ARCHITECTURE NAMES dpkg-architecture)
