@@ -7,9 +7,16 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sparsellm DESTINATION ${CMAKE_IN
 install(TARGETS sparsellm EXPORT sparsellm-targets)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/sparsellm)
 
+# A package of headers alone is the same for every machine and lies in share/; one that names a compiled library
+# belongs to an architecture, and lies beside that library.
+if(SPARSELLM_BUILD_COMPILED)
+  set(package_root ${CMAKE_INSTALL_LIBDIR})
+else()
+  set(package_root ${CMAKE_INSTALL_DATADIR})
+endif()
 # pkg-config's files find the rest of the tree from where they lie, so that it may be moved; a folder
 # that was given as an absolute path stays that path.
-set(pkgconfig_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+set(pkgconfig_dir ${package_root}/pkgconfig)
 if(IS_ABSOLUTE ${pkgconfig_dir})
   set(pc_prefix ${CMAKE_INSTALL_PREFIX})
 else()
@@ -23,7 +30,7 @@ foreach(dir INCLUDEDIR LIBDIR)
   endif()
 endforeach()
 
-set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sparsellm)
+set(package_dir ${package_root}/cmake/sparsellm)
 install(EXPORT sparsellm-targets NAMESPACE sparsellm:: DESTINATION ${package_dir})
 # The compiled library is a component: found by those who ask for COMPONENTS compiled.
 if(SPARSELLM_BUILD_COMPILED)

@@ -18,7 +18,7 @@ build_and_run(add_subdirectory -DSPARSELLM_SOURCE=${ROOT})
 
 find_program(pkg_config pkg-config)
 if(pkg_config)
-  set(ENV{PKG_CONFIG_PATH} ${WORK}/moved/share/pkgconfig)
+  set(ENV{PKG_CONFIG_PATH} ${WORK}/moved/${LIBDIR}/pkgconfig)
   run("pkg-config" ${pkg_config} --cflags --libs sparsellm)
   string(STRIP "${OUTPUT}" flags)
   separate_arguments(flags UNIX_COMMAND "${flags}")

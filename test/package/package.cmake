@@ -8,7 +8,7 @@ foreach(compiler gxx clangxx)
   elseif(SPARSELLM_${upper})
     add_test(NAME package.${compiler}
              COMMAND ${CMAKE_COMMAND} -DCOMPILER=${SPARSELLM_${upper}} -DROOT=${PROJECT_SOURCE_DIR}
-                     -DGENERATOR=${CMAKE_GENERATOR} -DBUILD=${PROJECT_BINARY_DIR}
+                     -DGENERATOR=${CMAKE_GENERATOR} -DBUILD=${PROJECT_BINARY_DIR} -DLIBDIR=${CMAKE_INSTALL_LIBDIR}
                      -DWORK=${PROJECT_BINARY_DIR}/package/${compiler}
                      "-DLAUNCHER=${SPARSELLM_CUDA_LAUNCHER}"
                      -P ${CMAKE_CURRENT_SOURCE_DIR}/package/check.cmake)
