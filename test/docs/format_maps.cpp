@@ -78,7 +78,7 @@ piece read_off(const std::vector<float>& before, const std::vector<float>& after
 // Whether b goes on where a ends: the same channels and the next outputs, or the same output.
 bool continues(const piece& a, const piece& b) {
   if (a.kind != b.kind) return false;
-  if (a.kind == "padding" || a.kind == "line") return true;
+  if (a.kind == "padding") return true;
   return a.channels == b.channels || (a.outputs == b.outputs && a.outputs.first == a.outputs.last);
 }
 
@@ -89,13 +89,20 @@ void print_map(const char* name, const packed_matrix<F>& weight, bool last = fal
   buffer<std::byte> storage(bytes + F::slack_bytes);
   std::memcpy(storage.data(), weight.storage_view().data(), bytes);
   const std::vector<float> before = unpacked<F>(storage.data(), shape);
-  // A channel_bitmap begins with the line on which each channel begins, and where the last one
-  // ends; changed, they would lead anywhere.
-  constexpr bool leads = F::layout == layout_kind::channel_bitmap;
-  const std::size_t words = leads ? (shape.inputs + 1) * sizeof(std::uint32_t) : 0;
-  const std::size_t first = (words + packed_alignment - 1) / packed_alignment * packed_alignment;
+  // A channel_bitmap begins with where its channels begin and how many values they keep; changed,
+  // these would lead anywhere.
+  std::size_t first = 0;
   std::vector<piece> pieces;
-  if (first != 0) pieces.push_back({"line", 0, first, {}, {0, shape.inputs - 1}});
+  if constexpr (F::layout == layout_kind::channel_bitmap) {
+    const auto view = F::make_view(storage.data(), shape);
+    const auto place = [&](const auto* p) {
+      return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(p) - storage.data());
+    };
+    first = place(view.data);
+    const range all{0, shape.inputs - 1};
+    pieces.push_back({"line", 0, place(view.ends), {}, all});
+    pieces.push_back({"count", place(view.ends), first - place(view.ends), {}, all});
+  }
   // More is not drawn.
   const std::size_t end = std::min(bytes, 80 * packed_alignment);
   for (std::size_t b = first; b < end; ++b) {

@@ -3,6 +3,7 @@
 
 #include "methods/planning.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -109,6 +110,30 @@ TEST_CASE("plan: has the wanted size, is read back as it was, and decides the pa
   how = {};
   how.size = 1.5;
   CHECK_SAYS(plan_patterns(t.exec, t.m, text, how, quiet), value_error, "a size in (0, 1]");
+}
+
+TEST_CASE("plan: errors are shares of what a weight gives, whatever memory held before") {
+  const std::vector<window> text{some_tokens(60)};
+  tiny t;
+  planning how;
+  how.patterns = {{2, 4}, {6, 8}};
+  how.size = 0.9;
+  for (const kept_weights update : {kept_weights::as_they_are, kept_weights::chosen}) {
+    how.update = update;
+    for (int round = 0; round < 2; ++round) {
+      // What the heap gives to buffers of these sizes next.
+      for (const projection p : projections) {
+        const sparsellm::extents e = t.m.extents_of(p);
+        sparsellm::buffer<float> used(e.outputs * e.inputs);
+        std::fill(used.begin(), used.end(), 1e18f);
+      }
+      for (const planned_weight& w : plan_patterns(t.exec, t.m, text, how, quiet).weights) {
+        INFO(w.layer << " " << name(w.which));
+        CHECK(w.error < (w.pattern.has_value() ? 0.5 : 1e-12));
+        CHECK((w.error > 1e-4) == w.pattern.has_value());
+      }
+    }
+  }
 }
 
 TEST_CASE("plan: weights are packed apart where their patterns differ, and only there") {
