@@ -118,8 +118,8 @@ struct channel_bitmap {
         }
         std::byte* const mask = data + std::size_t{v.begins[c]} * 64;
         std::memcpy(mask + word * 8, &bits, 8);
-        const auto end =
-            static_cast<std::uint32_t>((data + next[c] - mask - words(e) * 8) / sizeof(T));
+        const std::size_t values_at = std::size_t{v.begins[c]} * 64 + words(e) * 8;
+        const auto end = static_cast<std::uint32_t>((next[c] - values_at) / sizeof(T));
         std::memcpy(
             storage + ends_at(e) + (word / detail::counted_words * e.inputs + c) * sizeof end, &end,
             sizeof end);  // the last word of 256 outputs has the last word
