@@ -176,6 +176,11 @@ run perplexity --text "$folder/text" --window 64 --windows 2 --sparsity 0.5 --de
   --json "$folder/fraction.json" > /dev/null
 python3 -c "import json,sys; sys.exit(json.load(open(sys.argv[1]))['dense_prefix'] != 32)" \
   "$folder/fraction.json"
+run perplexity --sweep --text "$folder/text" --window 64 --windows 2 --calibration-text "$folder/text" \
+  --calibration-tokens 128 --json "$folder/sweep.json" > "$folder/sweep.txt"
+fields "$folder/sweep.json" results text model
+grep -q "^ *60 %" "$folder/sweep.txt" || { echo "sweep: no row of 60 %: $(cat "$folder/sweep.txt")"; exit 1; }
+refuses "goes with neither" run perplexity --sweep --text "$folder/text" --window 64 --windows 2 --sparsity 0.5
 refuses "--dense-fraction" run perplexity --text "$folder/text" --sparsity 0.5 --dense-fraction 1.5
 refuses "--dense-fraction" run perplexity --text "$folder/text" --dense-prefix 3 --dense-fraction 0.5
 refuses "1 to 64 sequences expected, got 0" run bench --batch 0

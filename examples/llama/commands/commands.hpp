@@ -52,6 +52,7 @@ struct options {
   // perplexity, calibrate
   std::string text;
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
+  bool sweep = false;  // perplexity: at several sparsities, with decode's speed
   std::string output;
   std::string write_counts;         // calibrate: the counts' file too
   std::vector<std::string> counts;  // thresholds: files of counts

@@ -100,6 +100,7 @@ struct program {
     sub->add_option("--windows", options.windows, "How many windows")->check(whole_number);
     sub->add_option("--stride", options.stride, "Tokens from one window to the next")
         ->check(whole_number);
+    sub->add_flag("--sweep", options.sweep, "A table of perplexity and speed by sparsity");
     add_device(sub);
     add_thresholds(sub);
   }

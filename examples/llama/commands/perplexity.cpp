@@ -11,6 +11,7 @@
 
 #include "commands/commands.hpp"
 #include "commands/setup.hpp"
+#include "commands/sweep.hpp"
 #include "commands/terminal.hpp"
 #include "model/sparsity_meter.hpp"
 
@@ -20,11 +21,8 @@ using nlohmann::ordered_json;
 using sparsellm::require;
 using sparsellm::value_error;
 
-void run_perplexity(const options& o, ordered_json& result) {
-  require<value_error>(o.window >= 4, "--window: at least 4 tokens expected, got ", o.window);
-  require<value_error>(o.windows >= 1, "--windows: at least 1 expected, got 0");
-  setup s(o, o.sparsity);
-  const std::vector<std::int32_t> ids = read_ids(s.tokenizer, o.text);
+std::vector<window> scored_windows(const tokenizer& t, const options& o) {
+  const std::vector<std::int32_t> ids = read_ids(t, o.text);
   const std::size_t stride = o.stride == 0 ? o.window : o.stride;
   std::vector<window> windows;
   for (std::size_t at = 0; windows.size() < o.windows && at + o.window <= ids.size(); at += stride)
@@ -33,6 +31,15 @@ void run_perplexity(const options& o, ordered_json& result) {
   require<value_error>(windows.size() == o.windows, "--windows: '", o.text, "' has ", ids.size(),
                        " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
                        stride, ", not ", o.windows);
+  return windows;
+}
+
+void run_perplexity(const options& o, ordered_json& result) {
+  require<value_error>(o.window >= 4, "--window: at least 4 tokens expected, got ", o.window);
+  require<value_error>(o.windows >= 1, "--windows: at least 1 expected, got 0");
+  if (o.sweep) return sweep(o, result);
+  setup s(o, o.sparsity);
+  const std::vector<window> windows = scored_windows(s.tokenizer, o);
   const bool sparse = use_thresholds(s, o, o.sparsity);
   const std::size_t prefix = !sparse ? o.window : dense_positions(o, o.window, 0);
   const std::unique_ptr<decoder> run = make_decoder(s, o, o.window, o.window);
@@ -44,7 +51,7 @@ void run_perplexity(const options& o, ordered_json& result) {
   result["text"] = o.text;
   result["window"] = o.window;
   result["windows"] = windows.size();
-  result["stride"] = stride;
+  result["stride"] = o.stride == 0 ? o.window : o.stride;
   result["dense_prefix"] = prefix;
   result["perplexity"] = std::exp(r.nll);
   result["nll"] = r.nll;

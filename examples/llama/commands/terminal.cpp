@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -26,6 +27,14 @@ struct line {
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now(), last = start;
   bool shown = false;
 };
+
+// ", 3 min left", from the time that `share` of the work took; nothing where that says little yet.
+std::string left(std::chrono::steady_clock::duration taken, double share) {
+  if (!(share >= 0.02 && share < 1)) return {};
+  const double seconds = std::chrono::duration<double>(taken).count() * (1 - share) / share;
+  if (seconds < 100) return ", " + std::to_string(std::lround(seconds)) + " s left";
+  return ", " + std::to_string(std::lround(seconds / 60)) + " min left";
+}
 
 }  // namespace
 
@@ -53,8 +62,8 @@ progress show_progress(std::string what) {
     if (!done && now - state->last < (terminal ? 100ms : 5000ms)) return;
     state->last = now;
     state->shown = true;
-    std::fprintf(stderr, terminal ? "\r%s … %3.0f %%" : "%s … %3.0f %%\n", state->what.c_str(),
-                 100 * share);
+    std::fprintf(stderr, terminal ? "\r%s … %3.0f %%%s\033[K" : "%s … %3.0f %%%s\n",
+                 state->what.c_str(), 100 * share, left(now - state->start, share).c_str());
     if (done && terminal) std::fprintf(stderr, "\r\033[K");
     std::fflush(stderr);
   };

@@ -15,8 +15,8 @@ void watch_for_interrupts();
 // Throws interrupted when Ctrl-C was pressed.
 void stop_if_interrupted();
 
-// A report for something that may take a while: after two seconds it writes "what … 40 %" to
-// standard error, at most ten times a second, and clears it when done.
+// A report for something that may take a while: after two seconds it writes "what … 40 %, 3 min
+// left" to standard error, at most ten times a second, and clears it when done.
 [[nodiscard]] progress show_progress(std::string what);
 
 }  // namespace llama

@@ -44,8 +44,8 @@ class planner {
     for (std::size_t i = 0; i < reading.size(); ++i) {
       matrix none(weights[i].rows, weights[i].cols);
       std::fill(none.data.begin(), none.data.end(), 0.0f);
-      const double energy =
-          metric.squared_difference(exec_, std::as_const(weights[i]).view(), std::as_const(none).view());
+      const double energy = metric.squared_difference(exec_, std::as_const(weights[i]).view(),
+                                                      std::as_const(none).view());
       std::vector<double> errors;
       for (const nm_pattern p : how_.patterns)
         errors.push_back(energy > 0 ? error(p, scores[i], weights[i], metric, updating) / energy
