@@ -25,10 +25,13 @@ def run(arguments, device=False):
         return json.load(f)
 
 
-def compare(name, model, tokens, shuffle, calibration_tokens):
+def compare(name, model, tokens, shuffle, calibration_tokens, biases=()):
     pruned, table, pruned_table = (os.path.join(folder, f) for f in ("pruned", "table.json", "pruned.json"))
     calibration = ["--text", text, "--sparsity", "0.5", "--tokens", str(calibration_tokens), "--window", "64"]
-    run(["calibrate", "--model", model, *calibration, "--output", table])
+    run(["calibrate", "--model", model, *calibration, *biases, "--output", table])
+    with open(table) as f:
+        if ('"bias"' in f.read()) != bool(biases):
+            sys.exit(f"{name}: a table with biases: {bool(biases)} expected")
     run(["prune", "--model", model, "--text", text, "--tokens", str(calibration_tokens // 2), "--window", "64", "--shuffle", shuffle,
          "--output", pruned])
     run(["calibrate", "--model", pruned, *calibration, "--output", pruned_table])
@@ -78,7 +81,7 @@ def same_commands(model):
 with tempfile.TemporaryDirectory() as folder:
     tiny = os.path.join(folder, "tiny.gguf")
     subprocess.run([make_tiny, tiny], check=True)
-    compare("tiny model", tiny, 8, "both", 2048)
+    compare("tiny model", tiny, 8, "both", 2048, ("--bias-steps", "2"))
     same_commands(tiny)
 if os.path.exists(real_model):
     with tempfile.TemporaryDirectory() as folder:

@@ -76,6 +76,8 @@ inline std::vector<seed> table_seeds() {
   full.score = sparsellm::table_score::column_scaled;
   full.selection = sparsellm::table_selection::top_k;
   full.add({{29, "down"}, {576, 1536}, 0.25, 1e-30f});
+  full.add({{29, "o"}, {3, 576}, 0.25, 0.2f});
+  full.sites.back().bias = {0.5f, -1e-30f, 3e38f};
   return {
       {"empty.json", to_json(empty)},
       {"full.json", to_json(full)},
