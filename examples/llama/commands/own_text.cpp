@@ -21,7 +21,8 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::size_t side_by_side = 8;
+// Each has a cache of a whole window: more would take more memory than calibrating does.
+constexpr std::size_t side_by_side = 2;
 constexpr double temperatures[] = {0.7, 1.0};
 
 // Empty when the system says no place.

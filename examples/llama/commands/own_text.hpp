@@ -16,7 +16,7 @@ namespace llama {
 inline constexpr std::string_view own_text = "self";
 
 // At least `tokens` tokens in windows of o.window (at most the model's context), each a sequence
-// that the dense model writes from its beginning of a text: eight side by side, number i with seed
+// that the dense model writes from its beginning of a text: two side by side, number i with seed
 // o.seed + i, at the temperatures 0.7 and 1.0 in turn. What was written is kept in
 // own-text-HASH-WEIGHTS-WINDOW-SEED.json, HASH that of the weights, in the directory
 // $SPARSELLM_CACHE, $XDG_CACHE_HOME/sparsellm or ~/.cache/sparsellm, and read from there.

@@ -41,7 +41,7 @@ namespace {
 
 // Of a file, and of what the model writes itself, which is slower; where --calibration-tokens does
 // not say.
-constexpr std::size_t read_tokens = 16384, own_tokens = 4096;
+constexpr std::size_t read_tokens = 16384, own_tokens = 1024;
 constexpr std::size_t random_windows = 2, random_tokens = 64;  // of random weights
 
 // What weights of --shape are made as; throws value_error for what they cannot be.
