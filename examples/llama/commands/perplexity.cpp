@@ -21,19 +21,6 @@ using nlohmann::ordered_json;
 using sparsellm::require;
 using sparsellm::value_error;
 
-std::vector<window> scored_windows(const tokenizer& t, const options& o) {
-  const std::vector<std::int32_t> ids = read_ids(t, o.text);
-  const std::size_t stride = o.stride == 0 ? o.window : o.stride;
-  std::vector<window> windows;
-  for (std::size_t at = 0; windows.size() < o.windows && at + o.window <= ids.size(); at += stride)
-    windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                         ids.begin() + static_cast<std::ptrdiff_t>(at + o.window));
-  require<value_error>(windows.size() == o.windows, "--windows: '", o.text, "' has ", ids.size(),
-                       " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
-                       stride, ", not ", o.windows);
-  return windows;
-}
-
 void run_perplexity(const options& o, ordered_json& result) {
   require<value_error>(o.window >= 4, "--window: at least 4 tokens expected, got ", o.window);
   require<value_error>(o.windows >= 1, "--windows: at least 1 expected, got 0");

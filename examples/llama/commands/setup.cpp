@@ -200,6 +200,19 @@ std::vector<window> calibration_windows(setup& s, const options& o) {
                       o.calibration_tokens == 0 ? own_tokens : o.calibration_tokens);
 }
 
+std::vector<window> scored_windows(const tokenizer& t, const options& o) {
+  const std::vector<std::int32_t> ids = read_ids(t, o.text);
+  const std::size_t stride = o.stride == 0 ? o.window : o.stride;
+  std::vector<window> windows;
+  for (std::size_t at = 0; windows.size() < o.windows && at + o.window <= ids.size(); at += stride)
+    windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                         ids.begin() + static_cast<std::ptrdiff_t>(at + o.window));
+  require<value_error>(windows.size() == o.windows, "--windows: '", o.text, "' has ", ids.size(),
+                       " tokens, enough for ", windows.size(), " windows of ", o.window, " every ",
+                       stride, ", not ", o.windows);
+  return windows;
+}
+
 std::vector<window> text_windows(setup& s, const options& o, const std::string& text,
                                  std::size_t tokens) {
   if (text == own_text) return own_windows(s, o, tokens);

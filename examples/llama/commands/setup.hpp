@@ -46,6 +46,9 @@ void check_sparsity(double sparsity);
 
 // A file's text as ids. Throws file_error, and value_error when it holds no tokens.
 [[nodiscard]] std::vector<std::int32_t> read_ids(const tokenizer& t, const std::string& path);
+// The windows of o.text that perplexity scores. Throws as read_ids() does, and value_error for a
+// text with fewer tokens.
+[[nodiscard]] std::vector<window> scored_windows(const tokenizer& t, const options& o);
 
 // A text's windows of o.window tokens (at most the model's context), `tokens` in all: of a file,
 // or, for "self", of what the model writes (own_text.hpp).

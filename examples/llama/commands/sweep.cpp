@@ -88,10 +88,11 @@ void sweep(const options& o, ordered_json& result) {
                        "--sparsity nor --thresholds");
   require<value_error>(o.score != "nonzero", "--sweep: the score 'nonzero' takes no sparsity");
   std::vector<point> points;
+  std::vector<window> windows;
   for (const double sparsity : sparsities) {
     setup s(o, sparsity);
-    const std::vector<window> windows = scored_windows(s.tokenizer, o);
     if (points.empty()) {
+      windows = scored_windows(s.tokenizer, o);
       result = describe(s, o);
       result["text"] = o.text;
       std::printf("skipped, asked  achieved  perplexity  x dense  decode tokens/s  x dense\n");
