@@ -18,6 +18,7 @@
 #include "peers/peers.hpp"
 #include "shapes.hpp"
 #include "sparsellm/sparsellm.hpp"
+#include "weights.hpp"
 
 namespace {
 
@@ -28,14 +29,7 @@ using bench::projection;
 template <packed_format F>
 void gemv(benchmark::State& state, projection p, element_kind type, layout_kind where,
           double sparsity) {
-  static std::vector<packed_matrix<F>> weights;
-  static extents packed{};
-  if (!(packed == p.shape)) {
-    weights.clear();
-    for (std::size_t i = 0; i < bench::rotation(F::bytes(p.shape)); ++i)
-      weights.push_back(pack<F>(pool(), p.shape, bench::fill_row));
-    packed = p.shape;
-  }
+  const auto& weights = bench::weights_of<F>(p.shape);
   // Another token with every weight: prefetchers would learn which channels are active if they
   // never changed.
   std::vector<std::vector<float>> xs;

@@ -11,7 +11,6 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "peers/peers.hpp"
 #include "shapes.hpp"
 #include "sparsellm/sparsellm.hpp"
+#include "weights.hpp"
 
 namespace {
 
@@ -29,24 +29,9 @@ using bench::projection;
 
 constexpr std::size_t prefill = 512;
 
-// Packed once, copied to as many as keep them out of the caches.
-template <packed_format F>
-const std::vector<packed_matrix<F>>& weights_of(extents shape) {
-  static std::vector<packed_matrix<F>> weights;
-  if (weights.empty()) {
-    weights.push_back(pack<F>(pool(), shape, bench::fill_row));
-    while (weights.size() < bench::rotation(F::bytes(shape))) {
-      packed_matrix<F> copy(shape);
-      std::memcpy(copy.storage(), weights.front().storage(), F::bytes(shape));
-      weights.push_back(std::move(copy));
-    }
-  }
-  return weights;
-}
-
 template <packed_format F>
 void gemv(benchmark::State& state, projection p, double sparsity, cpu::isa set) {
-  const auto& weights = weights_of<F>(p.shape);
+  const auto& weights = bench::weights_of<F>(p.shape);
   std::vector<std::vector<float>> xs;
   std::vector<teal> keep;
   for (unsigned seed = 0; seed < 7; ++seed) {
@@ -71,7 +56,7 @@ void gemv(benchmark::State& state, projection p, double sparsity, cpu::isa set) 
 
 template <packed_format F>
 void gemm(benchmark::State& state, projection p) {
-  const auto& weights = weights_of<F>(p.shape);
+  const auto& weights = bench::weights_of<F>(p.shape);
   std::vector<float> x, y(prefill * p.shape.outputs);
   for (std::size_t t = 0; t < prefill; ++t) {
     const auto row = bench::activations(p.shape.inputs, p.input, static_cast<unsigned>(t % 7));

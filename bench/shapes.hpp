@@ -5,6 +5,8 @@
 // caches.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>
@@ -37,10 +39,13 @@ inline std::string name(extents e) {
   return std::to_string(e.outputs) + "x" + std::to_string(e.inputs);
 }
 
-// How many copies of a weight a loop rotates over: eight times a last-level cache of 32 MiB, for
-// with less the reuse shows as speed.
+// How many copies of a weight a loop rotates over, so that none is in a cache when its turn comes:
+// twice the last-level cache that the machine shows, and 256 MiB at least, for what it shows may be
+// less than there is, and with less the reuse shows as speed.
 inline std::size_t rotation(std::size_t bytes) {
-  return std::max<std::size_t>(4, (std::size_t{8} * 32 << 20) / bytes);
+  const long shown = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  const std::size_t cache = shown > 0 ? static_cast<std::size_t>(shown) : 0;
+  return std::max<std::size_t>(4, std::max(2 * cache, std::size_t{256} << 20) / bytes);
 }
 
 // Any finite value does; the arithmetic takes the same time.

@@ -23,12 +23,13 @@ inline constexpr std::size_t tile_tokens = 16;
 inline constexpr std::size_t tile_channels = 32;
 inline constexpr std::size_t tile_bytes = tile_tokens * tile_channels * 2;
 
-// Channels that some token of a batch keeps: index [count], of `ahead` that may be prefetched.
+// Channels that some token of a batch keeps, index [count], and those that are multiplied after
+// them and may be prefetched, next [next_count].
 struct active_channels {
   const std::uint32_t* index;
   std::size_t count;
-  std::size_t ahead;
-  std::size_t first;  // the channel that column 0 of the activations belongs to
+  const std::uint32_t* next;
+  std::size_t next_count;
 };
 
 template <storage_scalar T>
@@ -43,9 +44,10 @@ struct brick_table {
                        std::size_t ahead, float* y) noexcept;
 
   // The same for a batch: sums [tokens][stride] = the sum over the active channels of x · channel,
-  // x [tokens, ..] zero where a token skips.
+  // x [active channels][tokens], zero where a token skips.
   void (*channel_batch)(const brick_weight<T>& w, index_range strips, active_channels active,
-                        matrix_view<const float> x, float* sums, std::size_t stride) noexcept;
+                        const float* x, std::size_t tokens, float* sums,
+                        std::size_t stride) noexcept;
 
   // Y [tokens, outputs] of the strips = X [tokens, inputs] · Wᵀ; scratch as gemm_scratch() says.
   void (*gemm)(const brick_weight<T>& w, index_range strips, matrix_view<const float> x,

@@ -21,6 +21,15 @@ struct brick_tuning {
   // Strips that a task reads of a channel at least, where there are more threads than parts: runs
   // of 4 KiB of bfloat16 are still long.
   static constexpr std::size_t run_strips = 64;
+  // Strips of a batch that are multiplied with all channels before the next: runs of 4 KiB, for the
+  // sums of 16 tokens to stay in L2.
+  template <class T>
+  static constexpr std::size_t batch_strips = 128 / sizeof(T);
+  // Strips that a task of a batch reads of a channel at least.
+  static constexpr std::size_t shortest_batch_run = 16;
+  // How many strips ahead in a channel's run a brick is prefetched, and so one page at most: further
+  // than that hardware prefetchers go on by themselves.
+  static constexpr std::size_t run_ahead = 10;
 };
 
 struct tile_tuning {
@@ -35,6 +44,8 @@ struct quantized_tuning {
   // As brick_tuning's.
   static constexpr std::size_t skipping_batch = 16;
   static constexpr std::size_t run_bytes = 2048;
+  // How many strips ahead in a channel's run its levels are prefetched.
+  static constexpr std::size_t run_ahead = 8;
   // Tokens whose levels of a block are kept between the two passes of rounding.
   static constexpr std::size_t tokens_at_once = 16;
   // Channels whose levels are made rows of tiles at a time, at least a block's, to stay in L2.
@@ -60,6 +71,8 @@ struct bitmap_tuning {
   // Active channels whose levels are summed as integers before they become floats: 512 products of
   // 7 bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
+  // How far ahead in a channel its values are prefetched.
+  static constexpr std::size_t ahead_bytes = 640;
   // Words of 64 outputs that a task reads of a channel at least.
   static constexpr std::size_t run_words = 32;
 };

@@ -49,6 +49,15 @@ struct task_grid {
       : runs(std::clamp<std::size_t>(threads / parts, 1, std::max<std::size_t>(longest, 1))),
         splits(std::min(parts, (threads + runs - 1) / runs)) {}
 
+  // The other way round: threads share the runs, at most `longest`, and only where there are more
+  // of them the parts as well.
+  static task_grid by_runs(std::size_t threads, std::size_t parts, std::size_t longest) noexcept {
+    task_grid grid(threads, parts, 1);
+    grid.runs = std::clamp<std::size_t>(longest, 1, threads);
+    grid.splits = std::min(parts, (threads + grid.runs - 1) / grid.runs);
+    return grid;
+  }
+
   [[nodiscard]] std::size_t tasks() const noexcept { return runs * splits; }
   [[nodiscard]] std::size_t run(std::size_t task) const noexcept { return task % runs; }
   [[nodiscard]] std::size_t split(std::size_t task) const noexcept { return task / runs; }

@@ -19,10 +19,9 @@ inline void add_bitmap_channels(const bitmap_weight<T>& w, index_range words,
     v[k] = values_at(w, index[k], words.first);
     x[k] = broadcast(value[k]);
   }
-  const std::size_t behind = ahead - Channels;
-  next_channels<T> next(w, index + Channels, behind < Channels ? behind : Channels,
-                        words.last - words.first);
+  const channels_ahead<Channels, T> far(w, index, Channels, ahead, words);
   for (std::size_t word = words.first; word < words.last; ++word) {
+    far.prefetch(word);
     for (std::size_t h = 0; h < 2; ++h, y += 32) {
       vfloat sum[steps];
       for (std::size_t s = 0; s < steps; ++s) sum[s] = First ? zero() : load(y + s * lanes);
@@ -35,7 +34,6 @@ inline void add_bitmap_channels(const bitmap_weight<T>& w, index_range words,
       }
       for (std::size_t s = 0; s < steps; ++s) store(y + s * lanes, sum[s]);
     }
-    next.prefetch();
   }
 }
 

@@ -5,10 +5,11 @@
 // level + 128, and 128 times the sum of the activations is the bias that comes off at the end;
 // sums wrap, and what is left after the bias fits.
 
-template <std::size_t Fours, class Next>
-inline void add_level_fours(level_four* four, index_range words, Next& next,
+template <std::size_t Fours, class Far>
+inline void add_level_fours(level_four* four, index_range words, const Far& far,
                             std::int32_t* sums) noexcept {
   for (std::size_t word = words.first; word < words.last; ++word, sums += bitmap_outputs) {
+    far.prefetch(word);
     __m512i high[4], low[4];
     for (std::size_t q = 0; q < 4; ++q) {
       high[q] = _mm512_setzero_si512();
@@ -25,7 +26,6 @@ inline void add_level_fours(level_four* four, index_range words, Next& next,
     for (std::size_t q = 0; q < 4; ++q)
       _mm512_storeu_si512(
           sums + 16 * q, _mm512_add_epi32(_mm512_maskz_slli_epi32(every_lane, high[q], 8), low[q]));
-    next.prefetch();
   }
 }
 
@@ -54,12 +54,11 @@ inline void add_level_channels(const bitmap_weight<T>& w, index_range words, act
       four[f].high = _mm512_set1_epi32(static_cast<int>(high));
       four[f].low = _mm512_set1_epi32(static_cast<int>(low));
     }
-    const std::size_t after = ahead - i > 8 ? ahead - i - 8 : 0;
-    next_channels<T> next(w, active.index + i + 8, after < 8 ? after : 8, words.last - words.first);
+    const channels_ahead<8, T> far(w, active.index + i, left < 8 ? left : 8, ahead - i, words);
     if (left > 4)
-      add_level_fours<2>(four, words, next, sums);
+      add_level_fours<2>(four, words, far, sums);
     else
-      add_level_fours<1>(four, words, next, sums);
+      add_level_fours<1>(four, words, far, sums);
   }
   // Vector q, lane 4 a + b of a word is output 16 a + 4 q + b.
   const std::size_t n = (words.last - words.first) * bitmap_outputs;

@@ -4,42 +4,47 @@
 // Where the channels of a bitmap lie. Included once per instruction set, before the kernels that
 // multiply them.
 
-// Prefetches the cache lines of the channels that come next to L2.
-template <class T>
-class next_channels {
+// What a pass over some words of Most channels prefetches: every channel a few lines ahead, at its
+// end the beginning of the one that is read after it, as channel_runs does for bricks. Where a
+// word's values lie is taken from how many a word has on average.
+template <std::size_t Most, class T>
+class channels_ahead {
  public:
-  // The `count` channels that `index` lists, prefetched in `steps` steps.
-  SPARSELLM_INLINE next_channels(const bitmap_weight<T>& w, const std::uint32_t* index,
-                                 std::size_t count, std::size_t steps) noexcept
-      : w_(w), index_(index), end_(index + count) {
-    std::size_t lines = 0;
-    for (std::size_t i = 0; i < count; ++i) lines += w.begins[index[i] + 1] - w.begins[index[i]];
-    each_ = (lines + steps - 1) / steps;
-    next();
-  }
-  SPARSELLM_INLINE void prefetch() noexcept {
-    for (std::size_t i = 0; i < each_; ++i) {
-      if (line_ == last_) {
-        if (index_ == end_) return;
-        next();
-      }
-      prefetch_l2(line_);
-      line_ += 64;
+  // Channels index [Most], of which `count` are there; behind them `ahead` - Most may be prefetched.
+  SPARSELLM_INLINE channels_ahead(const bitmap_weight<T>& w, const std::uint32_t* index,
+                                  std::size_t count, std::size_t ahead,
+                                  index_range words) noexcept
+      : last_(words.last), length_(words.last - words.first) {
+    const std::size_t mask_bytes = w.words() * sizeof(std::uint64_t);
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::size_t c = index[k], bytes = (w.begins[c + 1] - w.begins[c]) * std::size_t{64};
+      here_[k] = reinterpret_cast<const std::byte*>(w.mask(c)) + mask_bytes;
+      next_[k] = k + Most < ahead ? reinterpret_cast<const std::byte*>(w.mask(index[k + Most])) +
+                                        mask_bytes
+                                  : here_[k];
+      if (k == 0) step_ = (bytes - mask_bytes) / w.words();
     }
+    mask_bytes_ = mask_bytes;
+    count_ = count;
+    far_ = bitmap_tuning::ahead_bytes / (step_ + 1) + 1;
+  }
+  // While `word` is multiplied.
+  SPARSELLM_INLINE void prefetch(std::size_t word) const noexcept {
+    const bool ends = word + far_ >= last_;
+    const std::byte* const* const channels = ends ? next_ : here_;
+    const std::size_t at = word + far_ - (ends ? length_ : 0);
+    // Words that begin no line are passed over.
+    if (at * step_ % 64 < step_)
+      for (std::size_t l = 0; l < step_; l += 64)
+        for (std::size_t k = 0; k < count_; ++k) prefetch_l2(channels[k] + at * step_ + l);
+    if (at % 8 == 0)
+      for (std::size_t k = 0; k < count_; ++k)
+        prefetch_l2(channels[k] - mask_bytes_ + at * sizeof(std::uint64_t));
   }
 
  private:
-  SPARSELLM_INLINE void next() noexcept {
-    if (index_ == end_) return;
-    line_ = w_.data + std::size_t{w_.begins[*index_]} * 64;
-    last_ = w_.data + std::size_t{w_.begins[*index_ + 1]} * 64;
-    ++index_;
-  }
-
-  const bitmap_weight<T>& w_;
-  const std::uint32_t *index_, *end_;
-  const std::byte *line_ = nullptr, *last_ = nullptr;
-  std::size_t each_ = 0;
+  const std::byte *here_[Most], *next_[Most];  // where values begin
+  std::size_t last_, length_, mask_bytes_, count_, far_, step_ = 0;
 };
 
 // Where a channel's values of a word of outputs begin.

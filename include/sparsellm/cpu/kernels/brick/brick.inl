@@ -3,6 +3,7 @@
 //
 // The kernels of bricks. Included once per instruction set, inside its namespace and target region.
 
+#include "sparsellm/cpu/kernels/brick/channel_runs.inl"
 #include "sparsellm/cpu/kernels/brick/gemv.inl"
 #include "sparsellm/cpu/kernels/brick/channel_batch.inl"
 #include "sparsellm/cpu/kernels/brick/gemm.inl"

@@ -2,68 +2,87 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small batch on active channels. Included once per instruction set, inside its namespace and
-// target region. Bricks are widened once and multiplied with every token; terms are added in the
+// target region. A pass over some strips adds pass_channels channels: their bricks of a strip stay
+// in L1 while gemm_tokens tokens at a time are multiplied, sums in registers. Terms are added in the
 // order of one token's product.
 
-template <std::size_t Channels, bool First, class T>
-inline void add_channels_batch(const brick_weight<T>& w, index_range strips, active_channels active,
-                               std::size_t i, matrix_view<const float> x, float* sums,
-                               std::size_t stride) noexcept {
-  const std::uint32_t* const index = active.index + i;
-  const T* run[Channels];
-  float value[brick_tuning::skipping_batch * Channels];  // [tokens][Channels]
-  for (std::size_t k = 0; k < Channels; ++k) {
-    run[k] = w.brick(strips.first, index[k]);
-    for (std::size_t t = 0; t < x.rows(); ++t)
-      value[t * Channels + k] = x(t, index[k] - active.first);
-  }
-  const std::size_t behind = active.ahead - i - Channels;
-  next_runs<T> next(w, strips, index + Channels, behind < Channels ? behind : Channels, run[0]);
-  const std::size_t end = (strips.last - strips.first) * w.strip_stride;
-  for (std::size_t at = 0; at != end; at += w.strip_stride, sums += brick_outputs) {
-    for (std::size_t s = 0; s < 16; s += lanes) {
-      vfloat wl[Channels], wh[Channels];
-      for (std::size_t k = 0; k < Channels; ++k) load_brick(run[k] + at, s, wl[k], wh[k]);
-      for (std::size_t t = 0; t < x.rows(); ++t) {
-        float* const y = sums + t * stride + s;
-        vfloat low = First ? zero() : load(y);
-        vfloat high = First ? zero() : load(y + 16);
-        for (std::size_t k = 0; k < Channels; ++k) {
-          const vfloat xk = broadcast(value[t * Channels + k]);
-          low = mul_add(wl[k], xk, low);
-          high = mul_add(wh[k], xk, high);
-        }
-        store(y, low);
-        store(y + 16, high);
+// Channels of a pass: with fewer the traffic of the sums shows, with more there are more streams
+// than hardware prefetchers follow.
+inline constexpr std::size_t pass_channels = 24;
+
+// Some channels and what each token has of them, value [channels][tokens].
+template <class T>
+struct batch_pass {
+  channel_runs<pass_channels, T> runs;
+  std::size_t channels;
+  const float* value;
+  std::size_t tokens;
+  bool first;  // the sums begin here
+};
+
+// One strip, `at` elements into each run, tokens [t, t + Tokens).
+template <std::size_t Tokens, class T>
+inline void add_pass(const batch_pass<T>& pass, std::size_t at, std::size_t t, float* sums,
+                     std::size_t stride) noexcept {
+  const auto far = pass.runs.ahead_of(at);
+  for (std::size_t s = 0; s < 16; s += lanes) {
+    const bool prefetches = s == 0 && t == 0;
+    vfloat low[Tokens], high[Tokens];
+    for (std::size_t i = 0; i < Tokens; ++i) {
+      low[i] = pass.first ? zero() : load(sums + i * stride + s);
+      high[i] = pass.first ? zero() : load(sums + i * stride + 16 + s);
+    }
+    const float* value = pass.value + t;
+    for (std::size_t k = 0; k < pass.channels; ++k, value += pass.tokens) {
+      if (prefetches) far.prefetch(k);
+      vfloat wl, wh;
+      load_brick(pass.runs.run[k] + at, s, wl, wh);
+      for (std::size_t i = 0; i < Tokens; ++i) {
+        const vfloat x = broadcast(value[i]);
+        low[i] = mul_add(wl, x, low[i]);
+        high[i] = mul_add(wh, x, high[i]);
       }
     }
-    next.template prefetch<Channels*(brick_outputs * sizeof(T) / 64)>();
+    for (std::size_t i = 0; i < Tokens; ++i) {
+      store(sums + i * stride + s, low[i]);
+      store(sums + i * stride + 16 + s, high[i]);
+    }
   }
 }
 
-template <bool First, class T>
-SPARSELLM_INLINE std::size_t add_some_batch(const brick_weight<T>& w, index_range strips,
-                                            active_channels active, std::size_t i,
-                                            matrix_view<const float> x, float* sums,
-                                            std::size_t stride) noexcept {
-  const std::size_t left = active.count - i;
-  if (left >= batch_channels) {
-    add_channels_batch<batch_channels, First>(w, strips, active, i, x, sums, stride);
-    return batch_channels;
-  }
-  add_channels_batch<1, First>(w, strips, active, i, x, sums, stride);
-  return 1;
+// As many tokens at once as there are, up to Tokens.
+template <std::size_t Tokens, class T>
+inline void add_pass_of(std::size_t tokens, const batch_pass<T>& pass, std::size_t at,
+                        std::size_t t, float* sums, std::size_t stride) noexcept {
+  if constexpr (Tokens > 1)
+    if (tokens < Tokens) return add_pass_of<Tokens - 1>(tokens, pass, at, t, sums, stride);
+  add_pass<Tokens>(pass, at, t, sums, stride);
 }
 
 template <class T>
 inline void channel_batch(const brick_weight<T>& w, index_range strips, active_channels active,
-                          matrix_view<const float> x, float* sums, std::size_t stride) noexcept {
-  if (active.count == 0) {
-    for (std::size_t t = 0; t < x.rows(); ++t)
+                          const float* x, std::size_t tokens, float* sums,
+                          std::size_t stride) noexcept {
+  if (active.count == 0)
+    for (std::size_t t = 0; t < tokens; ++t)
       for (std::size_t o = 0; o < (strips.last - strips.first) * brick_outputs; ++o)
         sums[t * stride + o] = 0.0f;
-    return;
+  // Groups of tokens that are about equal.
+  const std::size_t groups = (tokens + gemm_tokens - 1) / gemm_tokens;
+  const std::size_t some = (tokens + groups - 1) / groups;
+  for (std::size_t i = 0; i < active.count; i += pass_channels) {
+    const std::size_t left = active.count - i, count = left < pass_channels ? left : pass_channels;
+    const std::uint32_t* const index = active.index + i;
+    const auto next_of = [&](std::size_t k) -> std::size_t {
+      if (k + pass_channels < left) return index[k + pass_channels];
+      return left <= pass_channels && k < active.next_count ? active.next[k] : w.shape.inputs;
+    };
+    const batch_pass<T> pass{{w, strips, index, count, next_of}, count, x + i * tokens, tokens,
+                             i == 0};
+    float* to = sums;
+    for (std::size_t at = 0; at != pass.runs.end; at += w.strip_stride, to += brick_outputs)
+      for (std::size_t t = 0; t < tokens; t += some)
+        add_pass_of<gemm_tokens>(tokens - t < some ? tokens - t : some, pass, at, t,
+                                 to + t * stride, stride);
   }
-  std::size_t i = add_some_batch<true>(w, strips, active, 0, x, sums, stride);
-  while (i < active.count) i += add_some_batch<false>(w, strips, active, i, x, sums, stride);
 }

@@ -57,83 +57,30 @@ inline void dense_gemv(const brick_weight<T>& w, index_range strips, const float
   for (; g < strips.last; ++g) dense_strips<1>(w, g, x, y);
 }
 
-// Prefetches the cache lines of the runs that come next to L2, one whole run after the other (a
-// prefetch to L1 would wait for one of the few miss buffers). In this order memory sees one
-// stream; the same place of eight runs at once would be eight streams, 5 to 8 % slower.
-template <class T>
-class next_runs {
- public:
-  // The `count` runs named by index; with none, the lines of `instead` again, which cost nothing.
-  SPARSELLM_INLINE next_runs(const brick_weight<T>& w, index_range strips,
-                             const std::uint32_t* index, std::size_t count,
-                             const T* instead) noexcept
-      : w_(w),
-        strip_(strips.first),
-        index_(index),
-        end_(index + count),
-        instead_(instead),
-        run_lines_((strips.last - strips.first) * (brick_outputs * sizeof(T) / 64)) {
-    next_run();
-  }
-
-  template <std::size_t Lines>
-  SPARSELLM_INLINE void prefetch() noexcept {
-    if (Lines <= left_) {  // nearly always: one address, constant offsets
-      for (std::size_t l = 0; l < Lines; ++l) prefetch_l2(line_ + 64 * l);
-      line_ += 64 * Lines;
-      left_ -= Lines;
-      return;
-    }
-    for (std::size_t l = 0; l < Lines; ++l) {
-      if (left_ == 0) next_run();
-      prefetch_l2(line_);
-      line_ += 64;
-      --left_;
-    }
-  }
-
- private:
-  SPARSELLM_INLINE void next_run() noexcept {
-    line_ = reinterpret_cast<const char*>(index_ != end_ ? w_.brick(strip_, *index_) : instead_);
-    if (index_ != end_) ++index_;
-    left_ = run_lines_;
-  }
-
-  const brick_weight<T>& w_;
-  std::size_t strip_;
-  const std::uint32_t *index_, *end_;
-  const T* instead_;
-  std::size_t run_lines_, left_ = 0;
-  const char* line_ = nullptr;
-};
-
 // Adds `Channels` channels to y in one pass; with 8 in each pass the traffic of y hardly counts.
 template <std::size_t Channels, bool First, class T>
 inline void add_channels(const brick_weight<T>& w, index_range strips, const std::uint32_t* index,
                          const float* value, std::size_t ahead, float* y) noexcept {
-  const T* run[Channels];
   vfloat x[Channels];
-  for (std::size_t k = 0; k < Channels; ++k) {
-    run[k] = w.brick(strips.first, index[k]);
-    x[k] = broadcast(value[k]);
-  }
-  const std::size_t behind = ahead - Channels;
-  next_runs<T> next(w, strips, index + Channels, behind < Channels ? behind : Channels, run[0]);
-  const std::size_t end = (strips.last - strips.first) * w.strip_stride;
-  for (std::size_t at = 0; at != end; at += w.strip_stride, y += brick_outputs) {
+  for (std::size_t k = 0; k < Channels; ++k) x[k] = broadcast(value[k]);
+  const channel_runs<Channels, T> runs(w, strips, index, Channels, [&](std::size_t k) {
+    return k + Channels < ahead ? index[k + Channels] : w.shape.inputs;
+  });
+  for (std::size_t at = 0; at != runs.end; at += w.strip_stride, y += brick_outputs) {
+    const auto far = runs.ahead_of(at);
     for (std::size_t s = 0; s < 16; s += lanes) {
       vfloat low = First ? zero() : load(y + s);
       vfloat high = First ? zero() : load(y + 16 + s);
       for (std::size_t k = 0; k < Channels; ++k) {
+        if (s == 0) far.prefetch(k);
         vfloat wl, wh;
-        load_brick(run[k] + at, s, wl, wh);
+        load_brick(runs.run[k] + at, s, wl, wh);
         low = mul_add(wl, x[k], low);
         high = mul_add(wh, x[k], high);
       }
       store(y + s, low);
       store(y + 16 + s, high);
     }
-    next.template prefetch<Channels*(brick_outputs * sizeof(T) / 64)>();
   }
 }
 
