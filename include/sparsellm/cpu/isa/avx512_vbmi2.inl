@@ -19,6 +19,7 @@ using avx512::add_neighbours;
 using avx512::add_tree;
 using avx512::broadcast;
 using avx512::every_lane;
+using avx512::gemm_tokens;
 using avx512::high_half;
 using avx512::lanes;
 using avx512::load;

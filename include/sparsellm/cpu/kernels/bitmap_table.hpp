@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/cpu/kernels/brick_table.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/pack/bitmap_weight.hpp"
@@ -28,6 +29,12 @@ struct bitmap_table {
   // [words.first, words.last). `ahead` entries from active.index on may be prefetched.
   void (*channels)(const bitmap_weight<T>& w, index_range words, active_view<> active,
                    std::size_t ahead, std::byte* scratch, float* y) noexcept;
+
+  // The same for a batch: sums [tokens][stride] = the sum over the active channels of x · channel,
+  // x [active channels][tokens], zero where a token skips. Null for levels.
+  void (*batch)(const bitmap_weight<T>& w, index_range words, active_channels active,
+                const float* x, std::size_t tokens, float* sums, std::size_t stride) noexcept =
+      nullptr;
 };
 
 }  // namespace sparsellm::inline v0::detail

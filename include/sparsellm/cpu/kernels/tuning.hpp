@@ -71,6 +71,11 @@ struct bitmap_tuning {
   // Active channels whose levels are summed as integers before they become floats: 512 products of
   // 7 bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
+  // Words of a batch that are multiplied with all channels before the next, for the sums of 16
+  // tokens to stay in L2.
+  static constexpr std::size_t batch_words = 64;
+  // Words that a task of a batch reads of a channel at least.
+  static constexpr std::size_t shortest_batch_run = 8;
   // How far ahead in a channel its values are prefetched.
   static constexpr std::size_t ahead_bytes = 640;
   // Words of 64 outputs that a task reads of a channel at least.

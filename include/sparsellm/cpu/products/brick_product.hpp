@@ -56,6 +56,21 @@ struct brick_channels {
   }
 };
 
+// What channel_batch_product() calls.
+template <storage_scalar T>
+struct brick_batch_channels {
+  const brick_table<T>& kernels;
+  const brick_weight<T>& w;
+  // Reading the union never takes longer than reading every token's channels.
+  static constexpr bool pays(std::size_t, const batch_lists::counts&) noexcept { return true; }
+  static constexpr std::size_t strips_at_once = brick_tuning::batch_strips<T>;
+  static constexpr std::size_t shortest_run = brick_tuning::shortest_batch_run;
+  void operator()(index_range strips, const active_channels& active, const float* x,
+                  std::size_t tokens, float* sums, std::size_t stride) const noexcept {
+    kernels.channel_batch(w, strips, active, x, tokens, sums, stride);
+  }
+};
+
 template <storage_scalar T, class Finish>
 void brick_listed_product(const executor_ref& exec, const brick_weight<T>& w, const cover& sections,
                           const token_inputs& x, const Finish& finish) {
@@ -79,7 +94,8 @@ void brick_product(const executor_ref& exec, const brick_weight<T>& w, layout_ki
       store_parts(exec, sections, sums, y.data());
     });
   else if (skips && tokens <= brick_tuning::skipping_batch)
-    channel_batch_product(exec, w, sections, x, tokens, y);
+    (void)channel_batch_product(exec, w.shape, sections, x, tokens,
+                                brick_batch_channels<T>{brick_kernels<T>(exec.isa), w}, y);
   else if (tokens == 1)
     panel_product(exec, w, sections, x, y.data());
   else

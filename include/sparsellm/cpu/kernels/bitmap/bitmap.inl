@@ -11,11 +11,12 @@
 #include "sparsellm/cpu/kernels/bitmap/levels.inl"
 #endif
 #include "sparsellm/cpu/kernels/bitmap/floats.inl"
+#include "sparsellm/cpu/kernels/bitmap/batch.inl"
 
 template <class T>
 constexpr bitmap_table<T> bitmap_kernels_of() noexcept {
   if constexpr (std::is_same_v<T, std::int8_t>)
     return {&bitmap_levels<T>};
   else
-    return {&bitmap_floats<T>};
+    return {&bitmap_floats<T>, &bitmap_batch<T>};
 }

@@ -51,6 +51,21 @@ SPARSELLM_INLINE std::size_t add_some_bitmap(const bitmap_weight<T>& w, index_ra
   return 1;
 }
 
+// Sums of even outputs of 32, then odd ones, in the outputs' order, where expand_lanes() leaves them
+// so.
+template <class T>
+SPARSELLM_INLINE void order_outputs(float* sums, std::size_t n) noexcept {
+  if constexpr (interleaved_lanes<T>)
+    for (float* at = sums; at != sums + n; at += 32) {
+      float lane[32];
+      for (std::size_t l = 0; l < 16; ++l) {
+        lane[2 * l] = at[l];
+        lane[2 * l + 1] = at[16 + l];
+      }
+      for (std::size_t l = 0; l < 32; ++l) at[l] = lane[l];
+    }
+}
+
 template <class T>
 inline void bitmap_floats(const bitmap_weight<T>& w, index_range words, active_view<> active,
                           std::size_t ahead, std::byte*, float* y) noexcept {
@@ -61,15 +76,7 @@ inline void bitmap_floats(const bitmap_weight<T>& w, index_range words, active_v
   }
   std::size_t i = add_some_bitmap<true>(w, words, active, 0, ahead, y);
   while (i < active.count) i += add_some_bitmap<false>(w, words, active, i, ahead, y);
-  if constexpr (interleaved_lanes<T>)  // even outputs of 32, then odd ones
-    for (float* at = y; at != y + n; at += 32) {
-      float lane[32];
-      for (std::size_t l = 0; l < 16; ++l) {
-        lane[2 * l] = at[l];
-        lane[2 * l + 1] = at[16 + l];
-      }
-      for (std::size_t l = 0; l < 32; ++l) at[l] = lane[l];
-    }
+  order_outputs<T>(y, n);
 }
 
 // Levels: integer sums of up to bitmap_tuning::level_channels channels, whose activations share a
