@@ -3,6 +3,8 @@
 
 #include "sparsellm/cpu/isa/isa.hpp"
 
+#include <cstdlib>
+
 #include "catch2_any.hpp"
 
 using namespace sparsellm;
@@ -24,4 +26,11 @@ TEST_CASE("isa: says which ones this machine tests") {
     if (cpu::supported(i)) all += std::string(cpu::name(i)) + " ";
   WARN("instruction sets under test: " << all);
   CHECK(cpu::supported(cpu::default_isa()));
+}
+
+// Of a model of processor that is emulated the caller knows it.
+TEST_CASE("isa: the best one is what the caller expects") {
+  const char* const expected = std::getenv("SPARSELLM_EXPECTED_ISA");
+  if (expected == nullptr) return;
+  CHECK(cpu::name(cpu::default_isa()) == std::string_view(expected));
 }

@@ -3,9 +3,12 @@
 find_file(SPARSELLM_CATCH2_HEADER catch2/catch.hpp)
 find_path(SPARSELLM_NLOHMANN_HEADERS nlohmann/json.hpp)
 
-# sparsellm_add_cross_test(<name> <processor> OPTIMISE <flag> SOURCES <file>... ARGUMENTS <Catch2's>...)
+# sparsellm_add_cross_test(<name> <processor> OPTIMISE <flag> SOURCES <file>... ARGUMENTS <Catch2's>...
+#                          BEST <instruction set> MODELS <model>=<instruction set>... MODEL_ARGUMENTS <Catch2's>...)
+# The program expects BEST to be the best instruction set of all that qemu emulates. It runs again, as <name>_<model>,
+# on each of MODELS, and expects to find no better one than named there.
 function(sparsellm_add_cross_test name processor)
-  cmake_parse_arguments(cross "" OPTIMISE "SOURCES;ARGUMENTS" ${ARGN})
+  cmake_parse_arguments(cross "" "OPTIMISE;BEST" "SOURCES;ARGUMENTS;MODELS;MODEL_ARGUMENTS" ${ARGN})
   string(TOUPPER ${processor} upper)
   find_program(SPARSELLM_${upper}_GXX NAMES ${processor}-linux-gnu-g++)
   find_program(SPARSELLM_QEMU_${upper} NAMES qemu-${processor} qemu-${processor}-static)
@@ -35,9 +38,10 @@ function(sparsellm_add_cross_test name processor)
       OUTPUT ${object}
       COMMAND ${compiler} -std=c++20 ${optimise} -Wall -Wextra -Werror
               -I${dir} -I${CMAKE_CURRENT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/include
-              -I${PROJECT_SOURCE_DIR}/examples/llama -MD -MF ${object}.d -c ${source} -o ${object}
+              -DSPARSELLM_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\" -I${PROJECT_SOURCE_DIR}/examples/llama -MD -MF ${object}.d -c ${source} -o ${object}
       DEPENDS ${source}
-      DEPFILE ${object}.d)
+      DEPFILE ${object}.d
+      VERBATIM)
     list(APPEND objects ${object})
   endforeach()
   add_custom_command(OUTPUT ${dir}/tests
@@ -46,14 +50,29 @@ function(sparsellm_add_cross_test name processor)
   add_custom_target(sparsellm_${name}_tests ALL DEPENDS ${dir}/tests)
   add_test(NAME ${name} COMMAND ${SPARSELLM_QEMU_${upper}} ${dir}/tests ${cross_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
+  if(cross_BEST)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT SPARSELLM_EXPECTED_ISA=${cross_BEST})
+  endif()
+  foreach(model ${cross_MODELS})
+    string(REPLACE "=" ";" model ${model})
+    list(GET model 1 isa)
+    list(GET model 0 model)
+    add_test(NAME ${name}_${model}
+             COMMAND ${SPARSELLM_QEMU_${upper}} -cpu ${model} ${dir}/tests ${cross_MODEL_ARGUMENTS})
+    set_tests_properties(${name}_${model} PROPERTIES TIMEOUT 1200
+                         ENVIRONMENT SPARSELLM_EXPECTED_ISA=${isa})
+  endforeach()
 endfunction()
 
-# The kernels' laws on Armv8.
+# The kernels' laws on Armv8, and on models that lack instructions of later ones: there a lesser set
+# must be chosen, and must not use what it is not named after.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   sparsellm_skip_test(neon "this is an Arm machine: 'unit' tests NEON")
 else()
   sparsellm_add_cross_test(neon aarch64 OPTIMISE -O2
-    SOURCES cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp)
+    SOURCES cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp
+    BEST neon_dot MODELS cortex-a53=neon neoverse-n1=neon_dot
+    MODEL_ARGUMENTS "isa:*,kernels: a batch gives*")
 endif()
 
 # What depends on the order of bytes, on a machine that has the other one: formats, hashes, selection,

@@ -13,14 +13,15 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/isa/arm_features.hpp"
 #include "sparsellm/cpu/isa/target.hpp"
 #include "sparsellm/cpu/isa/tile_permission.hpp"
 
 namespace sparsellm::inline v0::cpu {
 
-// Weakest first: scalar, neon (Armv8-A), avx2 (with FMA and F16C), avx512 (F, BW, DQ, VL),
-// avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, amx_int8, each with those before it of its
-// architecture.
+// Weakest first: scalar, neon (Armv8-A), neon_dot, avx2 (with FMA and F16C), avx512 (F, BW,
+// DQ, VL), avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, amx_int8, each with those before it of
+// its architecture.
 enum class isa {
 #define SPARSELLM_ISA_ROW(name, home, here) name,
 #include "sparsellm/cpu/isa/list.inl"

@@ -29,6 +29,26 @@
 #define SPARSELLM_ARCH_ARM64 0
 #endif
 
+// Whether the system says which instructions an Arm has (arm_features.hpp).
+#if SPARSELLM_ARCH_ARM64 && defined(__linux__)
+#define SPARSELLM_HAS_HWCAP 1
+#else
+#define SPARSELLM_HAS_HWCAP 0
+#endif
+
+// What SPARSELLM_TARGET_BEGIN takes for an extension of Armv8.2-A. Under g++ "+name" adds to what
+// the compiler was told; the assembler takes the instructions from Armv8.2-A on alone, so where the
+// compiler was told less, that is asked for too.
+#if defined(__clang__)
+#define SPARSELLM_ARM_EXTENSION(name) name
+#elif defined(__ARM_FEATURE_DOTPROD) || defined(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC)
+#define SPARSELLM_ARM_EXTENSION(name) "+" name
+#elif defined(__ARM_FEATURE_CRYPTO)
+#define SPARSELLM_ARM_EXTENSION(name) "arch=armv8.2-a+crypto+" name
+#else
+#define SPARSELLM_ARM_EXTENSION(name) "arch=armv8.2-a+" name
+#endif
+
 // mingw-w64's runtime rounds std::fma twice, unless it is one instruction.
 #if defined(__MINGW32__) && !defined(__FMA__)
 #define SPARSELLM_HAS_FUSED_FMA 0

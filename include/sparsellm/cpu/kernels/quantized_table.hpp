@@ -20,7 +20,7 @@ namespace sparsellm::inline v0::detail {
 
 // X [tokens, inputs], rounded. Block b has `slots` places of four channels; the first count[b] are
 // taken, by the channels of which some token's level is not zero, ascending, the last one repeated
-// with level zero to fill a four.
+// with level zero to fill a four, and a second four where the instruction set takes two at a time.
 struct quantized_activations {
   std::size_t tokens;
   std::size_t blocks;

@@ -109,6 +109,10 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
 }
 
 // Quantised weights: the levels of four channels, one output in each 32-bit lane.
+template <int Bits>
+inline constexpr std::int32_t level_offset = 0;  // what interleave() takes off every level
+inline constexpr std::size_t level_tokens = 1;   // tokens in flight in a batch of levels
+inline constexpr std::size_t fours_at_once = 1;  // fours of channels in vbytes and vlevels
 using vbytes = __m512i;
 template <int Bits>
 SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,

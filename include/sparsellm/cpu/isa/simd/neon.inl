@@ -69,6 +69,10 @@ SPARSELLM_INLINE std::size_t compact(activation_input x, const float* scale, flo
 
 // Quantised weights: the levels of four channels, one output in each 32-bit lane; even and odd
 // channels are widened to 16 bits.
+template <int Bits>
+inline constexpr std::int32_t level_offset = 0;  // what interleave() takes off every level
+inline constexpr std::size_t level_tokens = 1;   // tokens in flight in a batch of levels
+inline constexpr std::size_t fours_at_once = 1;  // fours of channels in vbytes and vlevels
 using vbytes = uint8x16_t;
 struct vlevels {
   int16x4_t even, odd;
@@ -81,18 +85,33 @@ SPARSELLM_INLINE void pack_fours(const std::int32_t* level, std::uint32_t* word)
 SPARSELLM_INLINE vlevels load_levels(const std::uint32_t* word) noexcept {
   return {vreinterpret_s16_u32(vdup_n_u32(word[0])), vreinterpret_s16_u32(vdup_n_u32(word[1]))};
 }
-template <int Bits>
-SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
-                                 const std::uint8_t* c, const std::uint8_t* d, std::size_t at,
-                                 vbytes* out) noexcept {
-  const uint8x16x2_t r01 = vzipq_u8(vld1q_u8(a + at), vld1q_u8(b + at));
-  const uint8x16x2_t r23 = vzipq_u8(vld1q_u8(c + at), vld1q_u8(d + at));
+// 16 bytes of each of four channels: vector k of `out` has a word of four for byte 4 k + lane.
+SPARSELLM_INLINE void interleave_vectors(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d,
+                                         vbytes* out) noexcept {
+  const uint8x16x2_t r01 = vzipq_u8(a, b), r23 = vzipq_u8(c, d);
   for (std::size_t h = 0; h < 2; ++h) {
     const uint16x8x2_t four =
         vzipq_u16(vreinterpretq_u16_u8(r01.val[h]), vreinterpretq_u16_u8(r23.val[h]));
     out[2 * h] = vreinterpretq_u8_u16(four.val[0]);
     out[2 * h + 1] = vreinterpretq_u8_u16(four.val[1]);
   }
+}
+// Of 16 levels, each 256 · high + low of signed bytes: the high bytes, and the low ones.
+SPARSELLM_INLINE int8x16x2_t split_levels(const std::int32_t* level) noexcept {
+  const int16x8_t first = vuzp1q_s16(vreinterpretq_s16_s32(vld1q_s32(level)),
+                                     vreinterpretq_s16_s32(vld1q_s32(level + 4)));
+  const int16x8_t second = vuzp1q_s16(vreinterpretq_s16_s32(vld1q_s32(level + 8)),
+                                      vreinterpretq_s16_s32(vld1q_s32(level + 12)));
+  const int16x8_t half = vdupq_n_s16(128);
+  return {{vuzp2q_s8(vreinterpretq_s8_s16(vaddq_s16(first, half)),
+                     vreinterpretq_s8_s16(vaddq_s16(second, half))),
+           vuzp1q_s8(vreinterpretq_s8_s16(first), vreinterpretq_s8_s16(second))}};
+}
+template <int Bits>
+SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
+                                 const std::uint8_t* c, const std::uint8_t* d, std::size_t at,
+                                 vbytes* out) noexcept {
+  interleave_vectors(vld1q_u8(a + at), vld1q_u8(b + at), vld1q_u8(c + at), vld1q_u8(d + at), out);
   if constexpr (Bits == 4)
     for (std::size_t k = 0; k < 4; ++k) {
       out[4 + k] = vshrq_n_u8(out[k], 4);

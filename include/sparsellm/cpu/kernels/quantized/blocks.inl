@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Quantised weights, one token or many. Included once per instruction set, inside its namespace and
-// target region. Four channels are multiplied at a time: their levels are interleaved byte by byte,
-// so that a 32-bit lane holds one output's four levels.
+// target region. Four channels are multiplied at a time (or eight, where a set says so): their
+// levels are interleaved byte by byte, so that a 32-bit lane holds one output's four levels.
 
 // Of outputs [o, o + lanes) of a strip.
 template <int Bits, bool Affine>
@@ -17,15 +17,19 @@ SPARSELLM_INLINE vfloat minima_at(const quantized_weight<Bits, Affine>& w, std::
   return load_row(w.minima(s, b) + o);
 }
 
-// The levels of four channels of a block, outputs 16 k + at for each k.
+template <int Bits, bool Affine, std::size_t... C>
+SPARSELLM_INLINE void interleave_levels(const quantized_weight<Bits, Affine>& w, std::size_t s,
+                                        std::size_t b, const std::uint8_t* c, std::size_t at,
+                                        vbytes* four, std::index_sequence<C...>) noexcept {
+  const std::uint8_t* const levels = w.levels(s, b);
+  interleave<Bits>((levels + c[C] * w.channel_stride)..., 4 * at, four);
+}
+// The levels of fours_at_once fours of a block's channels, outputs 16 k + at for each k.
 template <int Bits, bool Affine>
 SPARSELLM_INLINE void interleave_channels(const quantized_weight<Bits, Affine>& w, std::size_t s,
                                           std::size_t b, const std::uint8_t* c, std::size_t at,
                                           vbytes* four) noexcept {
-  const std::uint8_t* const levels = w.levels(s, b);
-  interleave<Bits>(levels + c[0] * w.channel_stride, levels + c[1] * w.channel_stride,
-                   levels + c[2] * w.channel_stride, levels + c[3] * w.channel_stride, 4 * at,
-                   four);
+  interleave_levels(w, s, b, c, at, four, std::make_index_sequence<4 * fours_at_once>{});
 }
 
 // What a strip has of `count` channels of a block, and their scales.
@@ -49,7 +53,7 @@ SPARSELLM_INLINE void finish_block(const W& w, std::size_t s, std::size_t b, con
                                    float* y) noexcept {
   const vfloat x_scale = broadcast(scale);
   const vfloat x_sum = broadcast(scale * static_cast<float>(level_sum));
-  const std::int32_t bias = -zero_level<W::bits, W::affine> * level_sum;
+  const std::int32_t bias = (level_offset<W::bits> - zero_level<W::bits, W::affine>)*level_sum;
   for (std::size_t k = 0; k < strip_outputs<W::bits> / 16; ++k) {
     vfloat total = load(y + at + 16 * k);
     if constexpr (W::affine) total = mul_add(minima_at(w, s, b, at + 16 * k), x_sum, total);
@@ -78,15 +82,43 @@ SPARSELLM_INLINE void add_block(const W& w, std::size_t s, std::size_t b,
   for (std::size_t at = 0; at < 16; at += lanes) {
     vsum sums[vectors];
     for (std::size_t k = 0; k < vectors; ++k) sums[k] = zero_sum();
-    for (std::size_t f = 0; f < a.count[b]; ++f) {
+    for (std::size_t f = 0; f < a.count[b]; f += fours_at_once) {
       vbytes four[vectors];
-      if (at == 0) ahead.prefetch(f);
+      if (at == 0)
+        for (std::size_t i = 0; i < fours_at_once; ++i) ahead.prefetch(f + i);
       interleave_channels(w, s, b, channel + 4 * f, at, four);
       const vlevels x = load_levels(word + 2 * f);
       for (std::size_t k = 0; k < vectors; ++k) sums[k] = dot_add(four[k], x, sums[k]);
     }
     finish_block(w, s, b, sums, at, a.scale[b], a.sum[b], y);
   }
+}
+
+// Tokens t to t + Tokens - 1 of a block whose levels are interleaved, four
+// [count / fours_at_once][vectors].
+template <std::size_t Tokens, class W>
+SPARSELLM_INLINE void add_tokens(const W& w, std::size_t s, std::size_t b,
+                                 const quantized_activations& a, const vbytes* four, std::size_t at,
+                                 std::size_t t, float* y, std::size_t stride) noexcept {
+  constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
+  constexpr std::size_t some = 4;  // 4 vectors' sums and the tokens' words stay in registers
+  const std::uint32_t* word[Tokens];
+  for (std::size_t i = 0; i < Tokens; ++i) word[i] = a.word + a.at(t + i, b) * a.slots * 2;
+  vsum sums[Tokens][vectors];
+  for (std::size_t k0 = 0; k0 < vectors; k0 += some) {
+    for (std::size_t i = 0; i < Tokens; ++i)
+      for (std::size_t k = k0; k < k0 + some; ++k) sums[i][k] = zero_sum();
+    for (std::size_t f = 0; f < a.count[b]; f += fours_at_once) {
+      vlevels x[Tokens];
+      for (std::size_t i = 0; i < Tokens; ++i) x[i] = load_levels(word[i] + 2 * f);
+      for (std::size_t k = k0; k < k0 + some; ++k)
+        for (std::size_t i = 0; i < Tokens; ++i)
+          sums[i][k] = dot_add(four[f / fours_at_once * vectors + k], x[i], sums[i][k]);
+    }
+  }
+  for (std::size_t i = 0; i < Tokens; ++i)
+    finish_block(w, s, b, sums[i], at, a.scale[a.at(t + i, b)], a.sum[a.at(t + i, b)],
+                 y + (t + i) * stride);
 }
 
 // One strip of one block, all tokens: levels are interleaved once. y [tokens] at a distance of
@@ -96,27 +128,18 @@ inline void add_block_tokens(const W& w, std::size_t s, std::size_t b,
                              const quantized_activations& a, float* y,
                              std::size_t stride) noexcept {
   constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
-  constexpr std::size_t some = 4;  // 4 vectors' sums and a token's two words stay in registers
   const std::uint8_t* const channel = a.channel + b * a.slots * 4;
   const std::size_t fours = a.count[b];
   for (std::size_t at = 0; at < 16; at += lanes) {
-    vbytes four[32 * vectors];
-    for (std::size_t f = 0; f < fours; ++f) {
-      interleave_channels(w, s, b, channel + 4 * f, at, four + f * vectors);
+    vbytes four[32 / fours_at_once * vectors];
+    for (std::size_t f = 0; f < fours; f += fours_at_once) {
+      interleave_channels(w, s, b, channel + 4 * f, at, four + f / fours_at_once * vectors);
     }
-    for (std::size_t t = 0; t < a.tokens; ++t) {
-      const std::uint32_t* const word = a.word + a.at(t, b) * a.slots * 2;
-      vsum sums[vectors];
-      for (std::size_t k0 = 0; k0 < vectors; k0 += some) {
-        for (std::size_t k = k0; k < k0 + some; ++k) sums[k] = zero_sum();
-        for (std::size_t f = 0; f < fours; ++f) {
-          const vlevels x = load_levels(word + 2 * f);
-          for (std::size_t k = k0; k < k0 + some; ++k)
-            sums[k] = dot_add(four[f * vectors + k], x, sums[k]);
-        }
-      }
-      finish_block(w, s, b, sums, at, a.scale[a.at(t, b)], a.sum[a.at(t, b)], y + t * stride);
-    }
+    std::size_t t = 0;
+    for (; t + level_tokens <= a.tokens; t += level_tokens)
+      add_tokens<level_tokens>(w, s, b, a, four, at, t, y, stride);
+    if constexpr (level_tokens > 1)
+      for (; t < a.tokens; ++t) add_tokens<1>(w, s, b, a, four, at, t, y, stride);
   }
 }
 

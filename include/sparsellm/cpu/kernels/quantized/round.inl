@@ -113,7 +113,8 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
       channel[count] = static_cast<std::uint8_t>(i);
       count += every_channel || active[i] != 0 ? 1 : 0;
     }
-    const std::size_t fours = (count + 3) / 4;
+    constexpr std::size_t some = 4 * fours_at_once;
+    const std::size_t fours = (count + some - 1) / some * fours_at_once;
     a.count[b] = static_cast<std::uint8_t>(fours);
     if (every_channel) continue;
     for (std::size_t i = count; i < fours * 4; ++i) channel[i] = channel[count - 1];

@@ -28,23 +28,26 @@ SPARSELLM_INLINE void raise(const vbytes* high, vbytes* four, std::index_sequenc
    ...);
 }
 
-template <int Bits, bool Affine>
-SPARSELLM_INLINE void interleave_channels(const super_block_weight<Bits, Affine>& w, std::size_t s,
-                                          std::size_t b, const std::uint8_t* c, std::size_t at,
-                                          vbytes* four) noexcept {
+template <int Bits, bool Affine, std::size_t... C>
+SPARSELLM_INLINE void interleave_levels(const super_block_weight<Bits, Affine>& w, std::size_t s,
+                                        std::size_t b, const std::uint8_t* c, std::size_t at,
+                                        vbytes* four, std::index_sequence<C...>) noexcept {
   const std::uint8_t* const low = w.levels(s, b);
-  interleave<4>(low + c[0] * w.channel_stride, low + c[1] * w.channel_stride,
-                low + c[2] * w.channel_stride, low + c[3] * w.channel_stride, 4 * at, four);
+  interleave<4>((low + c[C] * w.channel_stride)..., 4 * at, four);
   if constexpr (Bits > 4) {
     const std::uint8_t* const plane = w.high_levels(s, b) + at;
     constexpr std::size_t planes = Bits - 4;
     vbytes high[planes];
     for (std::size_t i = 0; i < planes; ++i)
-      high[i] = four_channels(
-          plane + c[0] * w.high_stride + 16 * i, plane + c[1] * w.high_stride + 16 * i,
-          plane + c[2] * w.high_stride + 16 * i, plane + c[3] * w.high_stride + 16 * i);
+      high[i] = four_channels((plane + c[C] * w.high_stride + 16 * i)...);
     raise<Bits>(high, four, std::make_index_sequence<8>{});
   }
+}
+template <int Bits, bool Affine>
+SPARSELLM_INLINE void interleave_channels(const super_block_weight<Bits, Affine>& w, std::size_t s,
+                                          std::size_t b, const std::uint8_t* c, std::size_t at,
+                                          vbytes* four) noexcept {
+  interleave_levels(w, s, b, c, at, four, std::make_index_sequence<4 * fours_at_once>{});
 }
 
 // Upper bits of a few strips share a line, which the first of them prefetches; steps are prefetched
