@@ -71,7 +71,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
 else()
   sparsellm_add_cross_test(neon aarch64 OPTIMISE -O2
     SOURCES cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp
-    BEST neon_dot MODELS cortex-a53=neon neoverse-n1=neon_dot
+    BEST neon_i8mm MODELS cortex-a53=neon neoverse-n1=neon_dot
     MODEL_ARGUMENTS "isa:*,kernels: a batch gives*")
 endif()
 
