@@ -21,11 +21,12 @@
 using namespace sparsellm;
 
 // Whether an instruction set rounds the activations of large batches to bfloat16, for its dot
-// product or its tiles.
+// product, its matrix product or its tiles.
 template <class F>
 constexpr bool rounds_batches(cpu::isa i) {
   using T = typename F::element;
-  if (i < cpu::isa::avx512_bf16) return false;  // those behind it are better ones
+  // Those behind avx512_bf16 are better ones.
+  if (i != cpu::isa::neon_bf16 && i < cpu::isa::avx512_bf16) return false;
   if constexpr (is_pruned(F::layout)) return !std::is_same_v<T, float> && !std::is_same_v<T, half>;
   return std::is_same_v<T, bfloat16> && F::layout != layout_kind::row_major;
 }

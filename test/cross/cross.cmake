@@ -70,8 +70,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   sparsellm_skip_test(neon "this is an Arm machine: 'unit' tests NEON")
 else()
   sparsellm_add_cross_test(neon aarch64 OPTIMISE -O2
-    SOURCES cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp
-    BEST neon_i8mm MODELS cortex-a53=neon neoverse-n1=neon_dot
+    SOURCES cpu/bfmmla_test.cpp cpu/isa_test.cpp cpu/kernel_test.cpp core/scalar_test.cpp
+    BEST neon_bf16 MODELS cortex-a53=neon neoverse-n1=neon_dot
     MODEL_ARGUMENTS "isa:*,kernels: a batch gives*")
 endif()
 
