@@ -165,13 +165,17 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
   return sum;
 }
 
-// Blocks that a multiprocessor is to hold: one token's sums leave room for several.
-template <int Tokens, int Strips>
-inline constexpr unsigned nm_blocks_wanted = Tokens == 1 ? (Strips == 1 ? 3 : 2) : 1;
+// Blocks that a multiprocessor is to hold: one token's sums leave room for several, unless four
+// strips of floats are in registers twice.
+template <class F, int Tokens, int Strips>
+inline constexpr unsigned nm_blocks_wanted = Tokens != 1   ? 1
+                                             : Strips == 1 ? 3
+                                             : sizeof(typename F::element) == 4 ? 1
+                                                                                : 2;
 
 // Outputs [first, last), whose blocks have one section each. Grid: [strips / Strips].
 template <class F, int Tokens, int Strips, class S>
-static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<Tokens, Strips>)
+static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<F, Tokens, Strips>)
     nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
               const __grid_constant__ section_list<S> sections,
               const __grid_constant__ token_batch batch, unsigned first, unsigned last) {
