@@ -40,6 +40,15 @@ std::vector<float> widened(const std::vector<T>& v) {
   return out;
 }
 
+// Whether the first n of y are those of `wanted`, rounded.
+template <class T>
+bool rounds_to(device& d, const cuda::device_buffer<float>& wanted, const cuda::device_buffer<T>& y,
+               std::size_t n) {
+  std::vector<T> got(n);
+  cuda::copy(d.exec, vector_view<const T, device_space>(y.data(), n), vector_view<T>(got));
+  return got == rounded<T>(d.down(wanted, n));
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("cuda: 16-bit activations give the float product, rounded", "", half, bfloat16) {
@@ -54,11 +63,7 @@ TEMPLATE_TEST_CASE("cuda: 16-bit activations give the float product, rounded", "
   auto y = d.exec.template allocate<T>(tokens * e.outputs);
   auto wanted = d.exec.template allocate<float>(tokens * e.outputs);
   const sparsifier keep{magnitude{}, above{0.5f}};
-  const auto same = [&](std::size_t n) {
-    std::vector<T> got(n);
-    cuda::copy(d.exec, vector_view<const T, device_space>(y.data(), n), vector_view<T>(got));
-    return got == rounded<T>(d.down(wanted, n));
-  };
+  const auto same = [&](std::size_t n) { return rounds_to(d, wanted, y, n); };
   const vector_view<const float, device_space> wide0(wide.data(), e.inputs);
   const vector_view<float, device_space> wanted0(wanted.data(), e.outputs);
   const vector_view<T, device_space> y0(y.data(), e.outputs);
@@ -111,6 +116,38 @@ TEST_CASE("cuda: gate and silu of one token and of rows that lie apart") {
                   shape_error);
 }
 
+TEMPLATE_TEST_CASE("cuda: gate and silu of 16 bits are those of floats, rounded", "", half,
+                   bfloat16) {
+  using T = TestType;
+  device d;
+  const std::size_t tokens = 3, n = 200;
+  const std::vector<T> both = rounded<T>(normal(tokens * 2 * n, 114));
+  const auto there = cuda::to_device(d.exec, vector_view<const T>(both));
+  const auto wide = d.up(widened(both));
+  auto out = d.exec.template allocate<T>(tokens * n);
+  auto wanted = d.exec.template allocate<float>(tokens * n);
+  const auto same = [&] { return rounds_to(d, wanted, out, tokens * n); };
+  const matrix_view<const float, device_space> gates(wide.data(), tokens, n, 2 * n),
+      ups(wide.data() + n, tokens, n, 2 * n);
+  const matrix_view<const T, device_space> gates16(there.data(), tokens, n, 2 * n),
+      ups16(there.data() + n, tokens, n, 2 * n);
+  const matrix_view<float, device_space> wide_out(wanted.data(), tokens, n);
+  const matrix_view<T, device_space> out16(out.data(), tokens, n);
+  gate(d.exec, gates, ups, wide_out);
+  gate(d.exec, gates16, ups16, out16);
+  CHECK(same());
+  gate(d.exec, gates16, ups, out16);
+  CHECK(same());
+  silu(d.exec, gates, wide_out);
+  silu(d.exec, gates16, out16);
+  CHECK(same());
+  gate(d.exec, gates.row(2), ups.row(2), wide_out.row(0));
+  gate(d.exec, gates16.row(2), ups16.row(2), out16.row(0));
+  silu(d.exec, gates.row(1), wide_out.row(2));
+  silu(d.exec, gates16.row(1), out16.row(2));
+  CHECK(same());
+}
+
 // Every family of formats, and every verb: a batch of 9 is on tensor cores.
 TEMPLATE_TEST_CASE("cuda: every verb takes 16-bit activations, in the memory that it says", "",
                    row_major<half>, channel_major<float>, channel_major<bfloat16>, panel<half>,
@@ -132,11 +169,7 @@ TEMPLATE_TEST_CASE("cuda: every verb takes 16-bit activations, in the memory tha
     auto y = d.exec.template allocate<T>(most * e.outputs);
     auto wanted = d.exec.template allocate<float>(most * e.outputs);
     const sparsifier keep{magnitude{}, above{0.5f}};
-    const auto same = [&](std::size_t n) {
-      std::vector<T> got(n);
-      cuda::copy(d.exec, vector_view<const T, device_space>(y.data(), n), vector_view<T>(got));
-      return got == rounded<T>(d.down(wanted, n));
-    };
+    const auto same = [&](std::size_t n) { return rounds_to(d, wanted, y, n); };
     for (const std::size_t tokens : {1, 3, 9}) {
       INFO(tokens << " tokens");
       // No more than the workspace is there.

@@ -9,6 +9,9 @@
 #include <map>
 #include <set>
 
+#include "environment.hpp"
+#include "messages.hpp"
+
 namespace cudasim::checks {
 namespace {
 int reports = 0;

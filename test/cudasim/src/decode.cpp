@@ -3,11 +3,14 @@
 
 #include "decode.hpp"
 
+#include <cstring>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <map>
 
+#include "float_formats.hpp"
+#include "messages.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

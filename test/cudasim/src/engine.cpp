@@ -4,9 +4,13 @@
 #include "engine.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
+#include <cstring>
 
 #include "checks.hpp"
+#include "environment.hpp"
+#include "messages.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

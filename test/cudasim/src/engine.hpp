@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common.hpp"
+#include "ptx_types.hpp"
 #include "memory.hpp"
 #include "ptx_parser.hpp"
 

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // atom and red: every operation and type. Lanes are served in ascending order.
+#include <cstring>
+
 #include "decode.hpp"
+#include "float_formats.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

@@ -3,9 +3,11 @@
 //
 // Branches, calls, returns and the functions the device runtime provides (printf, assert, malloc).
 #include <cstdio>
+#include <cstring>
 
 #include "checks.hpp"
 #include "decode.hpp"
+#include "messages.hpp"
 
 namespace cudasim {
 namespace {

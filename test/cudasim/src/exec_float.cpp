@@ -5,6 +5,7 @@
 #include <cfenv>
 
 #include "decode.hpp"
+#include "float_formats.hpp"
 
 namespace cudasim {
 namespace {

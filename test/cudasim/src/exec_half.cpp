@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "decode.hpp"
+#include "float_formats.hpp"
 
 namespace cudasim {
 namespace {

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Moves, comparisons, selection and predicate logic.
+#include <cstring>
+
 #include "decode.hpp"
+#include "float_formats.hpp"
 
 namespace cudasim {
 namespace {

@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loads, stores, parameters, cp.async, mbarrier, ldmatrix addressing helpers.
+#include <cstring>
+
 #include "checks.hpp"
 #include "decode.hpp"
+#include "messages.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

@@ -8,8 +8,12 @@
 //   A: row g + 8 * (r % 2), column t * e + (r / 2) * 4e + j        (m16; for m8 there is only row
 //   g) B: row t * e + r * 4e + j, column g C: row g + 8 * (i / 2), column 2t + i % 2
 // Sparse A uses the same rule on the compressed matrix (K / 2 columns).
+#include <cstring>
+
 #include "checks.hpp"
 #include "decode.hpp"
+#include "float_formats.hpp"
+#include "messages.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Warp-level and block-level cooperation: shfl, vote, match, redux, barriers, fences.
+#include <cstring>
+
 #include "decode.hpp"
 
 namespace cudasim {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "common.hpp"
+#include "ptx_types.hpp"
 #include "decompress.hpp"
 
 namespace cudasim {

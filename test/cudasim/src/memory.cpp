@@ -3,11 +3,15 @@
 
 #include "memory.hpp"
 
+#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "environment.hpp"
+#include "messages.hpp"
 
 namespace cudasim {
 namespace {

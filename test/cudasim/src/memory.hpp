@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "common.hpp"
+#include "ptx_types.hpp"
 
 namespace cudasim {
 

@@ -4,6 +4,10 @@
 #include "ptx_parser.hpp"
 
 #include <charconv>
+#include <cstdlib>
+
+#include "float_formats.hpp"
+#include "messages.hpp"
 
 namespace cudasim::ptx {
 namespace {

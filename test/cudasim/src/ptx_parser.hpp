@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common.hpp"
+#include "ptx_types.hpp"
 
 namespace cudasim::ptx {
 

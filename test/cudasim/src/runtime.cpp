@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "checks.hpp"
+#include "environment.hpp"
+#include "messages.hpp"
 #include "stats.hpp"
 
 namespace cudasim {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The exported CUDA runtime API. Work is carried out at once, in issue order.
+#include <cstring>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <utility>
 
 #include "checks.hpp"
+#include "environment.hpp"
+#include "messages.hpp"
 #include "runtime.hpp"
 
 using namespace cudasim;

@@ -3,12 +3,16 @@
 
 #include "stats.hpp"
 
+#include <bit>
+#include <cstdlib>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <utility>
+
+#include "messages.hpp"
 
 namespace cudasim {
 namespace {

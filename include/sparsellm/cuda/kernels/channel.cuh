@@ -139,29 +139,28 @@ struct plain_sums {
 
 // Or levels, summed over a segment, then scaled, and where there are minima these times the sum of
 // the activations.
-template <class Lane, int Tokens>
+template <class Lane, int Tokens, class List>
 class scaled_sums {
  public:
-  __device__ scaled_sums(const Lane& mine, const typename Lane::weight& w, unsigned begin,
-                         const unsigned* ends, float (&total)[Tokens][Lane::outputs])
-      : mine_(mine), w_(w), begin_(begin), ends_(ends), total_(total) {
-    begin_segment(0);
+  __device__ scaled_sums(const Lane& mine, const typename Lane::weight& w, const List& list,
+                         unsigned rows, float (&total)[Tokens][Lane::outputs])
+      : mine_(mine), w_(w), list_(list), rows_(rows), total_(total) {
+    begin_segment();
   }
-  template <class List>
   __device__ void add(const row_batch<Lane>& rows, const List& list, unsigned at, unsigned half) {
     multiply_rows<Lane, Tokens>(rows, list, at, half, sums_, activation_sum_);
-    if (at + rows_in_flight == ends_[segment_]) {
+    if (at + rows_in_flight == end_) {
       add_scaled();
-      ++segment_;
-      begin_segment(at + rows_in_flight);
+      if (end_ != rows_) begin_segment();
     }
   }
 
  private:
   // The scales are on their way while the segment is summed.
-  __device__ void begin_segment(unsigned at) {
-    while (segment_ < segments && ends_[segment_] <= at) ++segment_;
-    if (segment_ < segments) scales_ = mine_.scale(w_, begin_ + 32 * segment_);
+  __device__ void begin_segment() {
+    const auto [end, scale] = list_.segments[segment_++];
+    end_ = end;
+    scales_ = mine_.scale(w_, scale);
   }
   __device__ void add_scaled() {
     float scale[Lane::outputs];
@@ -184,11 +183,10 @@ class scaled_sums {
       }
     }
   }
-  static constexpr unsigned segments = longest_part / 32;
   const Lane& mine_;
   const typename Lane::weight& w_;
-  unsigned begin_, segment_ = 0;
-  const unsigned* ends_;
+  const List& list_;
+  unsigned rows_, segment_ = 0, end_;  // all of them; the next segment; of this one's rows
   float (&total_)[Tokens][Lane::outputs];
   float sums_[Tokens][Lane::outputs] = {}, activation_sum_[Tokens] = {};
   typename Lane::scale_words scales_;
@@ -228,7 +226,8 @@ static __global__ void __launch_bounds__(channel_warps * 32, channel_blocks_want
                    const __grid_constant__ section_list<S> sections,
                    const __grid_constant__ token_batch batch,
                    const __grid_constant__ channel_cut cut, float* partial, unsigned* tickets) {
-  __shared__ channel_list<Tile::width, Tokens> lists[channel_warps];
+  using list_type = channel_list<Tile::width, Tokens>;
+  __shared__ list_type lists[channel_warps];
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned tile = cut.first_tile + blockIdx.x;
   const unsigned last_lane = Lane::lanes(w) - 1;  // lanes behind it read what it reads
@@ -242,18 +241,22 @@ static __global__ void __launch_bounds__(channel_warps * 32, channel_blocks_want
                        min(Tile::template place<Lane>(w, tile, k * 16), last_lane), 0))]
                    .keep;
 
-  auto& list = lists[warp];
+  list_type& list = lists[warp];
   const auto inputs = static_cast<unsigned>(w.shape.inputs);
   const unsigned end = min(begin + cut.part, inputs);
-  unsigned rows = 0;
+  unsigned rows = 0, segments = 0;
 #pragma unroll 1
   for (unsigned s = 0; s < longest_part / 32; ++s) {
-    const unsigned c0 = begin + 32 * s;
+    const unsigned c0 = begin + 32 * s, before = rows;
     if (c0 < end)
       rows = list_channels<Tile::width, Tokens>(keep, batch, c0 + lane, c0 + lane < end,
                                                 mine.row(w, begin, c0, lane), rows,
                                                 Lane::scaled || c0 + 32 >= end, list);
-    if (Lane::scaled && lane == 0) list.end[s] = rows;
+    if constexpr (Lane::scaled)
+      if (rows != before) {
+        if (lane == 0) list.segments[segments] = {rows, mine.scale_row(w, begin, c0)};
+        ++segments;
+      }
   }
   __syncwarp();
 
@@ -262,7 +265,7 @@ static __global__ void __launch_bounds__(channel_warps * 32, channel_blocks_want
   if (rows != 0) {
     if constexpr (Lane::scaled)
       multiply_list(mine, list, rows, half,
-                    scaled_sums<Lane, Tokens>(mine, w, begin, list.end, total));
+                    scaled_sums<Lane, Tokens, list_type>(mine, w, list, rows, total));
     else
       multiply_list(mine, list, rows, half, plain_sums<Lane, Tokens>{total});
   }

@@ -27,7 +27,10 @@ inline constexpr unsigned list_stride = longest_part + 4;  // values of two halv
 template <int Width, int Tokens>
 struct channel_list {
   std::uint32_t row[longest_part];
-  unsigned end[longest_part / 32];  // of a segment's rows
+  struct segment {        // that has rows
+    unsigned end;         // of its rows
+    std::uint32_t scale;  // where its scales begin, as rows do
+  } segments[longest_part / 32];
   float value[Tokens][Width][list_stride];
 };
 

@@ -110,13 +110,17 @@ struct quantized_lane {
     }
   };
 
-  unsigned strip, byte;
-  const std::byte* first;  // of the block that the first channel is in
+  // Of the block that the first channel is in.
+  const std::byte *first, *first_scales;
 
-  __device__ quantized_lane(const weight& w, unsigned lane, unsigned channel)
-      : strip(lane / lanes_per_strip),
-        byte(lane % lanes_per_strip * Bytes),
-        first(reinterpret_cast<const std::byte*>(w.levels(strip, block(w, channel)) + byte)) {}
+  __device__ quantized_lane(const weight& w, unsigned lane, unsigned channel) {
+    const unsigned strip = lane / lanes_per_strip, byte = lane % lanes_per_strip * Bytes;
+    const unsigned b = block(w, channel);
+    first = reinterpret_cast<const std::byte*>(w.levels(strip, b) + byte);
+    first_scales = reinterpret_cast<const std::byte*>(w.scales(strip, b) + byte_of_output(byte));
+    // Kept, though it is used once a segment: ptxas would find it anew each time, division and all.
+    asm volatile("" : "+l"(first_scales));
+  }
 
   SPARSELLM_HD static unsigned lanes(const weight& w) {
     return static_cast<unsigned>(w.strips()) * lanes_per_strip;
@@ -154,18 +158,23 @@ struct quantized_lane {
       }
     }
   }
-  // Of channel c's block.
-  [[nodiscard]] __device__ scale_words scale(const weight& w, unsigned c) const {
-    const half* const from = w.scales(strip, block(w, c));
+  // Bytes from the scales of channel `begin`'s block to those of channel c's.
+  __device__ static std::uint32_t scale_row(const weight& w, unsigned begin, unsigned c) {
+    return (block(w, c) - block(w, begin)) * static_cast<std::uint32_t>(w.block_stride);
+  }
+  [[nodiscard]] __device__ scale_words scale(const weight& w, std::uint32_t row) const {
+    const std::byte* const from = first_scales + row;
     scale_words read;
 #pragma unroll
     for (unsigned i = 0; i < outputs; i += 4) {
-      // Four neighbouring bytes are four neighbouring outputs.
-      const unsigned o =
-          static_cast<unsigned>(byte_of_output(byte + i % Bytes)) + (i < Bytes ? 0 : 64);
-      read.word[0][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + o));
+      // Four neighbouring bytes are four neighbouring outputs, and bytes of a lane have each digits
+      // of their own in byte_of_output().
+      constexpr auto size = static_cast<unsigned>(sizeof(half));
+      const unsigned at =
+          (static_cast<unsigned>(byte_of_output(i % Bytes)) + (i < Bytes ? 0 : 64)) * size;
+      read.word[0][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + at));
       if constexpr (Affine)
-        read.word[1][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + w.minimum_at / 2 + o));
+        read.word[1][i / 4] = __ldg(reinterpret_cast<const uint2*>(from + w.minimum_at + at));
     }
     return read;
   }

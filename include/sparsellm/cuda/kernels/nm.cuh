@@ -78,12 +78,39 @@ struct nm_lane {
   }
 };
 
+// What a sparsifier says of a lane's channels: the i-th is c0 + i, and `inside` of them are inputs.
+// Of others it is not asked, or says what does not matter.
+template <class S>
+struct lane_keeps {
+  const S& keep;
+  unsigned c0;
+  int inside;
+  [[nodiscard]] __device__ bool operator()(float x, int i) const {
+    return i < inside && keep.keeps(x, c0 + static_cast<unsigned>(i));
+  }
+};
+// The library's own, with one address for all channels and a load in place of a branch.
+template <>
+struct lane_keeps<threshold> {
+  const float* scale;
+  above select;
+  int scaled;
+  __device__ lane_keeps(const threshold& keep, unsigned c0, int inside)
+      : scale(keep.score.scale == nullptr ? nullptr : keep.score.scale + c0),
+        select(keep.select),
+        scaled(keep.score.scale == nullptr ? 0 : inside) {}
+  [[nodiscard]] __device__ bool operator()(float x, int i) const {
+    return select.keeps(i < scaled ? fabsf(x) * scale[i] : fabsf(x));
+  }
+};
+
 // The lane's 16 channels from c0 on, as the sparsifier leaves them; aligned: x begins at whole 16
 // bytes.
 template <class S>
 __device__ void load_activations(const S& keep, const float* x, unsigned c0, unsigned inputs,
                                  bool aligned, float (&a)[lane_channels]) {
-  if (aligned && c0 + lane_channels <= inputs) {
+  const int left = static_cast<int>(inputs - c0);
+  if (aligned && left >= static_cast<int>(lane_channels)) {
 #pragma unroll
     for (unsigned i = 0; i < lane_channels; i += 4) {
       const float4 v = __ldg(reinterpret_cast<const float4*>(x + c0 + i));
@@ -91,10 +118,12 @@ __device__ void load_activations(const S& keep, const float* x, unsigned c0, uns
     }
   } else {
 #pragma unroll
-    for (unsigned i = 0; i < lane_channels; ++i) a[i] = c0 + i < inputs ? __ldg(x + c0 + i) : 0.0f;
+    for (int i = 0; i < static_cast<int>(lane_channels); ++i)
+      a[i] = i < left ? __ldg(x + c0 + i) : 0.0f;
   }
+  const lane_keeps<S> keeps{keep, c0, left};
 #pragma unroll
-  for (unsigned i = 0; i < lane_channels; ++i) a[i] = keep.keeps(a[i], c0 + i) ? a[i] : 0.0f;
+  for (int i = 0; i < static_cast<int>(lane_channels); ++i) a[i] = keeps(a[i], i) ? a[i] : 0.0f;
 }
 
 // sum + the lane's dot product; a: its activations. 2:4 chooses among registers: of four channels
@@ -125,7 +154,7 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
     const unsigned c = c0 + static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
     bits &= bits - 1;
     const float v = c < inputs ? __ldg(x + c) : 0.0f;
-    sum = fmaf(w.value(k), keep.keeps(v, c) ? v : 0.0f, sum);
+    sum = fmaf(w.value(k), keep.keeps(v, min(c, inputs - 1)) ? v : 0.0f, sum);
   };
   if constexpr (nm_lane<F>::even) {
 #pragma unroll
@@ -136,13 +165,17 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
   return sum;
 }
 
-// Blocks that a multiprocessor is to hold: one token's sums leave room for several.
-template <int Tokens, int Strips>
-inline constexpr unsigned nm_blocks_wanted = Tokens == 1 ? (Strips == 1 ? 3 : 2) : 1;
+// Blocks that a multiprocessor is to hold: one token's sums leave room for several, unless four
+// strips of floats are in registers twice.
+template <class F, int Tokens, int Strips>
+inline constexpr unsigned nm_blocks_wanted = Tokens != 1   ? 1
+                                             : Strips == 1 ? 3
+                                             : sizeof(typename F::element) == 4 ? 1
+                                                                                : 2;
 
 // Outputs [first, last), whose blocks have one section each. Grid: [strips / Strips].
 template <class F, int Tokens, int Strips, class S>
-static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<Tokens, Strips>)
+static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<F, Tokens, Strips>)
     nm_kernel(const __grid_constant__ nm_weight<typename F::element> w,
               const __grid_constant__ section_list<S> sections,
               const __grid_constant__ token_batch batch, unsigned first, unsigned last) {
@@ -165,26 +198,18 @@ static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<Tokens,
   float sum[Tokens][Strips] = {};
   // Strips behind the last read it again; their outputs are not stored.
   const std::byte* cell[Strips];
-  lane_type next[Strips];
 #pragma unroll
-  for (unsigned s = 0; s < Strips; ++s) {
+  for (unsigned s = 0; s < Strips; ++s)
     cell[s] =
         w.data + (std::size_t{min(strip0 + s, strips - 1)} * cells + begin) * lane_type::cell_bytes;
-    next[s] = {};
-    if (begin < end) next[s].load(cell[s], lane);
-  }
-#pragma unroll 2
-  for (unsigned b = begin; b < end; ++b) {
-    lane_type now[Strips];
+  const auto load = [&](lane_type(&to)[Strips]) {
 #pragma unroll
-    for (unsigned s = 0; s < Strips; ++s) now[s] = next[s];
-    if (b + 1 < end) {  // in flight while this cell is multiplied
-#pragma unroll
-      for (unsigned s = 0; s < Strips; ++s) {
-        cell[s] += lane_type::cell_bytes;
-        next[s].load(cell[s], lane);
-      }
+    for (unsigned s = 0; s < Strips; ++s) {
+      to[s].load(cell[s], lane);
+      cell[s] += lane_type::cell_bytes;
     }
+  };
+  const auto multiply = [&](const lane_type(&from)[Strips], unsigned b) {
     const unsigned c0 = b * span + lane % 4 * lane_channels;
 #pragma unroll
     for (unsigned t = 0; t < Tokens; ++t) {
@@ -194,13 +219,23 @@ static __global__ void __launch_bounds__(nm_warps * 32, nm_blocks_wanted<Tokens,
         float a[lane_channels];
         load_activations(keep, x, c0, inputs, aligned, a);
 #pragma unroll
-        for (unsigned s = 0; s < Strips; ++s) sum[t][s] = dot_two_of_four<F>(now[s], a, sum[t][s]);
+        for (unsigned s = 0; s < Strips; ++s) sum[t][s] = dot_two_of_four<F>(from[s], a, sum[t][s]);
       } else {
 #pragma unroll
         for (unsigned s = 0; s < Strips; ++s)
-          sum[t][s] = dot_any<F>(now[s], keep, x, c0, inputs, sum[t][s]);
+          sum[t][s] = dot_any<F>(from[s], keep, x, c0, inputs, sum[t][s]);
       }
     }
+  };
+  lane_type even[Strips], odd[Strips];  // one on its way while the other is multiplied
+  if (begin < end) load(even);
+#pragma unroll 1
+  for (unsigned b = begin; b < end; b += 2) {
+    if (b + 1 < end) load(odd);
+    multiply(even, b);
+    if (b + 1 >= end) break;
+    if (b + 2 < end) load(even);
+    multiply(odd, b + 1);
   }
 
   __shared__ float sums[nm_warps][Tokens][Strips * nm_strip_outputs];

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every other symbol of libcudart.so.13: present so that programs load, failing loudly when called.
-#include "common.hpp"
+#include "messages.hpp"
 
 #define STUB(name)                                                                \
   extern "C" __attribute__((visibility("default"))) int name() {                  \
     cudasim::message("the CUDA runtime function '%s' is not implemented", #name); \
     return 801; /* cudaErrorNotSupported */                                       \
   }
-#include "api_stubs.inc"
+#include "unsupported_api.inc"
