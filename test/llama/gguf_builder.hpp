@@ -114,6 +114,7 @@ struct tiny_options {
   // Of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0. 12 Q4_K, 13 Q5_K and 14 Q6_K make a
   // model of width 256, whose values, and embeddings, are Q6_K: mixed as such files are.
   std::uint32_t type = 0;
+  std::uint32_t context = 128;
   [[nodiscard]] bool super_blocks() const { return type >= 12; }
 };
 
@@ -174,7 +175,7 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   b.whole("llama.feed_forward_length", hidden);
   b.whole("llama.attention.head_count", 4);
   b.whole("llama.attention.head_count_kv", 2);
-  b.whole("llama.context_length", 128);
+  b.whole("llama.context_length", o.context);
   b.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   b.real("llama.rope.freq_base", 10000.0f);
   if (o.linear_scaling) {
