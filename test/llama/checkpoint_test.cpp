@@ -4,6 +4,7 @@
 #include "files/checkpoint.hpp"
 
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>

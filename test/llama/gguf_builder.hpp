@@ -9,16 +9,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
+#include "llama/temporary_files.hpp"
 #include "sparsellm/core/scalar.hpp"
 
 class gguf_builder {
@@ -249,24 +247,3 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   if (o.llama3_scaling) b.floats("rope_freqs.weight", {8}, std::vector<float>(8, 2.0f));
   return b;
 }
-
-// A file that is gone when the test is.
-class temporary_file {
- public:
-  explicit temporary_file(const std::string& bytes)
-      : path_("/tmp/sparsellm-test-" + std::to_string(::getpid()) + "-" +
-              std::to_string(count()++)) {
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~temporary_file() { std::remove(path_.c_str()); }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  static int& count() {
-    static int n = 0;
-    return n;
-  }
-  std::string path_;
-};
