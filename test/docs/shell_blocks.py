@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -156,9 +157,10 @@ def stand_in_fuzzer(name, args):
 
 
 def stand_in_llamacpp(_, __):
-    read = text_of("plugin/ggml/settings.cpp", "plugin/ggml/CMakeLists.txt")
-    if not re.search(r"(^|/)libggml-sparsellm\.so$", os.environ.get("GGML_BACKEND_PATH", "")):
-        fail("GGML_BACKEND_PATH names no libggml-sparsellm.so")
+    read = text_of("plugin/ggml/settings.cpp")
+    plugin = os.environ.get("GGML_BACKEND_PATH", "")
+    if plugin not in (f"{os.getcwd()}/build/plugin/ggml/libggml-sparsellm.so", "…/libggml-sparsellm.so"):
+        fail(f"GGML_BACKEND_PATH: the plugin in build/plugin/ggml expected, got '{plugin}'")
     for variable, value in os.environ.items():
         if not variable.startswith("SPARSELLM_") or variable in ("SPARSELLM_CACHE", "SPARSELLM_BLOCKS"):
             continue
@@ -209,7 +211,7 @@ def prepare(folder, page, llama, tiny, compiler):
     for name in set(STAND_INS) - {"script", "fuzzer"}:
         stands_in(name if "/" in name else f"bin/{name}", name)
     for name in REAL:
-        (folder / "bin" / name).symlink_to(subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip())
+        (folder / "bin" / name).symlink_to(shutil.which(name))
     program("bin/g++", f'PATH={shlex.quote(os.environ["PATH"])} exec {shlex.quote(compiler)} "$@"')
     # A command that names no model means the one that script/get-model fetches; a small one is fastest on one thread.
     small = (f'case " $* " in *" thresholds "*) ;; *" --model "*) set -- "$@" --threads 1 ;; '
