@@ -218,8 +218,9 @@ def prepare(folder, page, llama, tiny, compiler):
              f'*) set -- "$@" --threads 1 --model {shlex.quote(str(tiny))} ;; esac')
     for path in ("bin/sparsellm-llama", "build/examples/llama/sparsellm-llama"):
         program(path, f'{small}\nexec {shlex.quote(llama)} "$@"')
-    for name in ("text.txt", "book.txt", "other.txt"):
-        write(folder / name, f"the cat of {name} and the dog, then the other things\n" * 200)
+    # Enough to calibrate and search on, and 16 windows of 512 to score.
+    for name, lines in (("text.txt", 50), ("book.txt", 50), ("other.txt", 200)):
+        write(folder / name, f"the cat of {name} and the dog, then the other things\n" * lines)
     (folder / "model.gguf").symlink_to(tiny)
     blocks = blocks_of(page)
     for language, name in (("cpp", "tutorial.cpp"), ("cuda", "gpu.cu")):
