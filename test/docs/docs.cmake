@@ -4,19 +4,43 @@ if(NOT Python3_FOUND)
   sparsellm_skip_test(docs.links "no Python 3")
   sparsellm_skip_test(docs.plots "no Python 3")
   sparsellm_skip_test(docs.site "no Python 3")
+  sparsellm_skip_test(docs.shell "no Python 3")
   sparsellm_skip_test(docs.snippets "no Python 3")
   sparsellm_skip_test(docs.public_names "no Python 3")
   sparsellm_skip_test(docs.reference "no Python 3")
   return()
 endif()
-# SPARSELLM_COMPILED: the kernels need not be read once more for this.
 if(TARGET Eigen3::Eigen)
-  get_target_property(eigen Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
-  add_test(NAME docs.snippets
-           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/snippets.py ${CMAKE_CXX_COMPILER}
-                   -DSPARSELLM_COMPILED -isystem ${eigen})
+  set(snippets ${CMAKE_CURRENT_BINARY_DIR}/snippets.cpp)
+  file(GLOB_RECURSE pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+  add_custom_command(OUTPUT ${snippets}
+                     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/snippets.py ${snippets}
+                     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/docs/snippets.py ${CMAKE_CURRENT_SOURCE_DIR}/docs/fences.py
+                             ${PROJECT_SOURCE_DIR}/README.md ${pages})
+  sparsellm_add_program(snippets ${snippets})
+  target_link_libraries(sparsellm_snippets PRIVATE sparsellm_development Eigen3::Eigen)
+  target_compile_options(sparsellm_snippets PRIVATE ${sparsellm_optimise_little})
+  # A page need not use what it shows, and may declare again what it was given.
+  set_source_files_properties(${snippets} PROPERTIES COMPILE_OPTIONS "-Wno-unused;-Wno-shadow")
+  add_test(NAME docs.snippets COMMAND sparsellm_snippets)
 else()
   sparsellm_skip_test(docs.snippets "Eigen 3.3 is not installed")
+endif()
+if(SPARSELLM_BUILD_EXAMPLES)
+  add_test(NAME docs.shell
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/shell_blocks.py
+                   $<TARGET_FILE:sparsellm-llama> $<TARGET_FILE:sparsellm_make_tiny_model> ${CMAKE_CXX_COMPILER})
+  set_tests_properties(docs.shell PROPERTIES TIMEOUT 600)
+else()
+  sparsellm_skip_test(docs.shell "sparsellm-llama is not built")
+endif()
+if(SPARSELLM_INSTALL)
+  add_test(NAME docs.cmake_block
+           COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DGENERATOR=${CMAKE_GENERATOR}
+                   -DCOMPILER=${CMAKE_CXX_COMPILER} -DWORK=${PROJECT_BINARY_DIR}/docs_cmake_block
+                   -P ${CMAKE_CURRENT_SOURCE_DIR}/docs/cmake_block.cmake)
+else()
+  sparsellm_skip_test(docs.cmake_block "SPARSELLM_INSTALL is off")
 endif()
 add_test(NAME docs.links COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/docs/links.py)
 find_program(SPARSELLM_MKDOCS NAMES mkdocs)

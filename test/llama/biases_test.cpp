@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "llama/gguf_builder.hpp"
+#include "llama/loaded_tiny.hpp"
 #include "methods/fisher.hpp"
 #include "methods/recorded_pass.hpp"
 #include "model/session.hpp"
@@ -22,18 +22,6 @@ using sparsellm::element_kind;
 using sparsellm::value_error;
 
 namespace {
-
-const progress quiet = [](double) {};
-
-struct tiny {
-  explicit tiny(std::size_t threads = 2, element_kind stored = element_kind::f32)
-      : file(tiny_model().bytes()),
-        exec(threads),
-        m(exec, file.path(), {stored, 0.0, nullptr}, quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
 
 window some_tokens(std::size_t n, std::size_t step) {
   window ids;
@@ -68,11 +56,26 @@ float weight_of(std::size_t row, std::size_t token) {
 
 constexpr std::size_t prefix = 5, count = 12;
 
-double loss_of(tiny& t, recorded_pass& pass, const window& ids, std::vector<kv_cache>& caches) {
-  const const_rows x = pass.run({ids.begin() + prefix, ids.end()}, prefix, false, caches);
-  std::vector<float> logits(count * t.m.shape().vocabulary);
-  const rows out(logits.data(), count, t.m.shape().vocabulary);
-  pass.steps().logits(x, out);
+// A pass that skips some channels, behind a dense prefix, whose keys and values the caches have.
+struct behind_prefix {
+  behind_prefix() {
+    skip_fixed_channels(t.m);
+    recorded_pass before(t.exec, t.m, prefix, prefix + count);
+    (void)before.run({ids.begin(), ids.begin() + prefix}, 0, true, caches);
+  }
+  const_rows run() { return pass.run({ids.begin() + prefix, ids.end()}, prefix, false, caches); }
+
+  loaded_tiny t;
+  window ids = some_tokens(prefix + count, 3);
+  std::vector<kv_cache> caches = caches_of(t.m, prefix + count);
+  recorded_pass pass{t.exec, t.m, count, prefix + count};
+};
+
+double loss_of(behind_prefix& b) {
+  const const_rows x = b.run();
+  std::vector<float> logits(count * b.t.m.shape().vocabulary);
+  const rows out(logits.data(), count, b.t.m.shape().vocabulary);
+  b.pass.steps().logits(x, out);
   double loss = 0;
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t i = 0; i < out.cols(); ++i)
@@ -80,13 +83,7 @@ double loss_of(tiny& t, recorded_pass& pass, const window& ids, std::vector<kv_c
   return loss;
 }
 
-// Behind a dense prefix, whose keys and values the caches get.
-void run_prefix(tiny& t, const window& ids, std::vector<kv_cache>& caches) {
-  recorded_pass pass(t.exec, t.m, prefix, prefix + count);
-  (void)pass.run({ids.begin(), ids.begin() + prefix}, 0, true, caches);
-}
-
-sparsellm::threshold_table calibrated(tiny& t, const std::vector<window>& windows) {
+sparsellm::threshold_table calibrated(loaded_tiny& t, const std::vector<window>& windows) {
   calibration how;
   how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
   how.sequential = true;
@@ -97,31 +94,21 @@ sparsellm::threshold_table calibrated(tiny& t, const std::vector<window>& window
 }  // namespace
 
 TEST_CASE("recorded_pass: forward it is the model's own pass to the bit") {
-  tiny t;
-  skip_fixed_channels(t.m);
-  const window ids = some_tokens(prefix + count, 3);
-  std::vector<kv_cache> caches = caches_of(t.m, prefix + count);
-  run_prefix(t, ids, caches);
-  recorded_pass pass(t.exec, t.m, count, prefix + count);
-  const const_rows mine = pass.run({ids.begin() + prefix, ids.end()}, prefix, false, caches);
-  session s(t.exec, t.m, prefix + count, prefix + count);
-  (void)s.advance({ids.begin(), ids.begin() + prefix}, prefix);
-  const const_rows theirs = s.advance({ids.begin() + prefix, ids.end()}, prefix);
+  behind_prefix b;
+  const const_rows mine = b.run();
+  session s(b.t.exec, b.t.m, prefix + count, prefix + count);
+  (void)s.advance({b.ids.begin(), b.ids.begin() + prefix}, prefix);
+  const const_rows theirs = s.advance({b.ids.begin() + prefix, b.ids.end()}, prefix);
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t i = 0; i < mine.cols(); ++i) REQUIRE(mine(r, i) == theirs(r, i));
 }
 
 TEST_CASE("recorded_pass: gradients are those of finite differences") {
-  tiny t;
-  skip_fixed_channels(t.m);
-  const window ids = some_tokens(prefix + count, 3);
-  std::vector<kv_cache> caches = caches_of(t.m, prefix + count);
-  run_prefix(t, ids, caches);
-  recorded_pass pass(t.exec, t.m, count, prefix + count);
-  (void)loss_of(t, pass, ids, caches);
+  behind_prefix b;
+  (void)loss_of(b);
 
-  std::vector<per_site<std::vector<double>>> gradients(t.m.shape().layers);
-  pass.reverse(
+  std::vector<per_site<std::vector<double>>> gradients(b.t.m.shape().layers);
+  b.pass.reverse(
       [](std::size_t first, rows logits) {
         for (std::size_t r = 0; r < logits.rows(); ++r)
           for (std::size_t i = 0; i < logits.cols(); ++i) logits(r, i) = weight_of(first + r, i);
@@ -137,7 +124,7 @@ TEST_CASE("recorded_pass: gradients are those of finite differences") {
       });
 
   // q and gate are at the front of their stacks, o and down are alone.
-  for (std::size_t l = 0; l < t.m.shape().layers; ++l)
+  for (std::size_t l = 0; l < b.t.m.shape().layers; ++l)
     for (const activation_site site : activation_sites) {
       const std::vector<double>& g = gradients[l][site];
       double norm = 0;
@@ -145,15 +132,15 @@ TEST_CASE("recorded_pass: gradients are those of finite differences") {
       norm = std::sqrt(norm);
       REQUIRE(norm > 0);
       std::size_t outputs = 0;
-      for (const projection p : t.m.shape().readers(site)) outputs += t.m.extents_of(p).outputs;
+      for (const projection p : b.t.m.shape().readers(site)) outputs += b.t.m.extents_of(p).outputs;
       const double step = 2e-3;
       const auto loss_at = [&](double length) {
         std::vector<float> bias(outputs, 0.0f);
         for (std::size_t i = 0; i < g.size(); ++i)
           bias[i] = static_cast<float>(length * g[i] / norm);
-        t.m.blocks()[l].reading(site).set_made_up(bias);
-        const double loss = loss_of(t, pass, ids, caches);
-        t.m.blocks()[l].reading(site).set_made_up({});
+        b.t.m.blocks()[l].reading(site).set_made_up(bias);
+        const double loss = loss_of(b);
+        b.t.m.blocks()[l].reading(site).set_made_up({});
         return loss;
       };
       const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
@@ -163,27 +150,22 @@ TEST_CASE("recorded_pass: gradients are those of finite differences") {
 }
 
 TEST_CASE("recorded_pass: what a projection reads has its weight's gradient, skipped or not") {
-  tiny t;
-  skip_fixed_channels(t.m);
-  const window ids = some_tokens(prefix + count, 3);
-  std::vector<kv_cache> caches = caches_of(t.m, prefix + count);
-  run_prefix(t, ids, caches);
-  recorded_pass pass(t.exec, t.m, count, prefix + count);
-  (void)loss_of(t, pass, ids, caches);
+  behind_prefix b;
+  (void)loss_of(b);
   std::size_t seen = 0;
-  pass.reverse(
+  b.pass.reverse(
       [](std::size_t first, rows logits) {
         for (std::size_t r = 0; r < logits.rows(); ++r)
           for (std::size_t i = 0; i < logits.cols(); ++i) logits(r, i) = weight_of(first + r, i);
       },
       [&](std::size_t l, projection p, const_rows of_output, const_rows of_input) {
         ++seen;
-        const sparsellm::extents e = t.m.extents_of(p);
+        const sparsellm::extents e = b.t.m.extents_of(p);
         std::vector<double> wanted(e.inputs, 0.0);
         double size = 0;
         std::vector<float> row(e.inputs);
         for (std::size_t o = 0; o < e.outputs; ++o) {
-          t.m.read_row(l, p, o, row);
+          b.t.m.read_row(l, p, o, row);
           for (std::size_t i = 0; i < e.inputs; ++i)
             wanted[i] += static_cast<double>(row[i]) * static_cast<double>(of_output(2, o));
         }
@@ -199,7 +181,7 @@ TEST_CASE("fit_biases: lowers the divergence; the same bits for every number of 
   for (std::size_t w = 0; w < 4; ++w) windows.push_back(some_tokens(32, w + 1));
   std::string of_one;
   for (const std::size_t threads : {1, 2}) {
-    tiny t(threads, element_kind::bf16);
+    loaded_tiny t({}, {element_kind::bf16}, threads);
     sparsellm::threshold_table table = calibrated(t, windows);
     const std::vector<double> met = fit_biases(t.exec, t.m, windows, 8, {12, 4, 0.1}, table, quiet);
     REQUIRE(met.size() == 12);
@@ -214,7 +196,7 @@ TEST_CASE("fit_biases: lowers the divergence; the same bits for every number of 
     if (threads == 1) of_one = text;
     CHECK(text == of_one);
     // And another takes it over from the text.
-    tiny other(threads, element_kind::bf16);
+    loaded_tiny other({}, {element_kind::bf16}, threads);
     other.m.use(other.exec, sparsellm::table_from_json(text), other.m.identity());
     CHECK(other.m.blocks()[1].down.sparse_bias() == in_use);
     CHECK(other.m.blocks()[1].down.bias().empty());
@@ -222,7 +204,7 @@ TEST_CASE("fit_biases: lowers the divergence; the same bits for every number of 
 }
 
 TEST_CASE("biases: decoding adds them as a batch does, and dense positions get none") {
-  tiny t;
+  loaded_tiny t;
   const window ids = some_tokens(24, 2);
   const std::size_t width = t.m.shape().width;
   sparsellm::threshold_table table = calibrated(t, {some_tokens(32, 1)});
@@ -255,7 +237,7 @@ TEST_CASE("biases: decoding adds them as a batch does, and dense positions get n
 
 TEST_CASE("fit_biases: refuses what has no way back, and options that mean nothing") {
   std::vector<window> windows{some_tokens(32, 1)};
-  tiny t;
+  loaded_tiny t;
   sparsellm::threshold_table table = calibrated(t, windows);
   CHECK_THROWS_AS(fit_biases(t.exec, t.m, windows, 32, {4, 1, 0.1}, table, quiet), value_error);
   CHECK_THROWS_AS(fit_biases(t.exec, t.m, windows, 8, {4, 0, 0.1}, table, quiet), value_error);
@@ -270,7 +252,7 @@ TEST_CASE("allocate_by_fisher: meets the sparsity; the same for every number of 
   for (std::size_t w = 0; w < 3; ++w) windows.push_back(some_tokens(32, w + 1));
   std::vector<double> of_one;
   for (const std::size_t threads : {1, 2}) {
-    tiny t(threads);
+    loaded_tiny t({}, {element_kind::f32}, threads);
     const sparsellm::allocated a = allocate_by_fisher(t.exec, t.m, windows, 2, 0.5, quiet);
     REQUIRE(a.shares.size() == 14);
     double skipped = 0, all = 0;

@@ -4,6 +4,7 @@
 #include "files/checkpoint.hpp"
 
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,7 +17,7 @@
 #include "files/safetensors.hpp"
 #include "files/tokenizer.hpp"
 #include "files/tokenizer_json.hpp"
-#include "llama/gguf_builder.hpp"
+#include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/replace_file.hpp"
@@ -27,16 +28,6 @@ using sparsellm::element_kind;
 using sparsellm::format_error;
 
 namespace {
-
-const progress quiet = [](double) {};
-
-struct tiny {
-  explicit tiny(const tiny_options& o = {})
-      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), {element_kind::f32}, quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
 
 safetensors parse(const std::string& bytes) {
   return safetensors(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
@@ -72,7 +63,7 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
     tiny_options o;
     o.separate_head = separate;
     o.linear_scaling = separate;
-    tiny t(o);
+    loaded_tiny t(o);
     temporary_folder folder;
     write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
                      std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});
@@ -94,7 +85,7 @@ TEST_CASE("checkpoint: a dense one gives the model back, heads and all") {
 
 TEST_CASE("checkpoint: Llama 3's rotary scaling is written and read") {
   tiny_options o;
-  tiny t(o);
+  loaded_tiny t(o);
   temporary_folder folder;
   write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
                    std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});
@@ -118,7 +109,7 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
                                           {sparsellm::nm_pattern{2, 4}, false},
                                           {sparsellm::nm_pattern{4, 8}, true},
                                           {sparsellm::nm_pattern{3, 5}, true}}) {
-    tiny t;
+    loaded_tiny t;
     pruning how;
     how.pattern = pattern;
     how.global_shuffle = how.local_shuffle = shuffled;
@@ -168,7 +159,7 @@ TEST_CASE("checkpoint: a pruned one gives back what masks keep, in both formats,
 }
 
 TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
-  tiny t;
+  loaded_tiny t;
   pruning how;
   const auto blocks = prune(t.exec, t.m, {some_tokens(60)}, how);
   temporary_folder folder;
@@ -202,7 +193,7 @@ TEST_CASE("checkpoint: the files are compressed-tensors' own layout") {
 }
 
 TEST_CASE("checkpoint: says what is wrong") {
-  tiny t;
+  loaded_tiny t;
   temporary_folder folder;
   write_checkpoint(output_directory(folder.path(), "", false), {t.m.file(), t.m.shape()},
                    std::vector<pruned_block>(2), {2, 4}, element_kind::f32, "{}", {});

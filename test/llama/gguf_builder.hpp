@@ -9,16 +9,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
+#include "llama/temporary_files.hpp"
 #include "sparsellm/core/scalar.hpp"
 
 class gguf_builder {
@@ -114,6 +112,7 @@ struct tiny_options {
   // Of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0. 12 Q4_K, 13 Q5_K and 14 Q6_K make a
   // model of width 256, whose values, and embeddings, are Q6_K: mixed as such files are.
   std::uint32_t type = 0;
+  std::uint32_t context = 128;
   [[nodiscard]] bool super_blocks() const { return type >= 12; }
 };
 
@@ -174,7 +173,7 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   b.whole("llama.feed_forward_length", hidden);
   b.whole("llama.attention.head_count", 4);
   b.whole("llama.attention.head_count_kv", 2);
-  b.whole("llama.context_length", 128);
+  b.whole("llama.context_length", o.context);
   b.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   b.real("llama.rope.freq_base", 10000.0f);
   if (o.linear_scaling) {
@@ -248,24 +247,3 @@ inline gguf_builder tiny_model(const tiny_options& o = {}) {
   if (o.llama3_scaling) b.floats("rope_freqs.weight", {8}, std::vector<float>(8, 2.0f));
   return b;
 }
-
-// A file that is gone when the test is.
-class temporary_file {
- public:
-  explicit temporary_file(const std::string& bytes)
-      : path_("/tmp/sparsellm-test-" + std::to_string(::getpid()) + "-" +
-              std::to_string(count()++)) {
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~temporary_file() { std::remove(path_.c_str()); }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  static int& count() {
-    static int n = 0;
-    return n;
-  }
-  std::string path_;
-};

@@ -5,6 +5,7 @@
 #include "files/gguf_writer.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>

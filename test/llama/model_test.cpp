@@ -16,7 +16,7 @@
 #include "files/gguf.hpp"
 #include "files/levels.hpp"
 #include "files/tokenizer.hpp"
-#include "llama/gguf_builder.hpp"
+#include "llama/loaded_tiny.hpp"
 #include "methods/block_trial.hpp"
 #include "methods/calibration.hpp"
 #include "methods/divergence.hpp"
@@ -36,19 +36,8 @@ using sparsellm::value_error;
 
 namespace {
 
-const progress quiet = [](double) {};
-
-struct tiny {
-  explicit tiny(const tiny_options& o = {},
-                const load_options& load = {element_kind::f32, 0.0, nullptr})
-      : file(tiny_model(o).bytes()), exec(2), m(exec, file.path(), load, quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
-
 // Uniform thresholds on magnitudes, for all but what is named.
-calibration uniformly(tiny& t, double sparsity, calibration how = {}) {
+calibration uniformly(loaded_tiny& t, double sparsity, calibration how = {}) {
   how.shares = allocate(sparsellm::uniform{sparsity}, t.m, how.score);
   return how;
 }
@@ -60,8 +49,8 @@ std::vector<std::int32_t> some_tokens(std::size_t n) {
 }
 
 // Logits after each of the tokens, given to the model in batches of the given size.
-std::vector<float> all_logits(tiny& t, const std::vector<std::int32_t>& ids, std::size_t batch,
-                              std::size_t dense_prefix) {
+std::vector<float> all_logits(loaded_tiny& t, const std::vector<std::int32_t>& ids,
+                              std::size_t batch, std::size_t dense_prefix) {
   session s(t.exec, t.m, ids.size(), ids.size());
   std::vector<float> out(ids.size() * 260);
   for (std::size_t at = 0; at < ids.size(); at += batch) {
@@ -73,7 +62,7 @@ std::vector<float> all_logits(tiny& t, const std::vector<std::int32_t>& ids, std
   return out;
 }
 
-std::vector<std::int32_t> greedy_text(tiny& t, const std::vector<std::int32_t>& prompt) {
+std::vector<std::int32_t> greedy_text(loaded_tiny& t, const std::vector<std::int32_t>& prompt) {
   session s(t.exec, t.m, prompt.size(), prompt.size() + 20);
   sampler greedy(0.0, 0);
   return generate(s, prompt, 20, prompt.size(), {}, greedy, nullptr, quiet, [](std::int32_t) {})
@@ -89,7 +78,7 @@ float largest_difference(const std::vector<float>& a, const std::vector<float>& 
 }  // namespace
 
 TEST_CASE("model: token by token, in batches and at once, it is the same model") {
-  tiny t;
+  loaded_tiny t;
   const auto ids = some_tokens(100);
   const auto whole = all_logits(t, ids, 100, 100);
   CHECK(largest_difference(whole, all_logits(t, ids, 1, 100)) < 1e-4f);
@@ -97,7 +86,7 @@ TEST_CASE("model: token by token, in batches and at once, it is the same model")
 }
 
 TEST_CASE("model: so it is with sparse activations, and the dense prefix ends where it should") {
-  tiny t;
+  loaded_tiny t;
   const auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   CHECK(table.sites.size() == 14);
   const auto ids = some_tokens(60);
@@ -110,10 +99,10 @@ TEST_CASE("model: so it is with sparse activations, and the dense prefix ends wh
 }
 
 TEST_CASE("model: skipping channels and zeroing activations are the same thing, in every layout") {
-  tiny panels;
+  loaded_tiny panels;
   const auto table =
       calibrate_model(panels.exec, panels.m, {some_tokens(64)}, uniformly(panels, 0.6), quiet);
-  tiny channels({}, {element_kind::f32, 0.9, nullptr});
+  loaded_tiny channels({}, {element_kind::f32, 0.9, nullptr});
   REQUIRE(channels.m.blocks()[0].gate_up.linears()[0].layout() ==
           sparsellm::layout_kind::channel_major);
   REQUIRE(panels.m.blocks()[0].gate_up.linears()[0].layout() == sparsellm::layout_kind::panel);
@@ -122,13 +111,13 @@ TEST_CASE("model: skipping channels and zeroing activations are the same thing, 
 }
 
 TEST_CASE("model: projections that share an input may have thresholds of their own") {
-  tiny t({}, {element_kind::f32, 0.9, nullptr});
+  loaded_tiny t({}, {element_kind::f32, 0.9, nullptr});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   for (auto& s : table.sites)  // k and up dense
     if (s.where.projection == "k" || s.where.projection == "up") s.threshold = 0.0f;
   t.m.use(t.exec, table, t.m.identity());
   const auto mixed = all_logits(t, some_tokens(30), 1, 0);
-  tiny panels;
+  loaded_tiny panels;
   panels.m.use(panels.exec, table, panels.m.identity());
   CHECK(mixed == all_logits(panels, some_tokens(30), 1, 0));
   sparsity_meter meter(t.m);
@@ -151,7 +140,7 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
       calibration how;
       how.score = score;
       how.selection = selection;
-      tiny packed({}, {element_kind::f32, 0.9, nullptr, score}), panels;
+      loaded_tiny packed({}, {element_kind::f32, 0.9, nullptr, score}), panels;
       if (gated && selection == sparsellm::table_selection::top_k) {
         CHECK_SAYS(calibrate_model(packed.exec, packed.m, {some_tokens(64)},
                                    uniformly(packed, 0.5, how), quiet),
@@ -181,7 +170,7 @@ TEST_CASE("model: every score and way to select, token by token and at once") {
 
 TEST_CASE("model: a step that is observed and one that is not give the same bits") {
   for (const element_kind type : {element_kind::bf16, element_kind::q4_1}) {
-    tiny t({}, {type, 0.9, nullptr});
+    loaded_tiny t({}, {type, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
     const activation_observer ignore = [](std::size_t, activation_site, const_rows) {};
     session fused(t.exec, t.m, 1, 20), plain(t.exec, t.m, 1, 20);
@@ -196,8 +185,8 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
   for (const std::uint32_t type : {2u, 3u, 8u, 12u, 13u, 14u}) {  // Q4_0, Q4_1, Q8_0, Q4_K …
     tiny_options o;
     o.type = type;
-    tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
-    tiny exact(o, {element_kind::f32, 0.0, nullptr});
+    loaded_tiny kept(o, {std::nullopt, 0.0, nullptr}), skipping(o, {std::nullopt, 0.9, nullptr});
+    loaded_tiny exact(o, {element_kind::f32, 0.0, nullptr});
     CHECK(kept.m.conversions().empty());
     CHECK(sparsellm::is_quantized(kept.m.blocks()[0].qkv.linears()[0].element()));
     const auto ids = some_tokens(30);
@@ -208,7 +197,7 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
   }
   tiny_options o;
   o.type = 6;  // Q5_0, which becomes Q8_0
-  tiny converted(o, {std::nullopt, 0.0, nullptr});
+  loaded_tiny converted(o, {std::nullopt, 0.0, nullptr});
   REQUIRE(converted.m.conversions().size() == 1);
   const conversion& lost = converted.m.conversions().at(tensor_type::q5_0);
   CHECK(lost.tensors == 14);
@@ -218,7 +207,7 @@ TEST_CASE("model: quantised tensors are kept as the file has them, or converted 
 }
 
 TEST_CASE("block_trial: what is kept from the trial before changes no error") {
-  tiny t;
+  loaded_tiny t;
   constexpr std::size_t length = 64, windows = 2;
   const auto ids = some_tokens(length * windows);
   for (const error_norm norm : {error_norm::token, error_norm::channel}) {
@@ -245,7 +234,7 @@ TEST_CASE("block_trial: what is kept from the trial before changes no error") {
 }
 
 TEST_CASE("divergence_meter: nothing when dense, more the more is skipped") {
-  tiny t;
+  loaded_tiny t;
   const std::vector<window> windows{some_tokens(64), some_tokens(64)};
   divergence_meter meter(t.exec, t.m, windows);
   const auto all = [](double s) {
@@ -260,7 +249,7 @@ TEST_CASE("divergence_meter: nothing when dense, more the more is skipped") {
 
 TEST_CASE("sequences: what a batch of sequences gives is what each gives alone") {
   for (const bool dense : {true, false}) {
-    tiny t({}, {element_kind::bf16, 0.9, nullptr});
+    loaded_tiny t({}, {element_kind::bf16, 0.9, nullptr});
     (void)calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
     sequences together(t.exec, t.m, 3, 10);
     std::vector<std::unique_ptr<session>> alone;
@@ -308,7 +297,7 @@ TEST_CASE("levels: K-quants are kept as dequantisation gives them, to the bit, i
 }
 
 TEST_CASE("model: linear and Llama 3 rotary scaling both slow the rotation") {
-  tiny linear({false, false, true}), divisors({false, true, false}), plain;
+  loaded_tiny linear({false, false, true}), divisors({false, true, false}), plain;
   const auto ids = some_tokens(20);
   const auto a = all_logits(linear, ids, 20, 20), b = all_logits(divisors, ids, 20, 20);
   CHECK(largest_difference(a, b) < 1e-5f);  // a divisor of 2 everywhere is a factor of 2
@@ -316,13 +305,13 @@ TEST_CASE("model: linear and Llama 3 rotary scaling both slow the rotation") {
 }
 
 TEST_CASE("model: a head of its own replaces the tied one") {
-  tiny tied, separate({true, false, false});
+  loaded_tiny tied, separate({true, false, false});
   const auto ids = some_tokens(5);
   CHECK(largest_difference(all_logits(tied, ids, 5, 5), all_logits(separate, ids, 5, 5)) > 0.1f);
 }
 
 TEST_CASE("model: a table for other weights or shapes is refused; names are for people") {
-  tiny t, other({true, false, false});
+  loaded_tiny t, other({true, false, false});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   CHECK_NOTHROW(t.m.use(t.exec, table, t.m.identity()));
   CHECK_SAYS(other.m.use(other.exec, table, other.m.identity()), format_error, "hash");
@@ -335,7 +324,7 @@ TEST_CASE("model: a table for other weights or shapes is refused; names are for 
 }
 
 TEST_CASE("model: a table that knows each weight alone is held against each") {
-  tiny t;
+  loaded_tiny t;
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   const auto self = t.m.identity();
   table.model.weight_hash = 0;
@@ -360,7 +349,7 @@ TEST_CASE("model: missing tensors, wrong tokens and too long sequences are refus
   const temporary_file file(bytes);
   sparsellm::cpu::executor exec(1);
   CHECK_SAYS(model(exec, file.path(), {}, quiet), format_error, "'blk.1.ffn_up.weight' is missing");
-  tiny t;
+  loaded_tiny t;
   session s(t.exec, t.m, 8, 8);
   CHECK_SAYS(s.advance({260}, 0), value_error, "token 260 is outside the vocabulary of 260");
   CHECK_SAYS(s.advance({-1}, 0), value_error, "token -1");

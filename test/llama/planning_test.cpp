@@ -10,7 +10,7 @@
 
 #include "catch2_any.hpp"
 #include "files/gguf_writer.hpp"
-#include "llama/gguf_builder.hpp"
+#include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
 #include "sparsellm/core/error.hpp"
 
@@ -21,15 +21,6 @@ using sparsellm::nm_pattern;
 using sparsellm::value_error;
 
 namespace {
-
-const progress quiet = [](double) {};
-
-struct tiny {
-  tiny() : file(tiny_model().bytes()), exec(2), m(exec, file.path(), {element_kind::f32}, quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
 
 // Every mask, in its order, has the pattern that was planned.
 void check_masks(const std::vector<pruned_block>& blocks, const pattern_plan& plan) {
@@ -62,7 +53,7 @@ pattern_plan plan_of(const model& m, nm_pattern p) {
 
 TEST_CASE("plan: has the wanted size, is read back as it was, and decides the patterns") {
   const std::vector<window> text{some_tokens(60), some_tokens(60)};
-  tiny t;
+  loaded_tiny t;
   planning how;
   how.size = 0.75;
   for (const kept_weights update : {kept_weights::as_they_are, kept_weights::chosen}) {
@@ -83,7 +74,7 @@ TEST_CASE("plan: has the wanted size, is read back as it was, and decides the pa
     }
     CHECK(kinds[1] > 0);
 
-    tiny again;
+    loaded_tiny again;
     pruning with;
     with.plan = back;
     with.global_shuffle = with.local_shuffle = true;
@@ -114,7 +105,7 @@ TEST_CASE("plan: has the wanted size, is read back as it was, and decides the pa
 
 TEST_CASE("plan: errors are shares of what a weight gives, whatever memory held before") {
   const std::vector<window> text{some_tokens(60)};
-  tiny t;
+  loaded_tiny t;
   planning how;
   how.patterns = {{2, 4}, {6, 8}};
   how.size = 0.9;
@@ -137,7 +128,7 @@ TEST_CASE("plan: errors are shares of what a weight gives, whatever memory held 
 }
 
 TEST_CASE("plan: weights are packed apart where their patterns differ, and only there") {
-  tiny t;
+  loaded_tiny t;
   pruning how;
   how.plan = plan_of(t.m, {2, 4});
   for (planned_weight& w : how.plan->weights) {
@@ -162,7 +153,7 @@ TEST_CASE("plan: weights are packed apart where their patterns differ, and only 
 }
 
 TEST_CASE("plan: what is none is refused by name") {
-  tiny t;
+  loaded_tiny t;
   pattern_plan plan = plan_of(t.m, {2, 4});
   plan.check(t.m.shape());
   const std::string good = to_json(plan);

@@ -4,41 +4,19 @@
 // What tests of pruned models and their checkpoints share.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "files/checkpoint_writer.hpp"
+#include "llama/temporary_files.hpp"
 #include "methods/pruning.hpp"
 #include "model/model.hpp"
 #include "model/session.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
-
-class temporary_folder {
- public:
-  temporary_folder()
-      : path_("/tmp/sparsellm-checkpoint-" + std::to_string(::getpid()) + "-" +
-              std::to_string(count()++)) {
-    std::filesystem::create_directories(path_);
-  }
-  ~temporary_folder() { std::filesystem::remove_all(path_); }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  static int& count() {
-    static int n = 0;
-    return n;
-  }
-  std::string path_;
-};
 
 inline sparsellm::channel_order random_order(std::size_t n, std::mt19937& random) {
   std::vector<std::uint32_t> at(n);

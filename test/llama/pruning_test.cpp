@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
-#include "llama/gguf_builder.hpp"
+#include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
 #include "methods/pruning_state.hpp"
 #include "sparsellm/core/error.hpp"
@@ -24,31 +24,23 @@ using sparsellm::value_error;
 
 namespace {
 
-const progress quiet = [](double) {};
-
-struct tiny {
-  explicit tiny(const std::vector<block_orders>* orders = nullptr, double sparsity = 0.0)
-      : file(tiny_model().bytes()),
-        exec(2),
-        m(exec, file.path(),
-          {element_kind::f32, sparsity, nullptr, sparsellm::table_score::magnitude, orders},
-          quiet) {}
-  temporary_file file;
-  sparsellm::cpu::executor exec;
-  model m;
-};
+// Weights and activations are those of the file in other orders.
+loaded_tiny ordered(const std::vector<block_orders>& orders, double sparsity = 0.0) {
+  return loaded_tiny(
+      {}, {element_kind::f32, sparsity, nullptr, sparsellm::table_score::magnitude, &orders});
+}
 
 }  // namespace
 
 TEST_CASE("orders: a permuted model has the logits of the original") {
-  tiny plain;
+  loaded_tiny plain;
   const auto orders = random_orders(plain.m.shape(), 3);
-  tiny permuted(&orders);
+  loaded_tiny permuted = ordered(orders);
   const auto ids = some_tokens(40);
   const auto expected = last_logits(plain.exec, plain.m, ids);
   CHECK(difference(expected, last_logits(permuted.exec, permuted.m, ids)) < 2e-5);
   // Decode, which fuses norms and gates, token by token and sparse.
-  tiny skipping(&orders, 0.9);
+  loaded_tiny skipping = ordered(orders, 0.9);
   session s(skipping.exec, skipping.m, 1, 40);
   std::vector<float> out(skipping.m.shape().vocabulary);
   for (const std::int32_t id : ids)
@@ -57,20 +49,20 @@ TEST_CASE("orders: a permuted model has the logits of the original") {
 }
 
 TEST_CASE("orders: what is no order of the model is refused") {
-  tiny plain;
+  loaded_tiny plain;
   auto orders = random_orders(plain.m.shape(), 5);
   orders[1][activation_site::mlp_input] = channel_order::identity(63);
-  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "an order of 64 channels expected, got 63");
+  CHECK_SAYS(ordered(orders), sparsellm::format_error, "an order of 64 channels expected, got 63");
   orders = random_orders(plain.m.shape(), 5);
   std::mt19937 random(1);
   orders[0][activation_site::attention_output] = random_order(64, random);
-  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "must stay within heads");
+  CHECK_SAYS(ordered(orders), sparsellm::format_error, "must stay within heads");
   orders.pop_back();
-  CHECK_SAYS(tiny(&orders), sparsellm::format_error, "orders for 1 of 2 blocks");
+  CHECK_SAYS(ordered(orders), sparsellm::format_error, "orders for 1 of 2 blocks");
 }
 
 TEST_CASE("pruning: every metric and shuffle gives masks that follow the pattern in their order") {
-  tiny t;
+  loaded_tiny t;
   for (const metric score : {metric::magnitude, metric::wanda, metric::ria, metric::e_sparse})
     for (const bool global : {false, true})
       for (const bool local : {false, true}) {
@@ -102,7 +94,7 @@ TEST_CASE("pruning: every metric and shuffle gives masks that follow the pattern
 }
 
 TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
-  tiny t;
+  loaded_tiny t;
   pruning how;
   how.dense_projections = {"v", "down"};
   how.dense_layers = {0};
@@ -112,7 +104,7 @@ TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
     CHECK((blocks[1].weights[p].mask.shape().outputs == 0) ==
           (p == projection::v || p == projection::down));
   }
-  tiny again;
+  loaded_tiny again;
   how = {};
   const auto dense = prune(again.exec, again.m, {some_tokens(60)}, how);
   how.sequential = true;
@@ -125,7 +117,7 @@ TEST_CASE("pruning: what stays dense, and block by block on pruned outputs") {
 }
 
 TEST_CASE("pruning: updated weights err less, in every order, and are what a checkpoint holds") {
-  tiny t;
+  loaded_tiny t;
   const std::vector<window> text{some_tokens(60), some_tokens(60)};
   for (const bool shuffled : {false, true}) {
     pruning how;
@@ -176,7 +168,7 @@ TEST_CASE("pruning: the dense model's outputs as the target come nearer to its l
   const std::vector<window> text{some_tokens(60), some_tokens(60)};
   double apart[2];
   for (const bool dense : {false, true}) {
-    tiny t;
+    loaded_tiny t;
     const auto expected = last_logits(t.exec, t.m, some_tokens(40));
     pruning how;
     how.sequential = true;
@@ -200,12 +192,12 @@ TEST_CASE("pruning: goes on from blocks that were finished, with the same bits")
     how.sequential = sequential;
     how.update = kept_weights::chosen;
     if (sequential) how.target = update_target::dense;
-    tiny first;
+    loaded_tiny first;
     temporary_folder folder;
     const pruning_state state(folder.path(), 17, first.m.shape());
     const auto whole = prune(first.exec, first.m, text, how);
     state.save(0, whole[0]);
-    tiny again;
+    loaded_tiny again;
     std::vector<pruned_block> resumed;
     prune_model(
         again.exec, again.m, text, how, quiet,
@@ -242,7 +234,7 @@ TEST_CASE("pruning: goes on from blocks that were finished, with the same bits")
 }
 
 TEST_CASE("pruning: says what is wrong") {
-  tiny t;
+  loaded_tiny t;
   pruning how;
   how.dense_projections = {"w"};
   CHECK_SAYS(prune(t.exec, t.m, {some_tokens(60)}, how), value_error, "got 'w'");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "files/tokenizer.hpp"
+#include "llama/quiet.hpp"
 #include "methods/calibration.hpp"
 #include "methods/perplexity.hpp"
 #include "model/model.hpp"
@@ -21,8 +22,6 @@
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
-
-inline const llama::progress quiet = [](double) {};
 
 // What is observed, and what is scored.
 struct two_texts {

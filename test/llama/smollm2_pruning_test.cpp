@@ -16,8 +16,7 @@
 #include "llama/pruned.hpp"
 #include "llama/pruned_outcome.hpp"
 #include "llama/real_model.hpp"
-#include "sparsellm/observe/channel_stats.hpp"
-#include "sparsellm/observe/entropy.hpp"
+#include "llama/reference_statistics.hpp"
 
 using namespace llama;
 using nlohmann::json;
@@ -47,24 +46,9 @@ TEST_CASE("SmolLM2: channel norms and entropies are the reference's", "[one-pass
     for (const auto& [site, name] : inputs) {
       if (!goldens["entropy_range100_nats"].contains(name)) continue;
       INFO("layer " << l << " " << name);
-      const sparsellm::channel_stats& stats = shared_pass(wikitext()).statistics(l, site);
-      const sparsellm::entropy& entropies = shared_pass(wikitext()).entropies(l, site);
-      const json &norm = goldens["channel_l2"][name][l],
-                 &entropy = goldens["entropy_range100_nats"][name][l];
-      double mean_norm = 0, mean_entropy = 0;
-      const auto channels = static_cast<double>(stats.channels());
-      for (std::size_t c = 0; c < stats.channels(); ++c) {
-        mean_norm += stats.l2_norm(c) / channels;
-        mean_entropy += entropies.value(c) / channels;
-      }
-      CHECK_THAT(mean_norm, WithinRel(norm["mean"].get<double>(), 1e-3));
-      CHECK_THAT(mean_entropy, WithinRel(entropy["mean"].get<double>(), 1e-3));
-      CHECK_THAT(stats.l2_norm(norm["argmax"].get<std::size_t>()),
-                 WithinRel(norm["max"].get<double>(), 1e-3));
-      for (std::size_t c = 0; c < 4; ++c) {
-        CHECK_THAT(stats.l2_norm(c), WithinRel(norm["first4"][c].get<double>(), 1e-3));
-        CHECK_THAT(entropies.value(c), WithinRel(entropy["first4"][c].get<double>(), 2e-3));
-      }
+      check_statistics(shared_pass(wikitext()).statistics(l, site),
+                       shared_pass(wikitext()).entropies(l, site), goldens["channel_l2"][name][l],
+                       goldens["entropy_range100_nats"][name][l]);
     }
 }
 

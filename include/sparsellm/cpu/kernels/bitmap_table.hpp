@@ -33,8 +33,8 @@ struct bitmap_table {
   // The same for a batch: sums [tokens][stride] = the sum over the active channels of x · channel,
   // x [active channels][tokens], zero where a token skips. Null for levels.
   void (*batch)(const bitmap_weight<T>& w, index_range words, active_channels active,
-                const float* x, std::size_t tokens, float* sums, std::size_t stride) noexcept =
-      nullptr;
+                const float* x, std::size_t tokens, float* sums,
+                std::size_t stride) noexcept = nullptr;
 };
 
 }  // namespace sparsellm::inline v0::detail

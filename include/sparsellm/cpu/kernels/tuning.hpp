@@ -27,8 +27,8 @@ struct brick_tuning {
   static constexpr std::size_t batch_strips = 128 / sizeof(T);
   // Strips that a task of a batch reads of a channel at least.
   static constexpr std::size_t shortest_batch_run = 16;
-  // How many strips ahead in a channel's run a brick is prefetched, and so one page at most: further
-  // than that hardware prefetchers go on by themselves.
+  // How many strips ahead in a channel's run a brick is prefetched, and so one page at most:
+  // further than that hardware prefetchers go on by themselves.
   static constexpr std::size_t run_ahead = 10;
 };
 

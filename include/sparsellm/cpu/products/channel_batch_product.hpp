@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small batch on a weight that is stored by channels: a channel that is dead is not read; one that
-// is active for some tokens is multiplied with zeros for the others.
+// A small batch on a weight that is stored by channels: a channel that is dead is not read; one
+// that is active for some tokens is multiplied with zeros for the others.
 #pragma once
 
 #include <algorithm>
@@ -22,15 +22,16 @@
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
 // channels(strips, active, x, tokens, sums, stride) multiplies the listed channels for a range
-// of at most channels.strips_at_once strips: sums [tokens][stride], x [channels][tokens]. A task of the product takes some strips, channels.shortest_run at
-// least, and some parts. Where it has all parts of its strips it adds them as it goes, in what the
-// caches hold; where several tasks share them their sums are added at the end.
-// Returns false, with nothing done, where channels.pays(tokens, lists.total()) says that the tokens
-// are multiplied faster one by one.
+// of at most channels.strips_at_once strips: sums [tokens][stride], x [channels][tokens]. A task of
+// the product takes some strips, channels.shortest_run at least, and some parts. Where it has all
+// parts of its strips it adds them as it goes, in what the caches hold; where several tasks share
+// them their sums are added at the end. Returns false, with nothing done, where
+// channels.pays(tokens, lists.total()) says that the tokens are multiplied faster one by one.
 template <class Channels>
-[[nodiscard]] bool channel_batch_product(const executor_ref& exec, extents shape, const cover& sections,
-                           const token_inputs& x, std::size_t tokens, const Channels& channels,
-                           matrix_view<float> y) {
+[[nodiscard]] bool channel_batch_product(const executor_ref& exec, extents shape,
+                                         const cover& sections, const token_inputs& x,
+                                         std::size_t tokens, const Channels& channels,
+                                         matrix_view<float> y) {
   const vector_table& vectors = vector_kernels(exec.isa);
   const summation_parts parts = summation_of(shape.inputs);
   const std::size_t outputs = sections.outputs_per_strip(), some = channels.strips_at_once;

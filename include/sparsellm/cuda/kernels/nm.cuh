@@ -168,8 +168,8 @@ __device__ float dot_any(const nm_lane<F>& w, const S& keep, const float* x, uns
 // Blocks that a multiprocessor is to hold: one token's sums leave room for several, unless four
 // strips of floats are in registers twice.
 template <class F, int Tokens, int Strips>
-inline constexpr unsigned nm_blocks_wanted = Tokens != 1   ? 1
-                                             : Strips == 1 ? 3
+inline constexpr unsigned nm_blocks_wanted = Tokens != 1                        ? 1
+                                             : Strips == 1                      ? 3
                                              : sizeof(typename F::element) == 4 ? 1
                                                                                 : 2;
 

@@ -8,8 +8,8 @@
 
 using vfloat = __m256;
 inline constexpr std::size_t lanes = 8;
-inline constexpr std::size_t gemv_strips = 2;     // 8 accumulators: latency 4 × 2 per cycle
-inline constexpr std::size_t gemm_tokens = 6;     // 12 accumulators, 2 weights, 1 broadcast of 16
+inline constexpr std::size_t gemv_strips = 2;  // 8 accumulators: latency 4 × 2 per cycle
+inline constexpr std::size_t gemm_tokens = 6;  // 12 accumulators, 2 weights, 1 broadcast of 16
 
 SPARSELLM_INLINE vfloat zero() noexcept { return _mm256_setzero_ps(); }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return _mm256_set1_ps(x); }

@@ -11,8 +11,8 @@
 
 using vfloat = __m512;
 inline constexpr std::size_t lanes = 16;
-inline constexpr std::size_t gemv_strips = 2;     // 4 accumulators: latency 4 × 1 per cycle
-inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
+inline constexpr std::size_t gemv_strips = 2;   // 4 accumulators: latency 4 × 1 per cycle
+inline constexpr std::size_t gemm_tokens = 12;  // 24 accumulators, 2 weights, 1 broadcast of 32
 
 inline constexpr __mmask16 every_lane = 0xffff;
 

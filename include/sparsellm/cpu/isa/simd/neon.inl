@@ -8,8 +8,8 @@
 
 using vfloat = float32x4_t;
 inline constexpr std::size_t lanes = 4;
-inline constexpr std::size_t gemv_strips = 2;     // 16 accumulators: latency 4 × 4 per cycle
-inline constexpr std::size_t gemm_tokens = 12;    // 24 accumulators, 2 weights, 1 broadcast of 32
+inline constexpr std::size_t gemv_strips = 2;   // 16 accumulators: latency 4 × 4 per cycle
+inline constexpr std::size_t gemm_tokens = 12;  // 24 accumulators, 2 weights, 1 broadcast of 32
 
 SPARSELLM_INLINE vfloat zero() noexcept { return vdupq_n_f32(0.0f); }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return vdupq_n_f32(x); }

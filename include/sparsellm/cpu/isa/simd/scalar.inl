@@ -6,8 +6,8 @@
 
 using vfloat = float;
 inline constexpr std::size_t lanes = 1;
-inline constexpr std::size_t gemv_strips = 1;     // strips in flight in a dense product
-inline constexpr std::size_t gemm_tokens = 4;     // tokens in flight in a batch
+inline constexpr std::size_t gemv_strips = 1;  // strips in flight in a dense product
+inline constexpr std::size_t gemm_tokens = 4;  // tokens in flight in a batch
 
 SPARSELLM_INLINE vfloat zero() noexcept { return 0.0f; }
 SPARSELLM_INLINE vfloat broadcast(float x) noexcept { return x; }

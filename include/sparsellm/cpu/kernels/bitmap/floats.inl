@@ -51,8 +51,8 @@ SPARSELLM_INLINE std::size_t add_some_bitmap(const bitmap_weight<T>& w, index_ra
   return 1;
 }
 
-// Sums of even outputs of 32, then odd ones, in the outputs' order, where expand_lanes() leaves them
-// so.
+// Sums of even outputs of 32, then odd ones, in the outputs' order, where expand_lanes() leaves
+// them so.
 template <class T>
 SPARSELLM_INLINE void order_outputs(float* sums, std::size_t n) noexcept {
   if constexpr (interleaved_lanes<T>)

@@ -10,18 +10,18 @@
 template <std::size_t Most, class T>
 class channels_ahead {
  public:
-  // Channels index [Most], of which `count` are there; behind them `ahead` - Most may be prefetched.
+  // Channels index [Most], of which `count` are there; behind them `ahead` - Most may be
+  // prefetched.
   SPARSELLM_INLINE channels_ahead(const bitmap_weight<T>& w, const std::uint32_t* index,
-                                  std::size_t count, std::size_t ahead,
-                                  index_range words) noexcept
+                                  std::size_t count, std::size_t ahead, index_range words) noexcept
       : last_(words.last), length_(words.last - words.first) {
     const std::size_t mask_bytes = w.words() * sizeof(std::uint64_t);
     for (std::size_t k = 0; k < count; ++k) {
       const std::size_t c = index[k], bytes = (w.begins[c + 1] - w.begins[c]) * std::size_t{64};
       here_[k] = reinterpret_cast<const std::byte*>(w.mask(c)) + mask_bytes;
-      next_[k] = k + Most < ahead ? reinterpret_cast<const std::byte*>(w.mask(index[k + Most])) +
-                                        mask_bytes
-                                  : here_[k];
+      next_[k] = k + Most < ahead
+                     ? reinterpret_cast<const std::byte*>(w.mask(index[k + Most])) + mask_bytes
+                     : here_[k];
       if (k == 0) step_ = (bytes - mask_bytes) / w.words();
     }
     mask_bytes_ = mask_bytes;

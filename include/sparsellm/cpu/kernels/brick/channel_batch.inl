@@ -3,8 +3,8 @@
 //
 // A small batch on active channels. Included once per instruction set, inside its namespace and
 // target region. A pass over some strips adds pass_channels channels: their bricks of a strip stay
-// in L1 while gemm_tokens tokens at a time are multiplied, sums in registers. Terms are added in the
-// order of one token's product.
+// in L1 while gemm_tokens tokens at a time are multiplied, sums in registers. Terms are added in
+// the order of one token's product.
 
 // Channels of a pass: with fewer the traffic of the sums shows, with more there are more streams
 // than hardware prefetchers follow.
@@ -77,8 +77,8 @@ inline void channel_batch(const brick_weight<T>& w, index_range strips, active_c
       if (k + pass_channels < left) return index[k + pass_channels];
       return left <= pass_channels && k < active.next_count ? active.next[k] : w.shape.inputs;
     };
-    const batch_pass<T> pass{{w, strips, index, count, next_of}, count, x + i * tokens, tokens,
-                             i == 0};
+    const batch_pass<T> pass{
+        {w, strips, index, count, next_of}, count, x + i * tokens, tokens, i == 0};
     float* to = sums;
     for (std::size_t at = 0; at != pass.runs.end; at += w.strip_stride, to += brick_outputs)
       for (std::size_t t = 0; t < tokens; t += some)

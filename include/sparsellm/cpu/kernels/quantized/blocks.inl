@@ -219,7 +219,8 @@ inline void quantized_blocks(const W& w, index_range strips, index_range blocks,
       prefetch_channels(w, s, b, a.channel + b * a.slots * 4, std::size_t{a.count[b]} * 4);
   };
   const std::size_t count = strips.last - strips.first;
-  const std::size_t ahead = count < quantized_tuning::run_ahead ? count : quantized_tuning::run_ahead;
+  const std::size_t ahead =
+      count < quantized_tuning::run_ahead ? count : quantized_tuning::run_ahead;
   for (std::size_t b = blocks.first; b < blocks.last; ++b)
     for (std::size_t s = strips.first; s < strips.last; ++s) {
       // A few strips ahead in the runs of this block's channels, at their ends where the next
