@@ -214,25 +214,27 @@ inline void quantized_blocks(const W& w, index_range strips, index_range blocks,
   for (std::size_t t = 0; t < a.tokens; ++t)
     for (std::size_t o = strips.first * outputs; o < strips.last * outputs; ++o)
       sums[t * stride + o] = 0.0f;
-  const auto prefetch = [&](std::size_t s, std::size_t b) {
-    if (a.count[b] != 0)
-      prefetch_channels(w, s, b, a.channel + b * a.slots * 4, std::size_t{a.count[b]} * 4);
-  };
   const std::size_t count = strips.last - strips.first;
   const std::size_t ahead =
       count < quantized_tuning::run_ahead ? count : quantized_tuning::run_ahead;
-  for (std::size_t b = blocks.first; b < blocks.last; ++b)
+  for (std::size_t b = blocks.first; b < blocks.last; ++b) {
+    const std::uint8_t* const channel = a.channel + b * a.slots * 4;
+    const std::size_t active = std::size_t{a.count[b]} * 4;
+    const std::size_t next = b + 1 < rounded_end ? b + 1 : b;
+    const std::uint8_t* const next_channel = a.channel + next * a.slots * 4;
+    const std::size_t next_active = std::size_t{a.count[next]} * 4;
     for (std::size_t s = strips.first; s < strips.last; ++s) {
       // A few strips ahead in the runs of this block's channels, at their ends where the next
       // block's begin: hardware prefetchers then follow every run.
       if (s + ahead < strips.last)
-        prefetch(s + ahead, b);
-      else if (b + 1 < rounded_end)
-        prefetch(s + ahead - count, b + 1);
-      if (a.count[b] == 0) continue;
+        prefetch_channels(w, s + ahead, b, channel, active);
+      else if (next_active != 0)
+        prefetch_channels(w, s + ahead - count, next, next_channel, next_active);
+      if (active == 0) continue;
       if (a.tokens == 1)
         add_block(w, s, b, a, stream_ahead{}, sums + s * outputs);
       else
         add_block_tokens(w, s, b, a, sums + s * outputs, stride);
     }
+  }
 }
