@@ -123,11 +123,13 @@ foreach(test IN LISTS cuda_tests)
                        ENVIRONMENT "${environment};${checks}")
 endforeach()
 if(NOT EXISTS /dev/nvidia0)
-  # The one kernel of instructions that depend on the architecture.
-  add_test(NAME cuda.semi_structured_product_test.sm_90
-           COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:sparsellm_cuda_semi_structured_product_test> ${sparsellm_no_tests_fail})
-  set_tests_properties(cuda.semi_structured_product_test.sm_90 PROPERTIES TIMEOUT 900
-    FIXTURES_REQUIRED cuda_launcher ENVIRONMENT "${environment};${checks};CUDASIM_ARCH=90")
+  # The kernels on tensor cores, whose instructions depend on the architecture.
+  foreach(test semi_structured_product_test tiled_product_test)
+    add_test(NAME cuda.${test}.sm_90
+             COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:sparsellm_cuda_${test}> ${sparsellm_no_tests_fail})
+    set_tests_properties(cuda.${test}.sm_90 PROPERTIES TIMEOUT 900
+      FIXTURES_REQUIRED cuda_launcher ENVIRONMENT "${environment};${checks};CUDASIM_ARCH=90")
+  endforeach()
 endif()
 if(SPARSELLM_BUILD_EXAMPLES)
   add_test(NAME example.07_gpu COMMAND ${SPARSELLM_CUDA_LAUNCHER} $<TARGET_FILE:sparsellm_07_gpu>)
