@@ -143,7 +143,7 @@ set_tests_properties(cuda.determinism PROPERTIES TIMEOUT 900 FIXTURES_REQUIRED c
 if(SPARSELLM_BUILD_EXAMPLES AND Python3_FOUND)
   add_test(NAME cuda.generate
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/generate.py $<TARGET_FILE:sparsellm-llama>
-                   $<TARGET_FILE:sparsellm_make_tiny_model> ${PROJECT_SOURCE_DIR}/docs/kernels.md
+                   $<TARGET_FILE:sparsellm_make_tiny_model> ${PROJECT_SOURCE_DIR}/LICENSE
                    ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf ${SPARSELLM_CUDA_LAUNCHER})
   add_test(NAME cuda.families
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/llama/family_methods.py $<TARGET_FILE:sparsellm-llama>
