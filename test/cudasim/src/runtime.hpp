@@ -75,8 +75,9 @@ class Runtime {
   int sticky = 0;  // a kernel fault: every later call fails
   bool sticky_seen = false;
 
-  std::map<const void*, std::unique_ptr<Kernel>> kernels;  // by host stub address
-  std::map<const void*, Kernel*> handles;                  // cudaKernel_t values
+  std::map<const void*, std::unique_ptr<Kernel>>
+      kernels;  // by the address of the host function that nvcc makes for each
+  std::map<const void*, Kernel*> handles;  // cudaKernel_t values
   std::map<const void*, DeviceVar*> vars;  // by host shadow address; modules own them
   std::vector<std::unique_ptr<Module>> modules;
   Stream default_stream;
