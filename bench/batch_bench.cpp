@@ -87,10 +87,7 @@ void add_dense(const std::string& element, const projection& p) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t which = bench::take_projection(argc, argv);
-  bench::take_histograms(argc, argv);
-  const projection& p = bench::projections[which];
-  bench::register_machine();
+  const projection& p = bench::begin(argc, argv);
   add_dense<float>("f32", p);
   add_dense<bfloat16>("bf16", p);
   add_dense<q8_0>("q8_0", p);
@@ -101,8 +98,5 @@ int main(int argc, char** argv) {
                                                                    "bf16/2:4", p);
   add_both<n_of_m<std::int8_t, 2, 4>, channel_bitmap<std::int8_t, 2, 4>>("n_of_m", "channel_bitmap",
                                                                          "i8/2:4", p);
-  bench::add_context();
-  benchmark::AddCustomContext("model", p.model);
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  bench::run(argc, argv, p);
 }

@@ -73,17 +73,11 @@ void add_both(const projection& p, element_kind type) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t which = bench::take_projection(argc, argv);
-  bench::take_histograms(argc, argv);
-  const projection& p = bench::projections[which];
-  bench::register_machine();
+  const projection& p = bench::begin(argc, argv);
   add_both<panel<bfloat16>, channel_major<bfloat16>>(p, element_kind::bf16);
   add_both<panel<q8_0>, channel_major<q8_0>>(p, element_kind::q8_0);
   add_both<panel<q4_0>, channel_major<q4_0>>(p, element_kind::q4_0);
   add_both<panel<q4_1>, channel_major<q4_1>>(p, element_kind::q4_1);
   bench::register_peers("gemv/", p);
-  bench::add_context();
-  benchmark::AddCustomContext("model", p.model);
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  bench::run(argc, argv, p);
 }

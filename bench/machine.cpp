@@ -78,4 +78,18 @@ void add_context() {
   for (const auto& p : peers()) benchmark::AddCustomContext(p->name(), p->version());
 }
 
+const projection& begin(int& argc, char** argv) {
+  const std::size_t which = take_projection(argc, argv);
+  take_histograms(argc, argv);
+  register_machine();
+  return projections[which];
+}
+
+void run(int argc, char** argv, const projection& p) {
+  add_context();
+  benchmark::AddCustomContext("model", p.model);
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
+
 }  // namespace bench

@@ -25,7 +25,14 @@ void register_peers(const std::string& prefix, const projection& p);
 // bytes: of one iteration.
 void set_bytes(benchmark::State& state, double bytes);
 
+// Takes what activations.hpp takes out of the arguments, and registers the machine's own entries.
+// The projection to measure.
+[[nodiscard]] const projection& begin(int& argc, char** argv);
+
 // Instruction set, threads, peers' versions, where activations come from.
 void add_context();
+
+// Runs what is registered for p.
+void run(int argc, char** argv, const projection& p);
 
 }  // namespace bench

@@ -88,10 +88,7 @@ void add_gemm(const std::string& name, const projection& p) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t which = bench::take_projection(argc, argv);
-  bench::take_histograms(argc, argv);
-  const projection& p = bench::projections[which];
-  bench::register_machine();
+  const projection& p = bench::begin(argc, argv);
   const cpu::isa best = pool().instruction_set();
   add<panel<bfloat16>>("panel/bf16", p, 0.0, best);
   add<panel<q8_0>>("panel/q8_0", p, 0.0, best);
@@ -111,8 +108,5 @@ int main(int argc, char** argv) {
   add_gemm<panel<bfloat16>>("panel/bf16", p);
   add_gemm<n_of_m<bfloat16, 2, 4>>("n_of_m/bf16/2:4", p);
   bench::register_peers("nm/", p);
-  bench::add_context();
-  benchmark::AddCustomContext("model", p.model);
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  bench::run(argc, argv, p);
 }
