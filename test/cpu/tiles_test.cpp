@@ -4,12 +4,11 @@
 // What AMX's tiles of bfloat16 add, in which order: in plain C++ on any machine, and the same bits
 // from the instruction where the machine has it.
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "catch2_any.hpp"
+#include "cpu/rounded_batch.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/isa/fused_multiply_add.hpp"
@@ -43,46 +42,10 @@ float sum_of_tiles(const float* w, const float* x, std::size_t inputs) {
   return sum;
 }
 
-struct problem {
-  extents shape;
-  std::size_t tokens;
-  std::vector<float> w, x;  // the weights are bfloat16's
-
-  problem(extents e, std::size_t n, unsigned seed) : shape(e), tokens(n) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    w.resize(e.outputs * e.inputs);
-    x.resize(n * e.inputs);
-    for (float& v : w) v = widen(narrow<bfloat16>(normal(random)));
-    for (float& v : x) v = normal(random);
-  }
-  matrix_view<const float> weights() const { return {w.data(), shape.outputs, shape.inputs}; }
-  matrix_view<const float> inputs() const { return {x.data(), tokens, shape.inputs}; }
-  std::vector<float> expected() const {
-    std::vector<float> y(tokens * shape.outputs);
-    for (std::size_t t = 0; t < tokens; ++t)
-      for (std::size_t o = 0; o < shape.outputs; ++o)
-        y[t * shape.outputs + o] =
-            sum_of_tiles(&w[o * shape.inputs], &x[t * shape.inputs], shape.inputs);
-    return y;
-  }
+struct problem : rounded_batch {
+  using rounded_batch::rounded_batch;
+  std::vector<float> expected() const { return sums(&sum_of_tiles); }
 };
-
-// NaN is NaN, whatever its sign and payload; everything else to the bit.
-std::size_t different(const std::vector<float>& a, const std::vector<float>& b) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    count += !(std::isnan(a[i]) && std::isnan(b[i])) && std::memcmp(&a[i], &b[i], 4) != 0;
-  return count;
-}
-
-template <class F>
-std::vector<float> product(cpu::executor& exec, const problem& p) {
-  std::vector<float> y(p.tokens * p.shape.outputs, -1.0f);
-  multiply(exec, pack<F>(exec, p.weights()), p.inputs(),
-           matrix_view<float>(y.data(), p.tokens, p.shape.outputs));
-  return y;
-}
 
 // Around tiles, strips of 32 outputs, and the blocks that caches hold.
 const std::vector<std::pair<extents, std::size_t>> shapes{
@@ -94,22 +57,7 @@ const std::vector<std::pair<extents, std::size_t>> shapes{
 TEST_CASE("tiles: the order that they add in keeps the bound of docs/numerics.md") {
   for (const auto& [shape, tokens] : shapes) {
     const problem p(shape, tokens, 3);
-    const std::vector<float> y = p.expected();
-    std::size_t wrong = 0;
-    for (std::size_t t = 0; t < tokens; ++t)
-      for (std::size_t o = 0; o < shape.outputs; ++o) {
-        double sum = 0, magnitude = 0;
-        for (std::size_t c = 0; c < shape.inputs; ++c) {
-          const double term = static_cast<double>(p.w[o * shape.inputs + c]) *
-                              static_cast<double>(p.x[t * shape.inputs + c]);
-          sum += term;
-          magnitude += std::fabs(term);
-        }
-        const double n = static_cast<double>((shape.inputs + 31) / 32 + 17), u = 0x1p-24;
-        wrong += !(std::fabs(static_cast<double>(y[t * shape.outputs + o]) - sum) <=
-                   (n * u / (1 - n * u) + 0x1p-8 + 0x1p-16) * magnitude);
-      }
-    CHECK(wrong == 0);
+    CHECK(p.outside_bound(p.expected(), static_cast<double>((shape.inputs + 31) / 32 + 17)) == 0);
   }
 }
 
@@ -133,14 +81,7 @@ TEST_CASE("tiles: subnormal numbers, infinity and NaN are the instruction's") {
   cpu::executor exec(2);
   exec.use(cpu::isa::amx_bf16);
   problem p({50, 100}, 40, 7);
-  const auto bits = [](std::uint32_t b) { return __builtin_bit_cast(float, b); };
-  for (std::size_t i = 0; i < p.w.size(); i += 3) p.w[i] = bits(0x00010000u * (1 + i % 127));
-  for (std::size_t i = 0; i < p.w.size(); i += 5) p.w[i] *= 0x1p-60f;
-  for (std::size_t i = 0; i < p.w.size(); i += 7) p.w[i] = i % 2 == 0 ? 0.0f : -0.0f;
-  for (std::size_t i = 0; i < p.x.size(); i += 3) p.x[i] *= 0x1p-70f;
-  for (std::size_t i = 0; i < p.x.size(); i += 11)
-    p.x[i] = bits(0x00000001u + 7919u * i % 0x7fffffu);
-  for (float& v : p.w) v = widen(narrow<bfloat16>(v));
+  p.make_small();
   CHECK(different(product<panel<bfloat16>>(exec, p), p.expected()) == 0);
 
   p.x[3 * 100 + 99] = std::numeric_limits<float>::infinity();
