@@ -61,8 +61,8 @@ struct bitmap_batch_channels {
   const bitmap_table<T>& kernels;
   const bitmap_weight<T>& w;
   // Expanding a channel is most of the work of one token, and takes as long for several: measured
-  // on a Xeon of 2024, a channel of the union costs as much as 1.75 of one token's, and 1/6 for
-  // every token.
+  // on one Xeon (docs/decisions/0028), a channel of the union costs as much as 1.75 of one token's,
+  // and 1/6 for every token.
   static bool pays(std::size_t tokens, const batch_lists::counts& channels) noexcept {
     return 12 * channels.kept > (21 + 2 * tokens) * channels.listed;
   }

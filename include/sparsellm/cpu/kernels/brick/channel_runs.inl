@@ -7,7 +7,7 @@
 // Up to Most channels. Every run is prefetched a few strips ahead, at its end the beginning of the
 // run that is read after it: hardware prefetchers, which follow as many streams, then bring the
 // lines from memory, and the few miss buffers of L1 are free. Prefetching the next pass's runs
-// instead, one whole run after the other, was 10 to 15 % slower on a Xeon of 2024.
+// instead, one whole run after the other, was slower (docs/decisions/0028).
 template <std::size_t Most, class T>
 struct channel_runs {
   const T* run[Most];
