@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """oracle.py PROGRAM MODEL: what compressed-tensors and safetensors make of our checkpoints, and we of
-theirs. Skipped by name where they, PyTorch or the model are not installed.
-
-PyPI: compressed-tensors 0.9.4 (later ones dropped sparsity), safetensors, and what they need.
+theirs. Skipped by name where they, PyTorch (script/get-oracles) or the model (script/get-model) are missing.
 """
 import json
 import os
@@ -25,7 +23,7 @@ try:
     from safetensors import safe_open
     from safetensors.torch import save_file
 except ImportError as e:
-    print(f"skipped: {e}")
+    print(f"skipped: {e}; script/get-oracles")
     sys.exit(0)
 
 

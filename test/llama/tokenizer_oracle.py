@@ -4,7 +4,7 @@
 usage: tokenizer_oracle.py TOKENIZER_IDS [--write FILE]
 
 With --write, FILE (test/llama/tokenizer_ids.json) gets the tokenizers, some texts and the package's ids, which the
-unit tests compare with where the package is not installed. Skipped by name without the package.
+unit tests compare with where the package is not installed. Skipped by name without the package (script/get-oracles).
 """
 import collections
 import copy
@@ -21,7 +21,7 @@ import tiny_files as tiny  # noqa: E402
 try:
     from tokenizers import Tokenizer
 except ImportError:
-    print("skipped: the package tokenizers is not installed")
+    print("skipped: the package tokenizers is not installed; script/get-oracles")
     sys.exit(0)
 
 WORD_START = "\u2581"
