@@ -1,11 +1,10 @@
-# llama.cpp's programs with the plugin, on SmolLM2-135M and on small models made here: where
-# script/get-llamacpp has built the programs, which takes minutes.
+# llama.cpp's programs with the plugin, on SmolLM2-135M and on small models made here.
 set(llamacpp_model ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf)
 find_package(Python3 QUIET COMPONENTS Interpreter)
 set(llamacpp_missing "")
 foreach(program llama-bench llama-completion llama-perplexity llama-quantize llama-server ggml-rpc-server)
   if(NOT EXISTS ${ggml_libraries}/${program})
-    set(llamacpp_missing "llama.cpp's programs are not built (script/get-llamacpp programs)")
+    set(llamacpp_missing "llama.cpp's programs are not built (script/get-llamacpp)")
   endif()
 endforeach()
 if(NOT EXISTS ${llamacpp_model})
