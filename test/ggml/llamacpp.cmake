@@ -1,4 +1,5 @@
-# llama.cpp's programs with the plugin, on SmolLM2-135M and on small models made here.
+# llama.cpp's programs with the plugin, on SmolLM2-135M and on small models made here, and on a text that does not change
+# with the documentation.
 set(llamacpp_model ${PROJECT_SOURCE_DIR}/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf)
 find_package(Python3 QUIET COMPONENTS Interpreter)
 set(llamacpp_missing "")
@@ -32,7 +33,7 @@ function(sparsellm_add_llamacpp_test name)
   add_test(NAME llamacpp.${name}
            COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/ggml/llamacpp/${name}.py ${ggml_libraries}
                    $<TARGET_FILE:sparsellm_evaluate> $<TARGET_FILE:ggml-sparsellm> $<TARGET_FILE:sparsellm-llama>
-                   ${llamacpp_model} ${PROJECT_SOURCE_DIR}/docs/kernels.md ${CMAKE_CURRENT_BINARY_DIR}/llamacpp
+                   ${llamacpp_model} ${PROJECT_SOURCE_DIR}/LICENSE ${CMAKE_CURRENT_BINARY_DIR}/llamacpp
                    ${ARGN})
   set_tests_properties(llamacpp.${name} PROPERTIES TIMEOUT 600 PROCESSORS ${sparsellm_threads}
                        FIXTURES_REQUIRED llamacpp_models)

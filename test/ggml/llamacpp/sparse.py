@@ -2,17 +2,15 @@
 """Half of the channels skipped: as sparsellm-llama with the same table, by llama.cpp's programs alone, and in text."""
 import json
 import os
-import pathlib
 import subprocess
 import tempfile
 
-from programs import (EVALUATE, FIND_PLUGINS, FOLDER, MODEL, SPARSELLM_LLAMA, check, close, evaluate, finish, perplexity,
-                      plugin, run)
+from programs import (EVALUATE, FIND_PLUGINS, FOLDER, MODEL, SPARSELLM_LLAMA, TEXT, check, close, evaluate, finish,
+                      perplexity, plugin, run)
 
 # Channels near a threshold fall on either side of it with the last bits of what comes before, which only many tokens
-# average out. A text that does not change with the documentation.
+# average out.
 TOKENS = 2048
-TEXT = pathlib.Path(__file__).resolve().parents[3] / "LICENSE"
 EVERY_BATCH = {"SPARSELLM_SPARSE_BATCH": 100000}
 
 
@@ -41,7 +39,7 @@ def scored(model):
 
 
 def ours_with(model, variables):
-    return perplexity(evaluate(model, TOKENS, text=TEXT, **plugin(**variables))[0][0])
+    return perplexity(evaluate(model, TOKENS, **plugin(**variables))[0][0])
 
 
 def by_sparsellm_llama(folder, model, other):
@@ -58,8 +56,8 @@ def by_sparsellm_llama(folder, model, other):
     check(close(ours_half, half, 1e-2), f"half skipped: perplexity {ours_half:.6g}, sparsellm-llama's {half:.6g}")
     check(not close(half, dense, 5e-2), "which is not the dense one")
     check(ours_with(model, {"SPARSELLM_THRESHOLDS": table}) == ours, "prompts stay dense")
-    one = evaluate(model, 32, text=TEXT, batch=1, threads=1, **plugin(**by_table))[0][0]
-    check(evaluate(model, 32, text=TEXT, batch=1, threads=3, **plugin(**by_table))[0][0] == one,
+    one = evaluate(model, 32, batch=1, threads=1, **plugin(**by_table))[0][0]
+    check(evaluate(model, 32, batch=1, threads=3, **plugin(**by_table))[0][0] == one,
           "three threads: the same logits to the bit")
     refused_by_plugin("other weights of the same shapes", other, plugin(**by_table))
     # As tables were before weights had hashes.
@@ -68,7 +66,7 @@ def by_sparsellm_llama(folder, model, other):
         del site["weight_hash"]
     with open(table, "w") as file:
         json.dump(old, file)
-    out, said = evaluate(model, TOKENS, text=TEXT, **plugin(**by_table))
+    out, said = evaluate(model, TOKENS, **plugin(**by_table))
     check(perplexity(out[0]) == ours_half and "not checked" in said, "a table without hashes is used, and that is said")
     return dense
 
