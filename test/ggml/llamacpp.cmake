@@ -35,7 +35,7 @@ function(sparsellm_add_llamacpp_test name)
                    $<TARGET_FILE:sparsellm_evaluate> $<TARGET_FILE:ggml-sparsellm> $<TARGET_FILE:sparsellm-llama>
                    ${llamacpp_model} ${PROJECT_SOURCE_DIR}/LICENSE ${CMAKE_CURRENT_BINARY_DIR}/llamacpp
                    ${ARGN})
-  set_tests_properties(llamacpp.${name} PROPERTIES TIMEOUT 600 PROCESSORS ${sparsellm_threads}
+  set_tests_properties(llamacpp.${name} PROPERTIES TIMEOUT 1200 PROCESSORS ${sparsellm_threads}
                        FIXTURES_REQUIRED llamacpp_models)
 endfunction()
 
