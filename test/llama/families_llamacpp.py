@@ -2,7 +2,7 @@
 """families_llamacpp.py SPARSELLM_LLAMA LLAMA_PERPLEXITY: a GGUF of every family has llama.cpp's perplexity, to 0.1 %, and
 so has what prune writes as a GGUF, with heads of both kinds.
 
-Skipped by name where llama.cpp is not built (script/get-llamacpp). Not compared: what llama.cpp leaves out of a file of
+Skipped by name where llama.cpp's programs are not built (script/test --all builds them). Not compared: what llama.cpp leaves out of a file of
 the architecture llama, a sliding window and YaRN's own numbers.
 """
 import json
@@ -18,7 +18,7 @@ import tiny_files as tiny
 
 program, llamacpp = sys.argv[1:]
 if not os.path.exists(llamacpp):
-    print("skipped: llama.cpp's programs are not built; script/get-llamacpp")
+    print("skipped: llama.cpp's programs are not built (script/test --all builds them)")
     sys.exit(0)
 
 
