@@ -8,9 +8,10 @@ TOKENS = 200
 def main():
     whole = FOLDER / "bf16.gguf"
     plain = llama_perplexity(whole, chunks=1)
+    # Activations are rounded to bfloat16, not by both alike: 0.06 % apart on one text, 0.3 % on another.
     for form in FORMS:
         dense = llama_perplexity(whole, chunks=1, **plugin(form))
-        check(close(dense, plain, 1e-3), f"SmolLM2, bf16, {form}: perplexity {dense}, llama.cpp's {plain}")
+        check(close(dense, plain, 1e-2), f"SmolLM2, bf16, {form}: perplexity {dense}, llama.cpp's {plain}")
 
     # llama.cpp rounds activations to what it multiplies a type with, bfloat16 or 8 bits, and we do not all the time: so
     # both are near what the weights' numbers give as floats. Where a prompt's activations are rounded to bfloat16, llama.cpp
