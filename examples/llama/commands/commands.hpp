@@ -75,6 +75,7 @@ struct options {
   std::vector<std::string> tables;  // of thresholds
   std::size_t rounds = 5;
   std::vector<std::size_t> batches;
+  bool parts = false;  // of a decode step, timed
   std::size_t prefill = 512;
   std::string shape;  // random weights instead of a model
   // plan

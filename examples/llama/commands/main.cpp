@@ -219,6 +219,7 @@ struct program {
                     "Also time so many sequences at once, comma between")
         ->delimiter(',')
         ->check(whole_number);
+    sub->add_flag("--parts", options.parts, "Also say where the time of a decode step goes");
     add_device(sub);
     add_calibration(sub);
     shape->excludes(sub->get_option("--model"))->excludes(sub->get_option("--calibration-text"));
