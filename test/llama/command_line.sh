@@ -171,6 +171,21 @@ assert sum(line.split()[:1] == ["attention"] and line.endswith("%") for line in 
 PY
 refuses "on the cpu alone, got --device cuda" run bench --parts --device cuda
 refuses "nowhere.json" run bench --sparsity 0 --thresholds "$folder/nowhere.json"
+
+# Layouts by this processor: of its family, and of a file that is measured once.
+run generate --prompt "the cat" --tokens 4 --sparsity 0.5 --calibration-tokens 256 --layouts family > /dev/null
+run generate --prompt "the cat" --tokens 4 --sparsity 0.5 --calibration-tokens 256 --layouts "$folder/layouts" > /dev/null
+cp "$folder/layouts" "$folder/layouts.before"
+run generate --prompt "the cat" --tokens 4 --layouts "$folder/layouts" > /dev/null
+cmp "$folder/layouts" "$folder/layouts.before" || failures=$((failures + 1))
+[ "$(grep -c '^machine ' "$folder/layouts")" = 1 ] || failures=$((failures + 1))
+run generate --prompt "the cat" --tokens 4 --threads 1 --layouts "$folder/layouts" > /dev/null
+[ "$(nproc)" = 1 ] || [ "$(grep -c '^machine ' "$folder/layouts")" = 2 ] || failures=$((failures + 1))
+refuses "line 1: 'sparsellm layout efficiencies 1' expected" run generate --prompt a --tokens 1 --layouts "$folder/text"
+refuses "cannot write" run generate --prompt a --tokens 1 --layouts "$folder/nowhere/layouts"
+refuses "goes with --device cpu, got cuda" run generate --prompt a --tokens 1 --layouts family --device cuda
+refuses "is what --layouts reads" run generate --prompt a --tokens 1 --layouts "$folder/layouts" --json "$folder/layouts"
+
 for weights in f32 q4_1; do
   "$program" bench --shape 2,64,96,4,2 --weights $weights --sparsity 0,0.5 --tokens 4 --prefill 8 \
     --rounds 1 --json "$folder/random.json" > /dev/null
