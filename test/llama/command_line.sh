@@ -163,9 +163,9 @@ python3 - "$folder/parts.json" "$folder/parts" <<'PY' || failures=$((failures + 
 import json, sys
 parts = "embedding norms qkv attention out gate_up down head choice".split()
 for found in (r["step_milliseconds"] for r in json.load(open(sys.argv[1]))["results"]):
-    assert list(found) == ["step", *parts, "unaccounted"], found
+    assert list(found) == ["step", *parts], found
     assert all(found[p] >= 0 for p in parts), found
-    assert abs(sum(found[p] for p in parts) + found["unaccounted"] - found["step"]) < 1e-9, found
+    assert abs(sum(found[p] for p in parts) - found["step"]) < 1e-9, found
 printed = open(sys.argv[2]).read().split("\n")
 assert sum(line.split()[:1] == ["attention"] and line.endswith("%") for line in printed) == 2, printed
 PY

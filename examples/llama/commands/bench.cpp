@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "commands/commands.hpp"
-#include "commands/median.hpp"
 #include "commands/setup.hpp"
 #include "commands/step_times.hpp"
 #include "commands/terminal.hpp"
@@ -31,6 +30,11 @@ using sparsellm::value_error;
 namespace {
 
 constexpr std::size_t prompt_tokens = 64;
+
+double median(std::vector<double> v) {
+  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
+  return v[v.size() / 2];
+}
 
 struct candidate {
   double sparsity = 0;

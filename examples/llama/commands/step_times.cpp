@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/step_times.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "commands/median.hpp"
 #include "commands/terminal.hpp"
 #include "model/generation.hpp"
 #include "model/session.hpp"
@@ -15,14 +16,6 @@
 namespace llama {
 
 using nlohmann::ordered_json;
-
-namespace {
-
-double milliseconds(step_clock::duration d) {
-  return std::chrono::duration<double, std::milli>(d).count();
-}
-
-}  // namespace
 
 void step_times::decode(setup& s, const std::vector<std::int32_t>& prompt, std::size_t steps,
                         bool dense) {
@@ -45,22 +38,24 @@ void step_times::decode(setup& s, const std::vector<std::int32_t>& prompt, std::
     run.logits(0, out);
     next = greedy.pick(out.row(0));
     clock.passed(step_part::choice);
-    steps_.push_back(milliseconds(clock.whole()));
-    for (std::size_t p = 0; p < parts_.size(); ++p)
-      parts_[p].push_back(milliseconds(clock.spent(static_cast<step_part>(p))));
+    steps_.push_back(clock);
   }
 }
 
 ordered_json step_times::describe() const {
-  const double step = median(steps_);
-  ordered_json times{{"step", step}};
-  double rest = step;
-  for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const double part = median(parts_[p]);
-    times[std::string(step_part_names[p])] = part;
-    rest -= part;
-  }
-  times["unaccounted"] = rest;
+  std::vector<step_clock> steps = steps_;
+  std::sort(steps.begin(), steps.end(),
+            [](const step_clock& a, const step_clock& b) { return a.whole() < b.whole(); });
+  const std::size_t outside = steps.size() / 4, middle = steps.size() - 2 * outside;
+  const auto mean = [&](const auto& of) {
+    step_clock::duration sum{};
+    for (std::size_t i = outside; i < outside + middle; ++i) sum += of(steps[i]);
+    return std::chrono::duration<double, std::milli>(sum).count() / static_cast<double>(middle);
+  };
+  ordered_json times{{"step", mean([](const step_clock& s) { return s.whole(); })}};
+  for (std::size_t p = 0; p < step_part_names.size(); ++p)
+    times[std::string(step_part_names[p])] =
+        mean([p](const step_clock& s) { return s.spent(static_cast<step_part>(p)); });
   return times;
 }
 

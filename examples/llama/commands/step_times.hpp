@@ -4,7 +4,6 @@
 // bench --parts: what the parts of decode steps took.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -22,13 +21,13 @@ class step_times {
   // every channel, and remembers each. Throws `interrupted` after Ctrl-C.
   void decode(setup& s, const std::vector<std::int32_t>& prompt, std::size_t steps, bool dense);
 
-  // Medians over all steps so far, in milliseconds: `step`, one for each part, and `unaccounted`,
-  // by how much the step's median differs from the sum of the parts' medians. At least one step.
+  // Milliseconds, of at least one step: `step`, and one for each part. Means over the middle half
+  // of the steps by their time: stalls do not count, and parts add up to the step, which medians of
+  // parts do not where other programs disturb another part each time.
   [[nodiscard]] nlohmann::ordered_json describe() const;
 
  private:
-  std::vector<double> steps_;
-  std::array<std::vector<double>, step_part_names.size()> parts_;
+  std::vector<step_clock> steps_;
 };
 
 // A table of what describe() gave: milliseconds of each part, and its share of the step.
