@@ -157,7 +157,35 @@ run bench --sparsity 0 --thresholds "$folder/table.json" --tokens 4 --rounds 1 \
   --calibration-text "$folder/text" --json "$folder/with-table.json" > /dev/null
 python3 -c "import json,sys; r=json.load(open(sys.argv[1]))['results']; sys.exit(not ([x['sparsity'] for x in r] == [0, 0.4] and 0.2 < r[1]['achieved_sparsity'] < 0.6))" \
   "$folder/with-table.json"
+run bench --sparsity 0,0.5 --tokens 4 --rounds 2 --parts --calibration-text "$folder/text" --json "$folder/parts.json" \
+  > "$folder/parts"
+python3 - "$folder/parts.json" "$folder/parts" <<'PY' || failures=$((failures + 1))
+import json, sys
+parts = "embedding norms qkv attention out gate_up down head choice".split()
+for found in (r["step_milliseconds"] for r in json.load(open(sys.argv[1]))["results"]):
+    assert list(found) == ["step", *parts], found
+    assert all(found[p] >= 0 for p in parts), found
+    assert abs(sum(found[p] for p in parts) - found["step"]) < 1e-9, found
+printed = open(sys.argv[2]).read().split("\n")
+assert sum(line.split()[:1] == ["attention"] and line.endswith("%") for line in printed) == 2, printed
+PY
+refuses "on the cpu alone, got --device cuda" run bench --parts --device cuda
 refuses "nowhere.json" run bench --sparsity 0 --thresholds "$folder/nowhere.json"
+
+# Layouts by this processor: of its family, and of a file that is measured once.
+run generate --prompt "the cat" --tokens 4 --sparsity 0.5 --calibration-tokens 256 --layouts family > /dev/null
+run generate --prompt "the cat" --tokens 4 --sparsity 0.5 --calibration-tokens 256 --layouts "$folder/layouts" > /dev/null
+cp "$folder/layouts" "$folder/layouts.before"
+run generate --prompt "the cat" --tokens 4 --layouts "$folder/layouts" > /dev/null
+cmp "$folder/layouts" "$folder/layouts.before" || failures=$((failures + 1))
+[ "$(grep -c '^machine ' "$folder/layouts")" = 1 ] || failures=$((failures + 1))
+run generate --prompt "the cat" --tokens 4 --threads 1 --layouts "$folder/layouts" > /dev/null
+[ "$(nproc)" = 1 ] || [ "$(grep -c '^machine ' "$folder/layouts")" = 2 ] || failures=$((failures + 1))
+refuses "line 1: 'sparsellm layout efficiencies 1' expected" run generate --prompt a --tokens 1 --layouts "$folder/text"
+refuses "cannot write" run generate --prompt a --tokens 1 --layouts "$folder/nowhere/layouts"
+refuses "goes with --device cpu, got cuda" run generate --prompt a --tokens 1 --layouts family --device cuda
+refuses "is what --layouts reads" run generate --prompt a --tokens 1 --layouts "$folder/layouts" --json "$folder/layouts"
+
 for weights in f32 q4_1; do
   "$program" bench --shape 2,64,96,4,2 --weights $weights --sparsity 0,0.5 --tokens 4 --prefill 8 \
     --rounds 1 --json "$folder/random.json" > /dev/null

@@ -16,6 +16,7 @@
 
 #include "commands/commands.hpp"
 #include "commands/setup.hpp"
+#include "commands/step_times.hpp"
 #include "commands/terminal.hpp"
 #include "model/generation.hpp"
 #include "model/sparsity_meter.hpp"
@@ -30,6 +31,11 @@ namespace {
 
 constexpr std::size_t prompt_tokens = 64;
 
+double median(std::vector<double> v) {
+  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
+  return v[v.size() / 2];
+}
+
 struct candidate {
   double sparsity = 0;
   std::size_t model = 0;  // which packing
@@ -37,12 +43,8 @@ struct candidate {
   double achieved = 0, bytes = 0;                      // of a token
   std::vector<double> decode, prefill;                 // tokens per second, one per round
   std::map<std::size_t, std::vector<double>> batched;  // by batch: of all sequences together
+  step_times parts;                                    // of decode steps, where they are asked for
 };
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
-}
 
 // Which layouts a model was packed in; sparsities that pack alike share one copy of the weights.
 std::string layouts_of(const model& m) {
@@ -162,11 +164,12 @@ void run_once(comparison& all, candidate& c, const options& o, bool first) {
     stop_if_interrupted();
     c.batched[batch].push_back(time_batch(s, o, all.text, batch, o.tokens, !sparse));
   }
+  if (o.parts) c.parts.decode(s, prompt, o.tokens, !sparse);
   c.decode.push_back(static_cast<double>(g.decoded) / g.decode_seconds);
   c.prefill.push_back(static_cast<double>(all.text.size()) / seconds);
 }
 
-ordered_json print_results(const std::vector<candidate>& candidates) {
+ordered_json print_results(const std::vector<candidate>& candidates, const options& o) {
   ordered_json results = ordered_json::array();
   std::printf("sparsity  achieved  decode tokens/s  prefill tokens/s\n");
   for (const candidate& c : candidates) {
@@ -181,6 +184,9 @@ ordered_json print_results(const std::vector<candidate>& candidates) {
     std::printf("%8.2f  %8.3f  %15.1f  %16.1f\n", c.sparsity, c.achieved, decode, prefill);
     for (const auto& [batch, rates] : c.batched)
       std::printf("          batch of %2zu: %10.1f\n", batch, median(rates));
+    if (!o.parts) continue;
+    results.back()["step_milliseconds"] = c.parts.describe();
+    print_parts(results.back()["step_milliseconds"]);
   }
   return results;
 }
@@ -192,6 +198,9 @@ void run_bench(const options& o, ordered_json& result) {
                        "--sparsity: at least one number expected");
   require<value_error>(o.rounds >= 1 && o.tokens >= 1 && o.prefill >= 1,
                        "--rounds, --tokens and --prefill: at least 1 expected");
+  require<value_error>(!o.parts || o.device == "cpu",
+                       "--parts: a step is timed by part on the cpu alone, got --device ",
+                       o.device);
   for (const double s : o.sparsities) check_sparsity(s);
   for (const std::size_t b : o.batches)
     require<value_error>(b >= 1 && b <= 64, "--batch: 1 to 64 sequences expected, got ", b);
@@ -208,7 +217,7 @@ void run_bench(const options& o, ordered_json& result) {
   result["prefill_tokens"] = all.text.size();
   result["rounds"] = o.rounds;
   if (!o.shape.empty()) std::printf("random weights: speed alone, what they write means nothing\n");
-  result["results"] = print_results(all.candidates);
+  result["results"] = print_results(all.candidates, o);
 }
 
 }  // namespace llama

@@ -26,6 +26,7 @@ struct options {
   std::size_t threads = 0;  // 0: all
   std::string weights = "bf16";
   std::string device = "cpu";  // or cuda
+  std::string layouts;         // what they are chosen by: empty, "family", or a file
   // Thresholds: a table, or a sparsity that is calibrated for first.
   double sparsity = 0.0;
   std::string thresholds;
@@ -75,6 +76,7 @@ struct options {
   std::vector<std::string> tables;  // of thresholds
   std::size_t rounds = 5;
   std::vector<std::size_t> batches;
+  bool parts = false;  // of a decode step, timed
   std::size_t prefill = 512;
   std::string shape;  // random weights instead of a model
   // plan

@@ -219,6 +219,7 @@ struct program {
                     "Also time so many sequences at once, comma between")
         ->delimiter(',')
         ->check(whole_number);
+    sub->add_flag("--parts", options.parts, "Also say where the time of a decode step goes");
     add_device(sub);
     add_calibration(sub);
     shape->excludes(sub->get_option("--model"))->excludes(sub->get_option("--calibration-text"));
@@ -239,6 +240,10 @@ struct program {
     sub->add_option("--weights", options.weights,
                     "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, "
                     "q6_k, i8 (of N:M checkpoints), or gguf, as they are in the file");
+    sub->add_option("--layouts", options.layouts,
+                    "Choose layouts by this processor: 'family', by what was measured on such "
+                    "ones, or a file that keeps what is measured on this one; without it as on "
+                    "every machine");
     return sub;
   }
   void add_metric(CLI::App* sub) {
@@ -331,7 +336,8 @@ void check_paths(const llama::options& o, const std::string& json) {
   std::vector<named_path> inputs{
       {"--model", o.model},           {"--text", o.text},
       {"--thresholds", o.thresholds}, {"--calibration-text", o.calibration_text},
-      {"--search", o.search},         {"--plan", o.plan}};
+      {"--search", o.search},         {"--plan", o.plan},
+      {"--layouts", o.layouts}};
   for (const std::string& path : o.counts) inputs.emplace_back("--counts", path);
   const auto same = [](const std::string& a, const std::string& b) {
     std::error_code failed;

@@ -16,6 +16,7 @@
 #include <random>
 #include <utility>
 
+#include "commands/machine_layouts.hpp"
 #include "commands/own_text.hpp"
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
@@ -94,10 +95,13 @@ void check_calibration(const options& o) {
 }
 
 load_options loading(const options& o, double sparsity,
-                     const std::optional<sparsellm::threshold_table>& table) {
+                     const std::optional<sparsellm::threshold_table>& table,
+                     const std::optional<sparsellm::layout_efficiencies>& efficiencies) {
   check_sparsity(sparsity);
   require<value_error>(o.device == "cpu" || o.device == "cuda",
                        "--device: cpu or cuda expected, got '", o.device, "'");
+  require<value_error>(o.layouts.empty() || o.device == "cpu",
+                       "--layouts: goes with --device cpu, got ", o.device);
   // Random weights are made as they are wanted.
   load_options how;
   how.weights = o.shape.empty() ? parse_weights(o.weights) : std::nullopt;
@@ -105,13 +109,14 @@ load_options loading(const options& o, double sparsity,
   how.thresholds = table.has_value() ? &*table : nullptr;
   how.score = parse_score(o.score);
   how.skips_zeros = o.score == "nonzero" && !table.has_value();
+  how.efficiencies = efficiencies.has_value() ? &*efficiencies : nullptr;
   return how;
 }
 
 // What the command line asks for is checked before the model's file is opened.
 model_source source_of(const options& o, double sparsity) {
   (void)checked_threads(o.threads);
-  (void)loading(o, sparsity, std::nullopt);
+  (void)loading(o, sparsity, std::nullopt, std::nullopt);
   check_calibration(o);
   check_files(o);
   if (o.shape.empty()) return model_source(o.model);
@@ -140,8 +145,9 @@ setup::setup(const options& o, double sparsity) : setup(o, sparsity, source_of(o
 setup::setup(const options& o, double sparsity, model_source source)
     : exec(checked_threads(o.threads)),
       table(read_table(o)),
+      efficiencies(efficiencies_of(o, exec)),
       tokenizer(checked_tokenizer(source.file())),
-      model(exec, std::move(source), loading(o, sparsity, table),
+      model(exec, std::move(source), loading(o, sparsity, table, efficiencies),
             show_progress("packing weights")) {}
 
 std::size_t checked_threads(std::size_t wanted) {

@@ -19,6 +19,7 @@
 #include "model/model.hpp"
 #include "model/sparsity_meter.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
+#include "sparsellm/pack/layout_efficiencies.hpp"
 
 namespace llama {
 
@@ -27,7 +28,8 @@ struct setup {
   setup(const options& o, double sparsity);
 
   sparsellm::cpu::executor exec;
-  std::optional<sparsellm::threshold_table> table;  // from o.thresholds
+  std::optional<sparsellm::threshold_table> table;             // from o.thresholds
+  std::optional<sparsellm::layout_efficiencies> efficiencies;  // as o.layouts says
   llama::tokenizer tokenizer;
   llama::model model;
 

@@ -103,9 +103,13 @@ void forward::attend(const block& b, const_rows h, std::size_t position, std::si
   const config& c = model_.shape();
   const rows qkv = scratch(qkv_, h.rows(), c.query_width() + 2 * c.kv_width());
   product(b.qkv, h, dense_rows, qkv);
-  if (caches.size() == 1) return attend_to(b, qkv, position, caches.front(), out);
-  for (std::size_t i = 0; i < caches.size(); ++i)
-    attend_to(b, top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
+  passed(step_part::qkv);
+  if (caches.size() == 1)
+    attend_to(b, qkv, position, caches.front(), out);
+  else
+    for (std::size_t i = 0; i < caches.size(); ++i)
+      attend_to(b, top(below(qkv, i), 1), position, caches[i], top(below(out, i), 1));
+  passed(step_part::attention);
 }
 
 void forward::add_product(const stack& w, const_rows in, std::size_t dense_rows, rows x) {
@@ -157,18 +161,23 @@ void forward::run_block(std::size_t layer, rows x, std::size_t position, std::si
   };
   const rows h = scratch(h_, x.rows(), c.width);
   normalise(x, b.attention_norm, h);
+  passed(step_part::norms);
   saw(activation_site::attention_input, h);
   const rows a = scratch(attended_, x.rows(), c.query_width());
   attend(b, h, position, dense_rows, caches, a);
   saw(activation_site::attention_output, a);
   add_product(b.out, a, dense_rows, x);
+  passed(step_part::out);
 
   normalise(x, b.mlp_norm, h);
+  passed(step_part::norms);
   saw(activation_site::mlp_input, h);
   const rows g = scratch(hidden_, x.rows(), c.hidden);
   activate(b, h, dense_rows, g);
+  passed(step_part::gate_up);
   saw(activation_site::mlp_hidden, g);
   add_product(b.down, g, dense_rows, x);
+  passed(step_part::down);
 }
 
 // One token, sparse: no step leaves more behind than the next one reads. Norms are applied where
@@ -179,30 +188,42 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
   const rows x_row(x.data(), 1, c.width);
   const rows qkv = scratch(qkv_, 1, c.query_width() + 2 * c.kv_width());
   sparse_of_norm(b.qkv, x, b.attention_norm, qkv.row(0));
+  passed(step_part::qkv);
   const rows a = scratch(attended_, 1, c.query_width());
   attend_to(b, qkv, position, cache, a);
+  passed(step_part::attention);
   add_product(b.out, a, 0, x_row);
+  passed(step_part::out);
 
   if (!list_hidden(b, x)) {
     const rows h = scratch(h_, 1, c.width);
     normalise(x_row, b.mlp_norm, h);
+    passed(step_part::norms);
     const rows g = scratch(hidden_, 1, c.hidden);
     activate(b, h, 0, g);
-    return add_product(b.down, g, 0, x_row);
+    passed(step_part::gate_up);
+    add_product(b.down, g, 0, x_row);
+    return passed(step_part::down);
   }
+  passed(step_part::gate_up);
   const rows y = scratch(product_, 1, c.width);
   b.down.linears().front().active(exec_, active_.view(), y.row(0));
   b.down.add_sparse_bias(y.row(0));
   for (std::size_t i = 0; i < c.width; ++i) x[i] += y(0, i);
+  passed(step_part::down);
 }
 
 void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
                              vector_view<float> y) {
   const bool in_place = model_.shape().parts.norm == norm_kind::rms && norm.order.size() == 0;
-  if (in_place && !w.linears().front().top_k().has_value())
-    return w.sparse(exec_, in_stream_order(x, norm), y);
+  if (in_place && !w.linears().front().top_k().has_value()) {
+    const sparsellm::normalised h = in_stream_order(x, norm);
+    passed(step_part::norms);
+    return w.sparse(exec_, h, y);
+  }
   const rows h = scratch(h_, 1, x.size());
   normalise(const_rows(x.data(), 1, x.size()), norm, h);
+  passed(step_part::norms);
   w.sparse(exec_, vector_view<const float>(h.row(0)), y);
 }
 
@@ -229,6 +250,7 @@ void forward::list_gated(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows hidden = scratch(hidden_, 1, c.hidden);
   const auto run = [&](const auto& in) {
+    passed(step_part::norms);
     b.gate_up.linears().front().gated(exec_, in, hidden.row(0), b.down.linears().front().keep(),
                                       active_);
   };
@@ -243,6 +265,7 @@ void forward::list_by_gate(const block& b, vector_view<const float> x) {
   const config& c = model_.shape();
   const rows h = scratch(h_, 1, c.width);
   normalise(const_rows(x.data(), 1, x.size()), b.mlp_norm, h);
+  passed(step_part::norms);
   const rows both = scratch(gate_up_, 1, 2 * c.hidden);
   const vector_view<float> gates(both.data(), c.hidden), ups(both.data() + c.hidden, c.hidden);
   b.gate_up.linears().front().dense(exec_, vector_view<const float>(h.row(0)), gates);
@@ -259,7 +282,9 @@ void forward::list_by_gate(const block& b, vector_view<const float> x) {
 void forward::logits(const_rows x, rows out) {
   const rows h = scratch(h_, x.rows(), x.cols());
   normalise(x, model_.final_norm(), h);
+  passed(step_part::norms);
   product(model_.head(), h, x.rows(), out);
+  passed(step_part::head);
 }
 
 }  // namespace llama

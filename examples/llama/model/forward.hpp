@@ -17,6 +17,7 @@
 #include "model/decoder.hpp"
 #include "model/kv_cache.hpp"
 #include "model/model.hpp"
+#include "model/step_clock.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/sparsify/active_set.hpp"
@@ -65,6 +66,14 @@ class forward {
 
   [[nodiscard]] sparsellm::cpu::executor& executor() noexcept { return exec_; }
 
+  // Whoever starts the clock hears from it where the time of the steps after that goes. Null:
+  // nobody listens. Borrows the clock.
+  void use_clock(step_clock* clock) noexcept { clock_ = clock; }
+  // A part of the step ends here.
+  void passed(step_part part) noexcept {
+    if (clock_ != nullptr) clock_->passed(part);
+  }
+
  private:
   [[nodiscard]] sparsellm::normalised in_stream_order(sparsellm::vector_view<const float> x,
                                                       const norm_step& norm) const;
@@ -83,6 +92,7 @@ class forward {
   attention attention_;
   sparsellm::buffer<float> h_, qkv_, attended_, gate_up_, hidden_, product_;
   sparsellm::active_set<> active_;  // what the gate leaves for down
+  step_clock* clock_ = nullptr;
 };
 
 }  // namespace llama

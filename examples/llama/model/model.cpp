@@ -119,8 +119,8 @@ stack model::load_stack(weight_packer& packer, const load_options& options, std:
   const auto score = options.thresholds != nullptr ? options.thresholds->score : options.score;
   if (score != sparsellm::table_score::gate || site == activation_site::mlp_hidden) {
     const double sparsity = expected_sparsity(options, layer, site, config_);
-    const layout_kind dense =
-        sparsellm::choose_layout(shape, stored_as(config_.readers(site).front()), sparsity);
+    const layout_kind dense = sparsellm::choose_layout(
+        shape, stored_as(config_.readers(site).front()), sparsity, options.machine());
     return stack(packer.pack_linears(tensors, {dense, sparsity}), load_bias(layer, site));
   }
   if (site != activation_site::mlp_input || !config_.is_gated())
@@ -191,7 +191,7 @@ model::model(sparsellm::cpu::executor& exec, model_source source, const load_opt
   check_orders(orders_, c);
   for (const block_orders& b : orders_)
     v_.push_back(value_rows(b[activation_site::attention_output], c));
-  weight_packer packer(exec, source_, options.weights);
+  weight_packer packer(exec, source_, options.weights, options.machine());
   blocks_.reserve(c.layers);
   for (std::size_t l = 0; l < c.layers; ++l) {
     blocks_.push_back(load_block(packer, options, l));

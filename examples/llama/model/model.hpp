@@ -25,6 +25,7 @@
 #include "sparsellm/core/buffer.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
+#include "sparsellm/pack/layout_efficiencies.hpp"
 
 namespace llama {
 
@@ -67,6 +68,12 @@ struct load_options {
   // Of every block, instead of what the file says; not for weights as they are in a GGUF file.
   const std::vector<block_orders>* orders = nullptr;
   bool skips_zeros = false;  // what a ReLU leaves at 0 will be skipped
+  // What layouts are chosen by; null for what is the same on every machine.
+  const sparsellm::layout_efficiencies* efficiencies = nullptr;
+
+  [[nodiscard]] const sparsellm::layout_efficiencies& machine() const {
+    return efficiencies != nullptr ? *efficiencies : sparsellm::default_efficiencies();
+  }
 };
 
 class model {

@@ -110,8 +110,8 @@ std::optional<any_weight> weight_packer::pack_pruned(const stacked_rows& rows,
   if (!pattern.has_value()) return std::nullopt;
   const element_kind stored = wanted_.value_or(storage_of(rows.type()));
   return any_weight(
-      exec_, stored, sparsellm::choose_layout(shape, stored, *pattern, where.sparsity), shape,
-      [&](std::size_t row, vector_view<float> out) { rows.read(row, out); }, mask, *pattern);
+      exec_, stored, sparsellm::choose_layout(shape, stored, *pattern, where.sparsity, machine_),
+      shape, [&](std::size_t row, vector_view<float> out) { rows.read(row, out); }, mask, *pattern);
 }
 
 any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where) const {

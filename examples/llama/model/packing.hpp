@@ -17,6 +17,7 @@
 #include "sparsellm/model/any_weight.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
 #include "sparsellm/pack/element_kind.hpp"
+#include "sparsellm/pack/layout_efficiencies.hpp"
 #include "sparsellm/pack/layout_kind.hpp"
 #include "sparsellm/permute/channel_order.hpp"
 #include "sparsellm/prune/mask.hpp"
@@ -49,10 +50,12 @@ struct conversion {
 
 class weight_packer {
  public:
-  // wanted: what weights are packed as; nothing for what each tensor is in the file.
+  // wanted: what weights are packed as; nothing for what each tensor is in the file. Layouts of
+  // pruned weights are chosen by `machine`. Borrows what it is given by reference.
   weight_packer(sparsellm::cpu::executor& exec, const model_source& source,
-                std::optional<sparsellm::element_kind> wanted)
-      : exec_(exec), source_(source), wanted_(wanted) {}
+                std::optional<sparsellm::element_kind> wanted,
+                const sparsellm::layout_efficiencies& machine)
+      : exec_(exec), source_(source), wanted_(wanted), machine_(machine) {}
 
   // One weight from tensors of one type, top to bottom. Throws value_error for levels of the file
   // that are wanted in another order.
@@ -81,6 +84,7 @@ class weight_packer {
   sparsellm::cpu::executor& exec_;
   const model_source& source_;
   std::optional<sparsellm::element_kind> wanted_;
+  const sparsellm::layout_efficiencies& machine_;
   std::map<tensor_type, conversion> conversions_;
 };
 

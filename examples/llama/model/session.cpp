@@ -36,6 +36,7 @@ const_rows session::advance(const std::vector<std::int32_t>& tokens, std::size_t
       " expected and ", positions_, " positions in all");
   const rows x(x_.data(), tokens.size(), model_.shape().width);
   for (std::size_t t = 0; t < tokens.size(); ++t) model_.embed(tokens[t], position_ + t, x.row(t));
+  forward_.passed(step_part::embedding);
   const std::size_t dense_rows = dense_prefix > position_ ? dense_prefix - position_ : 0;
   for (std::size_t l = 0; l < caches_.size(); ++l)
     forward_.run_block(l, x, position_, dense_rows, {&caches_[l], 1}, observe);
@@ -64,6 +65,7 @@ const_rows sequences::advance(const std::vector<std::int32_t>& tokens, bool dens
                        " at ", position_);
   const rows x(x_.data(), count_, model_.shape().width);
   for (std::size_t i = 0; i < count_; ++i) model_.embed(tokens[i], position_, x.row(i));
+  forward_.passed(step_part::embedding);
   for (std::size_t l = 0; l < caches_.size(); ++l)
     forward_.run_block(l, x, position_, dense ? count_ : 0, caches_[l], nullptr);
   ++position_;
