@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The basis in which activations are large in few channels and small in most. The decomposition is
-// Eigen's (3.4, MPL-2.0), which this header and reconstruct/gram_factor.hpp alone need.
+// Eigen's (3.4, MPL-2.0), which nothing but this header and reconstruct/gram_factor.hpp needs.
 #pragma once
 
 #include <Eigen/Core>
