@@ -4,7 +4,7 @@ file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR
 set(header_sources "")
 foreach(header IN LISTS public_headers)
   # Some headers need a library of others; their own tests compile them.
-  if(header MATCHES "cpu/executors/(openmp|tbb)_executor.hpp|reconstruct/(gram_factor|target|update).hpp")
+  if(header MATCHES "cpu/executors/(openmp|tbb)_executor.hpp|reconstruct/(gram_factor|target|update).hpp|rotate/principal_axes.hpp")
     continue()
   endif()
   string(REPLACE "/" "." name ${header})

@@ -26,6 +26,7 @@ set(allowed_multiply core sparsify permute prune pack)
 set(allowed_model core sparsify permute prune pack multiply cpu)
 set(allowed_cpu core sparsify permute prune pack multiply)
 set(allowed_reconstruct core observe permute prune sparsify pack multiply)
+set(allowed_rotate core observe permute prune sparsify pack multiply reconstruct)
 set(allowed_cuda core observe sparsify permute prune pack multiply model)
 
 file(GLOB_RECURSE files RELATIVE ${include} ${include}/*)

@@ -297,6 +297,24 @@ truncate -s -1 "$folder/state/block-0"
 refuses "block-0': it is damaged" kept
 rm -r "$folder/state"
 
+# The model along other axes: one file, whose perplexity is the model's.
+rotate() { run rotate --text "$folder/text" --tokens 256 --window 64 --output "$folder/turned.gguf" "$@"; }
+rotate --json "$folder/rotate.json" > /dev/null
+fields "$folder/rotate.json" output rotation bytes
+"$program" inspect --model "$folder/turned.gguf" --json "$folder/inspect.json" > "$folder/inspected"
+fields "$folder/inspect.json" rotation
+scored() { "$program" perplexity --model "$1" --weights f32 --text "$folder/text" --window 64 --windows 2; }
+[ "$(scored "$folder/turned.gguf" | cut -c1-16)" = "$(scored "$folder/tiny.gguf" | cut -c1-16)" ] ||
+  { echo "FAILED: another perplexity along other axes"; failures=$((failures + 1)); }
+"$program" calibrate --model "$folder/turned.gguf" --text "$folder/text" --tokens 256 --window 64 --sparsity 0.5 \
+  --output "$folder/turned.json" > /dev/null
+refuses "whose name ends in .gguf, got" run rotate --text "$folder/text" --output "$folder/turned"
+refuses "rotate writes f32, f16 or bf16, got 'q8_0'" "$program" rotate --model "$folder/tiny.gguf" --weights q8_0 \
+  --text "$folder/text" --output "$folder/turned.gguf"
+refuses "at least 2 expected, got 1" run rotate --text "$folder/text" --output "$folder/turned.gguf" --tokens 1
+refuses "a dense model expected" "$program" rotate --model "$folder/pruned" --text "$folder/text" --tokens 256 \
+  --window 64 --output "$folder/twice.gguf"
+
 # What a pattern saves of published shapes, from the shape alone.
 "$program" inspect --shape 7b --json "$folder/inspect.json" > "$folder/inspected"
 fields "$folder/inspect.json" kinds linears embeddings_head_norms model

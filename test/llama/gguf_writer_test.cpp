@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A pruned model as a GGUF file, read back by the reader.
+#include "files/gguf_metadata.hpp"
 #include "files/gguf_writer.hpp"
 
 #include <cmath>
@@ -48,7 +49,8 @@ struct written {
     blocks = prune(from.exec, from.m, {some_tokens(60)}, how);
     const checkpoint_source of{from.m.file(), from.m.shape(), source};
     sparsellm::output_file to(file);
-    const std::size_t size = write_gguf(to, of, blocks, type, R"({"pattern":"3:5"})", quiet);
+    const std::size_t size =
+        write_gguf(to, of, blocks, type, {pruning_key, R"({"pattern":"3:5"})"}, quiet);
     CHECK(std::filesystem::file_size(file) == size);
     if (sparsellm::is_quantized(type)) return;
     write_checkpoint(output_directory(directory, source, false), of, blocks, how.pattern, type,
@@ -160,7 +162,7 @@ TEST_CASE("gguf writer: a checkpoint's metadata and tokenizer are made") {
   temporary_folder place;
   sparsellm::output_file to(place.path() + "/made.gguf");
   (void)write_gguf(to, {checkpoint.m.file(), checkpoint.m.shape(), folder.path()}, nothing,
-                   element_kind::f32, "{}", quiet);
+                   element_kind::f32, {pruning_key, "{}"}, quiet);
   CHECK(logits_of(place.path() + "/made.gguf") == logits_of(file.path()));
   loaded back(place.path() + "/made.gguf");
   CHECK(back.m.file().whole("llama.attention.value_length") == 16);

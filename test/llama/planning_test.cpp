@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catch2_any.hpp"
+#include "files/gguf_metadata.hpp"
 #include "files/gguf_writer.hpp"
 #include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
@@ -88,7 +89,8 @@ TEST_CASE("plan: has the wanted size, is read back as it was, and decides the pa
     const model sparse(t.exec, folder.path(), {element_kind::f32}, quiet);
     const std::string file = folder.path() + ".gguf";
     sparsellm::output_file to(file);
-    (void)write_gguf(to, {t.m.file(), t.m.shape()}, blocks, element_kind::f32, "{}", {});
+    (void)write_gguf(to, {t.m.file(), t.m.shape()}, blocks, element_kind::f32, {pruning_key, "{}"},
+                     {});
     const model zeros(t.exec, file, {element_kind::f32}, quiet);
     CHECK(difference(last_logits(t.exec, sparse, some_tokens(40)),
                      last_logits(t.exec, zeros, some_tokens(40))) < 2e-5);

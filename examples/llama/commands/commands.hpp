@@ -95,6 +95,8 @@ void run_calibrate(const options& o, nlohmann::ordered_json& result);
 void run_thresholds(const options& o, nlohmann::ordered_json& result);
 void run_plan(const options& o, nlohmann::ordered_json& result);
 void run_prune(const options& o, nlohmann::ordered_json& result);
+// rotate: principal axes of the residual stream, and the model along them.
+void run_rotate(const options& o, nlohmann::ordered_json& result);
 void run_bench(const options& o, nlohmann::ordered_json& result);
 
 }  // namespace llama

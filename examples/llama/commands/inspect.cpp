@@ -9,8 +9,10 @@
 #include "commands/commands.hpp"
 #include "commands/inspect_pruned.hpp"
 #include "files/config.hpp"
+#include "files/gguf_metadata.hpp"
 #include "files/model_source.hpp"
 #include "files/tokenizer.hpp"
+#include "sparsellm/core/error.hpp"
 
 namespace llama {
 
@@ -33,6 +35,17 @@ void print(const ordered_json& result) {
   std::printf("linear layers    %.4f of dense\nmodel            %.4f of dense\n",
               result["pruned"]["linears_of_dense"].get<double>(),
               result["pruned"]["model_of_dense"].get<double>());
+}
+
+// What a GGUF file says of how it was made, under a key of its metadata.
+void add_provenance(const model_file& file, const char* key, const char* called,
+                    ordered_json& result) {
+  const std::string made = file.text(key, "");
+  if (made.empty()) return;
+  const ordered_json j = ordered_json::parse(made, nullptr, false);
+  sparsellm::require<sparsellm::format_error>(j.is_object(), "model: '", key,
+                                              "' is not a JSON object");
+  result[called] = j;
 }
 
 }  // namespace
@@ -88,6 +101,8 @@ void run_inspect(const options& o, ordered_json& result) {
                                : c.rotation.scale != 1.0                   ? "linear"
                                                                            : "none";
   }
+  add_provenance(file, pruning_key, "pruning", result);
+  add_provenance(file, rotation_key, "rotation", result);
   inspect_pruned(file, c, result);
   print(result);
 }

@@ -10,7 +10,6 @@
 #include <string>
 
 #include "files/dequantize.hpp"
-#include "files/gguf_metadata.hpp"
 #include "files/pattern_name.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/prune/mask.hpp"
@@ -81,13 +80,6 @@ std::string pattern_of(const tensor& t, const sparsellm::channel_order& order) {
 }  // namespace
 
 void inspect_pruned(const model_file& file, const config& c, ordered_json& result) {
-  const std::string made = file.text(pruning_key, "");
-  if (!made.empty()) {
-    const ordered_json pruning = ordered_json::parse(made, nullptr, false);
-    require<sparsellm::format_error>(pruning.is_object(), "model: '", pruning_key,
-                                     "' is not a JSON object");
-    result["pruning"] = pruning;
-  }
   add_savings(file, c, result);
   if (!result.contains("pruned")) return;
   ordered_json& patterns = result["pruned"]["patterns"];

@@ -11,8 +11,8 @@
 
 namespace llama {
 
-// `pruned`: what a checkpoint's masks save and which patterns they follow; `pruning`: how they were
-// made, as a GGUF says it. Nothing of a dense model.
+// `pruned`: what a checkpoint's masks save and which patterns they follow. Nothing of a dense
+// model.
 void inspect_pruned(const model_file& file, const config& c, nlohmann::ordered_json& result);
 // How many weights of each projection follow which pattern.
 void print_patterns(const nlohmann::ordered_json& result);

@@ -62,6 +62,7 @@ struct program {
     add_thresholds_command();
     add_plan_command();
     add_prune_command();
+    add_rotate_command();
     add_bench_command();
   }
 
@@ -197,6 +198,20 @@ struct program {
     sub->add_option("--dense-layers", options.dense_layers, "Layers that do, comma between")
         ->delimiter(',')
         ->check(whole_number);
+  }
+  void add_rotate_command() {
+    CLI::App* sub = add("rotate",
+                        "Write the same model along the principal axes of its residual stream, of "
+                        "which more can be skipped",
+                        llama::run_rotate);
+    sub->add_option("--text", options.text,
+                    "The calibration text's file, or self: the model writes it")
+        ->required();
+    sub->add_option("--output", options.output, "A GGUF file, of --weights f32, f16 or bf16")
+        ->required();
+    add_device(sub);
+    sub->add_option("--tokens", prune_tokens, "How many tokens of the text")->check(whole_number);
+    sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
   }
   void add_bench_command() {
     CLI::App* sub = add("bench", "Time decode and prefill", llama::run_bench);
@@ -368,8 +383,8 @@ int run(program& p) {
   std::optional<sparsellm::output_file> json;
   if (!p.json.empty()) json.emplace(p.json);
   if (p.app.got_subcommand("bench")) p.options.tokens = p.bench_tokens;
-  if (p.app.got_subcommand("plan") || p.app.got_subcommand("prune"))
-    p.options.tokens = p.prune_tokens;
+  for (const char* name : {"plan", "prune", "rotate"})
+    if (p.app.got_subcommand(name)) p.options.tokens = p.prune_tokens;
   nlohmann::ordered_json result;
   p.chosen(p.options, result);
   finish_output();

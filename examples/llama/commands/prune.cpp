@@ -17,6 +17,7 @@
 #include "commands/terminal.hpp"
 #include "cuda/session.hpp"
 #include "files/checkpoint_writer.hpp"
+#include "files/gguf_metadata.hpp"
 #include "files/gguf_writer.hpp"
 #include "files/output_directory.hpp"
 #include "files/pattern_name.hpp"
@@ -159,8 +160,8 @@ class destination {
                        show_progress("writing the checkpoint"));
       return path_;
     }
-    const std::size_t bytes =
-        write_gguf(*file_, from, blocks, type_, provenance, show_progress("writing the file"));
+    const std::size_t bytes = write_gguf(*file_, from, blocks, type_, {pruning_key, provenance},
+                                         show_progress("writing the file"));
     char size[32];
     std::snprintf(size, sizeof size, "%.1f", static_cast<double>(bytes) / 1e6);
     return sparsellm::concat(path_, ", a GGUF of ", sparsellm::name(type_),

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The metadata of a GGUF file that is written: that of the file which was pruned, byte for byte, or
-// made from a checkpoint, in the types that llama.cpp asks for.
+// The metadata of a GGUF file that is written: that of the file which was changed, byte for byte,
+// or made from a checkpoint, in the types that llama.cpp asks for.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +15,16 @@
 
 namespace llama {
 
-// The key of the metadata that says how weights were pruned, as JSON.
+// Keys of the metadata that say as JSON how weights were pruned, and how the residual stream was
+// turned.
 inline constexpr const char* pruning_key = "sparsellm.pruning";
+inline constexpr const char* rotation_key = "sparsellm.rotation";
 
 class gguf_metadata {
  public:
-  // Everything that pruning leaves as it is. What says how tensors are stored (general.file_type,
-  // general.quantization_version, and split.*, since one file is written) is what `type` makes it.
-  // Throws format_error for what GGUF cannot say of a checkpoint.
+  // Everything that a change of weights leaves as it is. What says how tensors are stored
+  // (general.file_type, general.quantization_version, and split.*, since one file is written) is
+  // what `type` makes it. Throws format_error for what GGUF cannot say of a checkpoint.
   gguf_metadata(const model_file& file, sparsellm::element_kind type);
 
   // Whole numbers and floating-point ones take 32 bits where they fit. In the place of a value that

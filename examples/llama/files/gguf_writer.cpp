@@ -111,7 +111,7 @@ class contents {
       const std::vector<float> stored = row;
       for (std::size_t i = 0; i < row.size(); ++i) row[i] = stored[t.stored_row(i)];
     }
-    if (const auto at = places_.find(t.name); at != places_.end()) {
+    if (const auto at = places_.find(t.name); at != places_.end() && !blocks.empty()) {
       const pruned_weight& pruned = blocks[at->second.layer].weights[at->second.p];
       const weight_mask& mask = pruned.mask;
       if (pruned.values.size() != 0)
@@ -184,12 +184,12 @@ void check_gguf(const checkpoint_source& from, element_kind type) {
 
 std::size_t write_gguf(sparsellm::output_file& to, const checkpoint_source& from,
                        const std::vector<pruned_block>& blocks, element_kind type,
-                       const std::string& provenance, const std::function<void(double)>& tick) {
+                       const gguf_provenance& made, const std::function<void(double)>& tick) {
   check_gguf(from, type);
   const model_file& file = from.file;
   const contents all(from, type);
   gguf_metadata metadata(file, type);
-  metadata.set(pruning_key, provenance);
+  metadata.set(made.key, made.json);
   const std::uint64_t alignment = file.whole("general.alignment", 32);
   bytes out;
   const std::uint64_t size = append_header(out, file, all, metadata, alignment);

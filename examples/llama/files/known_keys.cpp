@@ -235,6 +235,7 @@ constexpr known_key metadata_keys[] = {
     {"quantize.*", "how the file was quantised"},
     {"mradermacher.*", provenance},
     {"sparsellm.pruning", "how the weights were pruned"},
+    {"sparsellm.rotation", "how the residual stream was turned"},
     {"llama.attention.layer_norm_epsilon", "of models without RMSNorm"},
     {"llama.expert_used_count", "of a mixture of experts, which expert_count says there is not"},
     {"llama.pooling_type", "of embeddings, which logits do not pass"},

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the optimal-brain-surgeon step needs of a Gram matrix: one Cholesky factorisation for all
-// rows of a weight and all masks. It is Eigen's (3.4, MPL-2.0), which this header alone needs.
+// rows of a weight and all masks. It is Eigen's (3.4, MPL-2.0).
 #pragma once
 
 #include <Eigen/Cholesky>
