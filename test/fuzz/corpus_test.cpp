@@ -41,6 +41,9 @@ TEST_CASE("fuzz corpus: threshold tables, whole and damaged") {
 TEST_CASE("fuzz corpus: activation counts, whole and damaged") {
   replay("counts", counts_seeds(), fuzz_counts);
 }
+TEST_CASE("fuzz corpus: layout efficiencies, whole and damaged") {
+  replay("layouts", layouts_seeds(), fuzz_layouts);
+}
 TEST_CASE("fuzz corpus: search states, whole and damaged") {
   replay("search", search_seeds(), fuzz_search);
 }

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   const std::pair<const char*, std::vector<seed>> corpora[] = {{"gguf", gguf_seeds()},
                                                                {"table", table_seeds()},
                                                                {"counts", counts_seeds()},
+                                                               {"layouts", layouts_seeds()},
                                                                {"search", search_seeds()},
                                                                {"checkpoint", checkpoint_seeds()},
                                                                {"config", config_seeds()},

@@ -11,6 +11,7 @@
 #include "llama/gguf_builder.hpp"
 #include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
+#include "sparsellm/pack/efficiency_table.hpp"
 
 using seed = std::pair<std::string, std::string>;  // name, bytes
 
@@ -104,6 +105,15 @@ inline std::vector<seed> counts_seeds() {
   add({0, "k"}, {2, 8}, 7, 3, some);
   add({29, "down"}, {8, 2}, 0, 1, more);
   return {{"empty.json", to_json(empty)}, {"full.json", to_json(full)}};
+}
+
+inline std::vector<seed> layouts_seeds() {
+  sparsellm::efficiency_table table;
+  table.set("one processor, avx2, 2 threads", {{384, {{384, 0.5}, {2048, 0.8}, {8192, 1.0}}},
+                                               {256, {{256, 0.5}, {1024, 0.75}}},
+                                               {256, {{256, 0.25}}}});
+  table.set("another \xc3\xa9", sparsellm::default_efficiencies());
+  return {{"none.txt", to_text(sparsellm::efficiency_table())}, {"two.txt", to_text(table)}};
 }
 
 inline std::vector<seed> search_seeds() {

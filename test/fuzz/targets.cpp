@@ -20,6 +20,7 @@
 #include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/pack/efficiency_table.hpp"
 
 void fuzz_gguf(const std::uint8_t* data, std::size_t size) {
   const std::string_view whole(reinterpret_cast<const char*>(data), size);
@@ -70,6 +71,17 @@ void fuzz_counts(const std::uint8_t* data, std::size_t size) {
     for (const sparsellm::site_counts& s : counts.sites)
       if (sparsellm::compact_histogram(s.values.expand()).text() != s.values.text()) std::abort();
     counts.merge(sparsellm::counts_from_json(text));
+  } catch (const sparsellm::error&) {
+  }
+}
+
+void fuzz_layouts(const std::uint8_t* data, std::size_t size) {
+  try {
+    const auto table = sparsellm::parse_efficiencies({reinterpret_cast<const char*>(data), size});
+    const std::string text = to_text(table);
+    if (to_text(sparsellm::parse_efficiencies(text)) != text) std::abort();
+    for (const sparsellm::efficiency_table::row& r : table.rows())
+      if (!(r.efficiencies.floats.at(4096) <= 1.0)) std::abort();
   } catch (const sparsellm::error&) {
   }
 }

@@ -18,6 +18,9 @@ void fuzz_table(const std::uint8_t* data, std::size_t size);
 // Activation counts, likewise; what was counted is expanded.
 void fuzz_counts(const std::uint8_t* data, std::size_t size);
 
+// A table of layout efficiencies, likewise.
+void fuzz_layouts(const std::uint8_t* data, std::size_t size);
+
 // A shard, config.json with generation_config.json, tokenizer.json with tokenizer_config.json.
 void fuzz_checkpoint(const std::uint8_t* data, std::size_t size);
 void fuzz_config(const std::uint8_t* data, std::size_t size);
