@@ -12,5 +12,8 @@ template void quantized_product(const executor_ref&, const quantized_weight<4, f
 template void quantized_product(const executor_ref&, const quantized_weight<4, true>&, layout_kind,
                                 const selection&, const token_inputs&, std::size_t,
                                 matrix_view<float>);
+template void quantized_product(const executor_ref&, const quantized_weight<4, false, true>&,
+                                layout_kind, const selection&, const token_inputs&, std::size_t,
+                                matrix_view<float>);
 
 }  // namespace SPARSELLM_PRODUCTS

@@ -89,6 +89,9 @@ std::optional<element_kind> element_of(ggml_type type) noexcept {
     case GGML_TYPE_Q8_0: return element_kind::q8_0;
     case GGML_TYPE_Q4_0: return element_kind::q4_0;
     case GGML_TYPE_Q4_1: return element_kind::q4_1;
+    case GGML_TYPE_Q5_0: return element_kind::q5_0;
+    case GGML_TYPE_Q5_1: return element_kind::q5_1;
+    case GGML_TYPE_IQ4_NL: return element_kind::iq4_nl;
     case GGML_TYPE_Q4_K: return element_kind::q4_k;
     case GGML_TYPE_Q5_K: return element_kind::q5_k;
     case GGML_TYPE_Q6_K: return element_kind::q6_k;

@@ -37,7 +37,9 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
                    channel_major<bfloat16>, panel<q8_0>, channel_major<q8_0>, channel_major<q4_0>,
                    panel<q4_1>, channel_major<q4_1>,
                    (channel_major<quantized<8, 128, quantization::affine>>),
-                   (channel_major<quantized<4, 64>>), panel<q4_k>, channel_major<q4_k>, panel<q5_k>,
+                   (channel_major<quantized<4, 64>>), panel<q5_0>, channel_major<q5_0>, panel<q5_1>,
+                   channel_major<q5_1>, (channel_major<quantized<5, 64>>), panel<iq4_nl>,
+                   channel_major<iq4_nl>, panel<q4_k>, channel_major<q4_k>, panel<q5_k>,
                    channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>, (n_of_m<float, 2, 4>),
                    (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 1, 3>),
                    (n_of_m<std::int8_t, 2, 4>), (n_of_m<std::int8_t, 6, 8>),
@@ -56,7 +58,8 @@ TEMPLATE_TEST_CASE("kernels: keep the laws of multiplication on every instructio
 TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instruction set", "",
                    row_major<bfloat16>, panel<float>, panel<half>, panel<bfloat16>,
                    channel_major<float>, channel_major<half>, channel_major<bfloat16>, panel<q8_0>,
-                   channel_major<q8_0>, panel<q4_0>, channel_major<q4_1>, panel<q4_k>,
+                   channel_major<q8_0>, panel<q4_0>, channel_major<q4_1>, panel<q5_0>,
+                   channel_major<q5_1>, panel<iq4_nl>, channel_major<iq4_nl>, panel<q4_k>,
                    channel_major<q4_k>, panel<q5_k>, channel_major<q5_k>, panel<q6_k>,
                    channel_major<q6_k>, (n_of_m<float, 4, 8>), (n_of_m<half, 2, 4>),
                    (n_of_m<bfloat16, 2, 4>), (n_of_m<bfloat16, 5, 7>), (n_of_m<std::int8_t, 2, 4>),
@@ -93,8 +96,9 @@ TEMPLATE_TEST_CASE("kernels: the same bits for every thread count, run and instr
 
 TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "", panel<bfloat16>,
                    channel_major<float>, channel_major<bfloat16>, panel<q8_0>, channel_major<q8_0>,
-                   panel<q4_1>, channel_major<q4_1>, panel<q4_k>, channel_major<q4_k>, panel<q5_k>,
-                   channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
+                   panel<q4_1>, channel_major<q4_1>, panel<q5_1>, channel_major<q5_0>,
+                   panel<iq4_nl>, channel_major<iq4_nl>, panel<q4_k>, channel_major<q4_k>,
+                   panel<q5_k>, channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
   std::mt19937 random(37);
   std::normal_distribution<float> normal;
   const extents e{130, 600};

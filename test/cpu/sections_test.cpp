@@ -38,8 +38,9 @@ packed_matrix<F> pack_rows(cpu::executor& exec, const std::vector<float>& w, std
 
 TEMPLATE_TEST_CASE("sections: one pass is each projection's own product, wherever they border", "",
                    panel<float>, panel<bfloat16>, channel_major<float>, channel_major<bfloat16>,
-                   panel<q8_0>, channel_major<q8_0>, panel<q4_1>, channel_major<q4_1>, panel<q4_k>,
-                   channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
+                   panel<q8_0>, channel_major<q8_0>, panel<q4_1>, channel_major<q4_1>, panel<q5_0>,
+                   channel_major<q5_1>, channel_major<iq4_nl>, panel<q4_k>, channel_major<q5_k>,
+                   panel<q6_k>, channel_major<q6_k>) {
   constexpr std::size_t inputs = 530;
   const std::vector<float> x = normal_vector(20 * inputs, 1);
   for (const std::size_t threads : {1, 2, 16}) {

@@ -132,8 +132,9 @@ TEST_CASE("tiles: sections, masks and N:M weights give the bits of plain C++") {
 TEMPLATE_TEST_CASE("tiles: amx_int8 gives quantised weights the bits of VNNI", "", panel<q8_0>,
                    channel_major<q8_0>, channel_major<q4_0>, panel<q4_1>, (panel<quantized<4, 64>>),
                    (channel_major<quantized<4, 96>>),
-                   (panel<quantized<8, 128, quantization::affine>>), panel<q4_k>,
-                   channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
+                   (panel<quantized<8, 128, quantization::affine>>), panel<q5_0>,
+                   channel_major<q5_1>, panel<iq4_nl>, panel<q4_k>, channel_major<q5_k>,
+                   panel<q6_k>, channel_major<q6_k>) {
   if (!cpu::supported(cpu::isa::amx_int8)) SKIP_BY_NAME("this machine has no amx_int8");
   for (const auto& [shape, tokens] : shapes) {
     problem p(shape, tokens, 13);

@@ -6,9 +6,9 @@
 #include "sparsellm/cuda/any_weight.cuh"
 
 #include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
-#include <type_traits>
 #include <vector>
 
 #include "catch2_any.hpp"
@@ -101,9 +101,13 @@ TEST_CASE(
       d.exec, any_weight(d.host, element_kind::q4_1, layout_kind::channel_major, shape, fill));
   CHECK_SAYS(multiply_rows(d.exec, channels, asked, keep, x, y), value_error,
              "a row_major weight expected, got q4_1 as channel_major");
-  const any_weight super(d.host, element_kind::q4_k, layout_kind::channel_major, shape, fill);
-  CHECK_SAYS(cuda::to_device(d.exec, super), value_error,
-             "no products of q4_k, q5_k and q6_k, got q4_k as channel_major");
+  for (const element_kind other : {element_kind::q5_0, element_kind::q5_1, element_kind::iq4_nl,
+                                   element_kind::q4_k, element_kind::q5_k, element_kind::q6_k})
+    CHECK_SAYS(
+        cuda::to_device(d.exec, any_weight(d.host, other, layout_kind::channel_major, shape, fill)),
+        value_error,
+        "no products of q5_0, q5_1, iq4_nl, q4_k, q5_k and q6_k, got " + std::string(name(other)) +
+            " as channel_major");
   CHECK_THROWS_AS(
       device_weight(channels.format(), {shape.outputs, 2 * shape.inputs},
                     cuda::to_device(d.exec, vector_view<const std::byte>(

@@ -178,8 +178,8 @@ TEST_CASE("cuda: embeddings of every type are the rows of the file, to the bit")
   std::mt19937 random(11);
   for (const tensor_type type :
        {tensor_type::f32, tensor_type::f16, tensor_type::bf16, tensor_type::q4_0, tensor_type::q4_1,
-        tensor_type::q5_0, tensor_type::q5_1, tensor_type::q8_0, tensor_type::q4_k,
-        tensor_type::q5_k, tensor_type::q6_k}) {
+        tensor_type::q5_0, tensor_type::q5_1, tensor_type::q8_0, tensor_type::iq4_nl,
+        tensor_type::q4_k, tensor_type::q5_k, tensor_type::q6_k}) {
     const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
     INFO(info.name);
     const std::size_t table_rows = 9, width = 512;

@@ -166,6 +166,7 @@ int main() {
   map<channel_major<q8_0>>(exec, "channel_major<q8_0>", {128, 64});
   map<panel<q4_1>>(exec, "panel<q4_1>", {256, 64});
   map<channel_major<q4_1>>(exec, "channel_major<q4_1>", {256, 64});
+  map<channel_major<q5_1>>(exec, "channel_major<q5_1>", {256, 64});
   map<channel_major<q4_k>>(exec, "channel_major<q4_k>", {128, 256});
   map<channel_major<q5_k>>(exec, "channel_major<q5_k>", {128, 256});
   map<channel_major<q6_k>>(exec, "channel_major<q6_k>", {128, 256});

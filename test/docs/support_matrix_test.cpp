@@ -57,7 +57,9 @@ TEST_CASE("docs: the support matrix is true") {
       "\n| quantised | panel | channel_major | blocks of 128 |\n|---|---|---|---|\n" +
       quantised<8, quantization::symmetric>("q8_0") +
       quantised<8, quantization::affine>("quantized<8>, affine") +
+      quantised<5, quantization::symmetric>("q5_0") + quantised<5, quantization::affine>("q5_1") +
       quantised<4, quantization::symmetric>("q4_0") + quantised<4, quantization::affine>("q4_1") +
+      quantised<4, quantization::non_linear>("iq4_nl") +
       "\n| super-blocks | panel | channel_major |\n|---|---|---|\n" +
       row<panel<q4_k>, channel_major<q4_k>>("q4_k") +
       row<panel<q5_k>, channel_major<q5_k>>("q5_k") +

@@ -18,9 +18,9 @@ using seed = std::pair<std::string, std::string>;  // name, bytes
 inline std::vector<seed> gguf_seeds() {
   gguf_builder types;
   types.text("general.name", "types");
-  const std::pair<std::uint32_t, std::size_t> blocks[] = {{0, 128},  {1, 64},   {30, 64}, {2, 18},
-                                                          {3, 20},   {6, 22},   {7, 24},  {8, 34},
-                                                          {12, 144}, {13, 176}, {14, 210}};
+  const std::pair<std::uint32_t, std::size_t> blocks[] = {
+      {0, 128}, {1, 64}, {30, 64},  {2, 18},   {3, 20},   {6, 22},
+      {7, 24},  {8, 34}, {12, 144}, {13, 176}, {14, 210}, {20, 18}};
   for (const auto& [type, bytes] : blocks)
     types.tensor("t" + std::to_string(type), {type >= 12 && type <= 14 ? 256u : 32u}, type,
                  std::string(bytes, static_cast<char>(type + 1)));

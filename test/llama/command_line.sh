@@ -144,7 +144,7 @@ if [ -e "$folder/never.json" ]; then
   failures=$((failures + 1))
 fi
 
-for weights in f16 bf16 q8_0 q4_0 q4_1 q4_k q5_k q6_k gguf; do
+for weights in f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q4_k q5_k q6_k gguf; do
   "$program" generate --model "$folder/tiny.gguf" --weights "$weights" --prompt "the cat" \
     --tokens 4 --sparsity 0.5 --calibration-tokens 256 > /dev/null
 done

@@ -109,17 +109,19 @@ struct tiny_options {
   bool separate_head = false;
   bool llama3_scaling = false;  // all frequencies divided by 2
   bool linear_scaling = false;  // positions divided by 2
-  // Of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 8 Q8_0. 12 Q4_K, 13 Q5_K and 14 Q6_K make a
-  // model of width 256, whose values, and embeddings, are Q6_K: mixed as such files are.
+  // Of the projections: F32, or 2 Q4_0, 3 Q4_1, 6 Q5_0, 7 Q5_1, 8 Q8_0, 20 IQ4_NL. 12 Q4_K, 13 Q5_K
+  // and 14 Q6_K make a model of width 256, whose values, and embeddings, are Q6_K: mixed as such
+  // files are.
   std::uint32_t type = 0;
   std::uint32_t context = 128;
-  [[nodiscard]] bool super_blocks() const { return type >= 12; }
+  [[nodiscard]] bool super_blocks() const { return type >= 12 && type <= 14; }
 };
 
 // Random blocks of 32, for weights of about the size that the float ones have.
 inline std::string random_blocks(std::uint32_t type, std::size_t blocks, std::mt19937& random) {
-  const float scale = type == 8 ? 0.0017f : type == 6 ? 0.0136f : 0.027f;
-  const std::size_t payload = type == 8 ? 32 : type == 6 ? 20 : 16;
+  const bool five = type == 6 || type == 7;
+  const float scale = type == 8 ? 0.0017f : type == 20 ? 0.0019f : five ? 0.0136f : 0.027f;
+  const std::size_t payload = type == 8 ? 32 : five ? 20 : 16;
   std::string bytes;
   const auto put_half = [&](float x) {
     const std::uint16_t bits = sparsellm::narrow<sparsellm::half>(x).bits;
@@ -128,7 +130,7 @@ inline std::string random_blocks(std::uint32_t type, std::size_t blocks, std::mt
   };
   for (std::size_t b = 0; b < blocks; ++b) {
     put_half(scale * (0.75f + static_cast<float>(random() % 512) / 1024));
-    if (type == 3) put_half(-7.5f * scale);
+    if (type == 3 || type == 7) put_half((five ? -15.5f : -7.5f) * scale);
     for (std::size_t i = 0; i < payload; ++i) bytes += static_cast<char>(random());
   }
   return bytes;

@@ -150,6 +150,9 @@ TEST_CASE("gguf: every block type decodes to its definition") {
   const auto q4_0 = row_of(2, d + nibbles, 32), q4_1 = row_of(3, d + m + nibbles, 32);
   const auto q5_0 = row_of(6, d + fifths + nibbles, 32);
   const auto q5_1 = row_of(7, d + m + fifths + nibbles, 32), q8_0 = row_of(8, d + bytes32, 32);
+  const auto iq4_nl = row_of(20, d + nibbles, 32);
+  const float numbers[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                           1,    13,   25,  38,  53,  69,  89,  113};
   for (int i = 0; i < 32; ++i) {
     const int q = i < 16 ? i : 15 - (i - 16);
     const int fifth = (i < 4 || (i >= 20 && i < 24)) ? 16 : 0;
@@ -159,6 +162,7 @@ TEST_CASE("gguf: every block type decodes to its definition") {
     CHECK(q4_1[at] == 0.5f * static_cast<float>(q) - 1.0f);
     CHECK(q5_0[at] == 0.5f * static_cast<float>(q + fifth - 16));
     CHECK(q5_1[at] == 0.5f * static_cast<float>(q + fifth) - 1.0f);
+    CHECK(iq4_nl[at] == 0.5f * numbers[q]);
     CHECK(q8_0[at] == 0.5f * static_cast<float>(i * 8 - 128));
   }
   const auto halves = row_of(1, d + m, 2),

@@ -17,7 +17,8 @@ TEST_CASE("random_model: weights have the standard deviation 1 / sqrt(inputs) in
   const model_shape shape = parse_shape("3,256,512,4,2");
   for (const tensor_type type :
        {tensor_type::f32, tensor_type::f16, tensor_type::bf16, tensor_type::q8_0, tensor_type::q4_0,
-        tensor_type::q4_1, tensor_type::q4_k, tensor_type::q5_k, tensor_type::q6_k}) {
+        tensor_type::q4_1, tensor_type::q5_0, tensor_type::q5_1, tensor_type::iq4_nl,
+        tensor_type::q4_k, tensor_type::q5_k, tensor_type::q6_k}) {
     const random_model m("small", shape, type);
     const config c = read_config(m);
     CHECK(c.layers == 3);
@@ -40,11 +41,14 @@ TEST_CASE("random_model: weights have the standard deviation 1 / sqrt(inputs) in
         const double deviation = std::sqrt(squares / n) * std::sqrt(static_cast<double>(t.cols));
         INFO(name(p) << " of type " << static_cast<unsigned>(type));
         CHECK_THAT(deviation, WithinRel(1.0, 0.05));
-        // Q4_0's, Q6_K's and Q8_0's levels reach one further down than up.
-        const double lower = type == tensor_type::q4_0   ? -std::sqrt(12.0) / 32
-                             : type == tensor_type::q6_k ? -std::sqrt(12.0) / 128
-                             : type == tensor_type::q8_0 ? -std::sqrt(12.0) / 512
-                                                         : 0.0;
+        // Q4_0's, Q5_0's, Q6_K's and Q8_0's levels reach one further down than up, and IQ4_NL's
+        // numbers are -5.875 on average.
+        const double lower = type == tensor_type::q4_0     ? -std::sqrt(12.0) / 32
+                             : type == tensor_type::q5_0   ? -std::sqrt(12.0) / 64
+                             : type == tensor_type::iq4_nl ? -5.875 / 67.4
+                             : type == tensor_type::q6_k   ? -std::sqrt(12.0) / 128
+                             : type == tensor_type::q8_0   ? -std::sqrt(12.0) / 512
+                                                           : 0.0;
         CHECK_THAT(sum / n * std::sqrt(static_cast<double>(t.cols)), WithinAbs(lower, 0.03));
       }
     CHECK(first.size() > 10);

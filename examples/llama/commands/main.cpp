@@ -253,7 +253,8 @@ struct program {
         ->check(whole_number)
         ->check(CLI::PositiveNumber);
     sub->add_option("--weights", options.weights,
-                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, "
+                    "What weights are packed as: f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, "
+                    "iq4_nl, q4_k, q5_k, "
                     "q6_k, i8 (of N:M checkpoints), or gguf, as they are in the file");
     sub->add_option("--layouts", options.layouts,
                     "Choose layouts by this processor: 'family', by what was measured on such "

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -54,13 +53,17 @@ tensor_type random_type(const std::string& weights) {
                                    {element_kind::q8_0, tensor_type::q8_0},
                                    {element_kind::q4_0, tensor_type::q4_0},
                                    {element_kind::q4_1, tensor_type::q4_1},
+                                   {element_kind::q5_0, tensor_type::q5_0},
+                                   {element_kind::q5_1, tensor_type::q5_1},
+                                   {element_kind::iq4_nl, tensor_type::iq4_nl},
                                    {element_kind::q4_k, tensor_type::q4_k},
                                    {element_kind::q5_k, tensor_type::q5_k},
                                    {element_kind::q6_k, tensor_type::q6_k}})
     if (weights == sparsellm::name(kind)) return type;
-  sparsellm::raise<value_error>(sparsellm::concat(
-      "--shape: takes --weights f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k or q6_k, got '",
-      weights, "'"));
+  sparsellm::raise<value_error>(
+      sparsellm::concat("--shape: takes --weights f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, "
+                        "iq4_nl, q4_k, q5_k or q6_k, got '",
+                        weights, "'"));
 }
 
 search_options parse_search(const options& o) {
@@ -162,12 +165,14 @@ std::optional<sparsellm::element_kind> parse_weights(const std::string& name) {
   using sparsellm::element_kind;
   for (const element_kind s :
        {element_kind::f32, element_kind::f16, element_kind::bf16, element_kind::q8_0,
-        element_kind::q4_0, element_kind::q4_1, element_kind::q4_k, element_kind::q5_k,
-        element_kind::q6_k, element_kind::i8})
+        element_kind::q4_0, element_kind::q4_1, element_kind::q5_0, element_kind::q5_1,
+        element_kind::iq4_nl, element_kind::q4_k, element_kind::q5_k, element_kind::q6_k,
+        element_kind::i8})
     if (name == sparsellm::name(s)) return s;
-  sparsellm::raise<value_error>(sparsellm::concat(
-      "--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k or i8 expected, got '",
-      name, "'"));
+  sparsellm::raise<value_error>(
+      sparsellm::concat("--weights: gguf, f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, "
+                        "q4_k, q5_k, q6_k or i8 expected, got '",
+                        name, "'"));
 }
 
 sparsellm::table_score parse_score(const std::string& name) {
@@ -314,13 +319,6 @@ nlohmann::ordered_json describe(const setup& s, const options& o) {
                            {"threads", s.exec.concurrency()},
                            {"instruction_set", sparsellm::cpu::name(s.exec.instruction_set())},
                            {"weight_bytes", s.model.weight_bytes()}};
-  if (!s.model.conversions().empty()) {
-    for (const auto& [type, lost] : s.model.conversions())
-      j["conversions"][std::string(info_of(static_cast<std::uint32_t>(type))->name)] = {
-          {"to", sparsellm::name(storage_of(type))},
-          {"tensors", lost.tensors},
-          {"relative_error", std::sqrt(lost.squared_error / lost.squared)}};
-  }
   return j;
 }
 

@@ -78,6 +78,17 @@ SPARSELLM_HD inline void q5_1(const std::uint8_t* b, float* out) {
   }
 }
 
+// As Q4_0, each nibble a place in a table.
+SPARSELLM_HD inline void iq4_nl(const std::uint8_t* b, float* out) {
+  constexpr std::int8_t number[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                      1,    13,   25,  38,  53,  69,  89,  113};
+  const float d = read_half(b);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(number[b[2 + i] & 15]);
+    out[16 + i] = d * static_cast<float>(number[b[2 + i] >> 4]);
+  }
+}
+
 SPARSELLM_HD inline void q8_0(const std::uint8_t* b, float* out) {
   const float d = read_half(b);
   for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(b[2 + i]));
@@ -134,6 +145,7 @@ SPARSELLM_HD inline void dequantize_part(tensor_type type, const std::uint8_t* b
     case tensor_type::q5_0: return blocks::q5_0(b, out);
     case tensor_type::q5_1: return blocks::q5_1(b, out);
     case tensor_type::q8_0: return blocks::q8_0(b, out);
+    case tensor_type::iq4_nl: return blocks::iq4_nl(b, out);
     case tensor_type::q4_k: return blocks::q4_k(b, part, out);
     case tensor_type::q5_k: return blocks::q5_k(b, part, out);
     default: return blocks::q6_k(b, part, out);

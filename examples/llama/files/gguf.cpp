@@ -175,8 +175,8 @@ tensor_entry read_tensor(cursor& in) {
   const tensor_type_info* info = info_of(type);
   if (info == nullptr)
     raise<format_error>(concat("GGUF: tensor '", t.name, "' has type ", type,
-                               "; read are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, "
-                               "Q5_K and Q6_K"));
+                               "; read are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, "
+                               "Q4_K, Q5_K and Q6_K"));
   if (t.cols % info->block != 0)
     raise<format_error>(concat("GGUF: tensor '", t.name, "' has rows of ", t.cols,
                                " elements, not a multiple of ", info->name, "'s ", info->block));

@@ -15,6 +15,9 @@ element_kind storage_of(tensor_type t) noexcept {
     case tensor_type::bf16: return element_kind::bf16;
     case tensor_type::q4_0: return element_kind::q4_0;
     case tensor_type::q4_1: return element_kind::q4_1;
+    case tensor_type::q5_0: return element_kind::q5_0;
+    case tensor_type::q5_1: return element_kind::q5_1;
+    case tensor_type::iq4_nl: return element_kind::iq4_nl;
     case tensor_type::q4_k: return element_kind::q4_k;
     case tensor_type::q5_k: return element_kind::q5_k;
     case tensor_type::q6_k: return element_kind::q6_k;
@@ -22,9 +25,7 @@ element_kind storage_of(tensor_type t) noexcept {
   }
 }
 
-bool keeps_rows(const tensor& t) noexcept {
-  return t.mask == nullptr && t.type != tensor_type::q5_0 && t.type != tensor_type::q5_1;
-}
+bool keeps_rows(const tensor& t) noexcept { return t.mask == nullptr; }
 
 sparsellm::vector_view<const std::byte> row_bytes(const tensor& t, std::size_t r) noexcept {
   const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(t.type));

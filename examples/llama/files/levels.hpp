@@ -12,8 +12,7 @@
 
 namespace llama {
 
-// What a tensor of this type is packed as. Q8_0, Q4_0, Q4_1 and the K-quants are kept without loss;
-// Q5_0 and Q5_1 become Q8_0.
+// What a tensor of this type is packed as, without loss.
 [[nodiscard]] sparsellm::element_kind storage_of(tensor_type t) noexcept;
 
 // Whether any_weight takes the tensor's rows as they stand in the file. Not those of pruned

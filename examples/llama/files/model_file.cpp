@@ -16,12 +16,12 @@ using sparsellm::raise;
 
 const tensor_type_info* info_of(std::uint32_t type) noexcept {
   static const std::pair<tensor_type, tensor_type_info> known[] = {
-      {tensor_type::f32, {"F32", 1, 4}},       {tensor_type::f16, {"F16", 1, 2}},
-      {tensor_type::bf16, {"BF16", 1, 2}},     {tensor_type::q4_0, {"Q4_0", 32, 18}},
-      {tensor_type::q4_1, {"Q4_1", 32, 20}},   {tensor_type::q5_0, {"Q5_0", 32, 22}},
-      {tensor_type::q5_1, {"Q5_1", 32, 24}},   {tensor_type::q8_0, {"Q8_0", 32, 34}},
-      {tensor_type::q4_k, {"Q4_K", 256, 144}}, {tensor_type::q5_k, {"Q5_K", 256, 176}},
-      {tensor_type::q6_k, {"Q6_K", 256, 210}}};
+      {tensor_type::f32, {"F32", 1, 4}},         {tensor_type::f16, {"F16", 1, 2}},
+      {tensor_type::bf16, {"BF16", 1, 2}},       {tensor_type::q4_0, {"Q4_0", 32, 18}},
+      {tensor_type::q4_1, {"Q4_1", 32, 20}},     {tensor_type::q5_0, {"Q5_0", 32, 22}},
+      {tensor_type::q5_1, {"Q5_1", 32, 24}},     {tensor_type::q8_0, {"Q8_0", 32, 34}},
+      {tensor_type::iq4_nl, {"IQ4_NL", 32, 18}}, {tensor_type::q4_k, {"Q4_K", 256, 144}},
+      {tensor_type::q5_k, {"Q5_K", 256, 176}},   {tensor_type::q6_k, {"Q6_K", 256, 210}}};
   for (const auto& [t, info] : known)
     if (static_cast<std::uint32_t>(t) == type) return &info;
   return nullptr;

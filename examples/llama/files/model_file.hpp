@@ -32,6 +32,7 @@ enum class tensor_type : std::uint32_t {
   q4_k = 12,
   q5_k = 13,
   q6_k = 14,
+  iq4_nl = 20,
   bf16 = 30,
 };
 

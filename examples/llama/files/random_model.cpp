@@ -61,11 +61,15 @@ void write_block(tensor_type type, float deviation, std::mt19937& random, std::b
   }
   // Levels of equal likelihood: their deviation is range / sqrt(12).
   const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
-  const std::size_t head = info.block == 256 ? 0 : type == tensor_type::q4_1 ? 4 : 2;
+  const bool affine = type == tensor_type::q4_1 || type == tensor_type::q5_1;
+  const std::size_t head = info.block == 256 ? 0 : affine ? 4 : 2;
   for (std::size_t b = head; b < info.bytes; ++b)
     put(b, static_cast<std::uint8_t>(random() & 0xff));
   const auto levels = static_cast<float>(1 << sparsellm::bits_of(storage_of(type)));
-  const float scale = deviation * std::sqrt(12.0f) / levels, half_range = (levels - 1) / 2;
+  const float half_range = (levels - 1) / 2;
+  // The numbers of IQ4_NL's table have a root mean square of 67.4.
+  const float scale =
+      type == tensor_type::iq4_nl ? deviation / 67.4f : deviation * std::sqrt(12.0f) / levels;
   const auto put_half = [&](std::size_t at, float x) { put(at, narrow<half>(x)); };
   if (type == tensor_type::q6_k) {
     for (std::size_t b = 192; b < 208; ++b) put(b, std::int8_t{32});
@@ -76,7 +80,7 @@ void write_block(tensor_type type, float deviation, std::mt19937& random, std::b
     for (std::size_t b = 4; b < 16; ++b) put(b, static_cast<std::uint8_t>(b < 12 ? 0xa0 : 0));
   } else {
     put_half(0, scale);
-    if (type == tensor_type::q4_1) put_half(2, -half_range * scale);
+    if (affine) put_half(2, -half_range * scale);
   }
 }
 

@@ -27,9 +27,9 @@ class random_model final : public model_file {
   static constexpr std::size_t vocabulary = 32000;
 
   // Weights of standard deviation 1 / sqrt(inputs), so that activations stay in range, the head
-  // apart from the embeddings. type: f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k or q6_k. Throws
-  // value_error when rows are no whole blocks. Layers share bytes, from different rows on; what is
-  // packed of them is each layer's own.
+  // apart from the embeddings. type: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, q4_k,
+  // q5_k or q6_k. Throws value_error when rows are no whole blocks. Layers share bytes, from
+  // different rows on; what is packed of them is each layer's own.
   random_model(const std::string& name, const model_shape& shape, tensor_type type);
 
  private:

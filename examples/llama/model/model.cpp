@@ -204,7 +204,6 @@ model::model(sparsellm::cpu::executor& exec, model_source source, const load_opt
   const channel_order as_it_is;
   head_.emplace(packer.pack_linears(
       {{&file().tensor_of(head, c.vocabulary, c.width), &as_it_is, &as_it_is}}, dense_panel));
-  conversions_ = packer.conversions();
   report(1.0);
 }
 

@@ -93,10 +93,6 @@ class model {
   [[nodiscard]] const norm_step& final_norm() const noexcept { return final_norm_; }
   [[nodiscard]] const stack& head() const noexcept { return *head_; }
   [[nodiscard]] std::size_t weight_bytes() const;
-  // By the types converted from, only with load_options::weights as in the file.
-  [[nodiscard]] const std::map<tensor_type, conversion>& conversions() const noexcept {
-    return conversions_;
-  }
 
   // A projection's weight in the file, [outputs, inputs].
   [[nodiscard]] const tensor& weight_of(std::size_t layer, projection p) const;
@@ -163,7 +159,6 @@ class model {
   std::vector<block> blocks_;
   norm_step final_norm_;
   std::optional<stack> head_;
-  std::map<tensor_type, conversion> conversions_;
 };
 
 }  // namespace llama

@@ -140,35 +140,12 @@ any_weight weight_packer::pack_dense(const stacked_rows& rows, layout_kind where
   });
 }
 
-// How far a packed weight is from its tensors, where it is not kept as the file has it.
-void weight_packer::measure_conversion(const any_weight& packed, const stacked_rows& rows) {
-  if (wanted_.has_value() || keeps_rows(*rows.tensors().front().t) ||
-      !sparsellm::is_quantized(packed.element()))
-    return;
-  conversion& into = conversions_[rows.type()];
-  into.tensors += rows.tensors().size();
-  const sparsellm::extents shape = rows.shape();
-  buffer<float> exact(shape.inputs), stored(shape.inputs);
-  for (std::size_t row = 0; row < shape.outputs; ++row) {
-    rows.read(row, exact);
-    unpack_row(packed, row, stored);
-    for (std::size_t c = 0; c < exact.size(); ++c) {
-      const double error = static_cast<double>(stored[c]) - static_cast<double>(exact[c]);
-      into.squared_error += error * error;
-      into.squared += static_cast<double>(exact[c]) * static_cast<double>(exact[c]);
-    }
-  }
-}
-
 sparse_linear weight_packer::pack(const std::vector<placed_tensor>& tensors, chosen_layout where) {
   const stacked_rows rows(tensors);
   std::optional<any_weight> packed;
   try {
     packed = pack_pruned(rows, where);
-    if (!packed.has_value()) {
-      packed = pack_dense(rows, where.dense);
-      measure_conversion(*packed, rows);
-    }
+    if (!packed.has_value()) packed = pack_dense(rows, where.dense);
   } catch (const sparsellm::value_error& e) {
     // Packing knows rows of the stack alone; the file's tensor is to be named.
     for (const placed_tensor& p : tensors) require_finite(source_.file(), *p.t);

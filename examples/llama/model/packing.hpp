@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -42,12 +41,6 @@ struct chosen_layout {
   double sparsity;
 };
 
-// What converting a file's tensors to other types lost.
-struct conversion {
-  std::size_t tensors = 0;
-  double squared_error = 0, squared = 0;
-};
-
 class weight_packer {
  public:
   // wanted: what weights are packed as; nothing for what each tensor is in the file. Layouts of
@@ -66,10 +59,6 @@ class weight_packer {
   [[nodiscard]] std::vector<sparsellm::sparse_linear> pack_linears(
       const std::vector<placed_tensor>& tensors, chosen_layout where);
 
-  [[nodiscard]] const std::map<tensor_type, conversion>& conversions() const noexcept {
-    return conversions_;
-  }
-
  private:
   class stacked_rows;
   [[nodiscard]] bool packs_masks(tensor_type type, chosen_layout where) const;
@@ -79,13 +68,11 @@ class weight_packer {
                                                                  chosen_layout where) const;
   [[nodiscard]] sparsellm::any_weight pack_dense(const stacked_rows& rows,
                                                  sparsellm::layout_kind where) const;
-  void measure_conversion(const sparsellm::any_weight& packed, const stacked_rows& rows);
 
   sparsellm::cpu::executor& exec_;
   const model_source& source_;
   std::optional<sparsellm::element_kind> wanted_;
   const sparsellm::layout_efficiencies& machine_;
-  std::map<tensor_type, conversion> conversions_;
 };
 
 }  // namespace llama

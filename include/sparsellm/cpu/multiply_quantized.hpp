@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// multiply() on the CPU for panel and channel_major of q8_0, q4_0, q4_1, q4_k and other
+// multiply() on the CPU for panel and channel_major of q8_0, q4_1, q5_0, iq4_nl, q4_k and other
 // quantised elements: for files that multiply nothing else. sparsellm/cpu/multiply.hpp has all
 // formats.
 #pragma once
@@ -25,8 +25,8 @@ namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 template <quantized_view V>
 void product(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,
              std::size_t tokens, matrix_view<float> y) {
-  quantized_product<quantized_weight<V::bits, V::affine>>(exec, w, V::format::layout, s, x, tokens,
-                                                          y);
+  quantized_product<quantized_weight<V::bits, V::affine, V::non_linear>>(exec, w, V::format::layout,
+                                                                         s, x, tokens, y);
 }
 template <super_block_view V>
 void product(const executor_ref& exec, const V& w, const selection& s, const token_inputs& x,

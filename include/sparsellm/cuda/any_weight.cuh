@@ -16,6 +16,7 @@
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/elements.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/multiply.cuh"
 #include "sparsellm/cuda/multiply_gated.cuh"
@@ -30,14 +31,17 @@
 namespace sparsellm::inline v0::detail::device::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// GGUF's K-quants have no products here.
 template <packed_format F>
-inline constexpr bool has_products = !super_block_element<typename F::element>;
+inline constexpr bool has_products = has_kernels<typename F::element>;
 
+template <packed_format... F>
+[[nodiscard]] bool in_list(format_list<F...>, weight_format format) {
+  return ((has_products<F> && detail::value_of<F>() == format) || ...);
+}
 inline void check_products(weight_format format) {
-  require<value_error>(!has_super_blocks(format.element),
-                       "cuda: no products of q4_k, q5_k and q6_k, got ", describe(format),
-                       "; weights of another element expected");
+  require<value_error>(in_list(detail::any_formats{}, format),
+                       "cuda: no products of q5_0, q5_1, iq4_nl, q4_k, q5_k and q6_k, got ",
+                       describe(format), "; weights of another element expected");
 }
 
 template <packed_format F, class Body>
@@ -64,8 +68,8 @@ void visit(format_list<F...>, const any_view<device_space>& w, const Body& body)
 
 namespace sparsellm::inline v0::cuda::inline SPARSELLM_BASELINE {
 
-// A copy of the weight on the device, in stream order. Allocates it. Throws value_error for q4_k,
-// q5_k and q6_k, which have no products there.
+// A copy of the weight on the device, in stream order. Allocates it. Throws value_error for q5_0,
+// q5_1, iq4_nl, q4_k, q5_k and q6_k, which have no products there.
 [[nodiscard]] inline basic_any_weight<device_space> to_device(executor& exec,
                                                               const any_weight& weight) {
   detail::device::check_products(weight.format());

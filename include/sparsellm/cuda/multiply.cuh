@@ -14,6 +14,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/convert.cuh"
 #include "sparsellm/cuda/copy.cuh"
+#include "sparsellm/cuda/elements.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/batch.cuh"
 #include "sparsellm/cuda/products/bitmap_product.cuh"
@@ -42,7 +43,8 @@ concept device_view = packed_view<V> && std::same_as<typename V::space, device_s
 template <class V>
 concept device_rows = device_view<V> && row_view<V>;
 template <class V>
-concept device_channels = device_view<V> && (brick_view<V> || quantized_view<V>);
+concept device_channels = device_view<V> && (brick_view<V> || quantized_view<V>) &&
+                          has_kernels<typename V::format::element>;
 template <class V>
 concept device_nm = device_view<V> && nm_view<V>;
 template <class V>

@@ -19,6 +19,7 @@
 #include "sparsellm/cuda/config.cuh"
 #include "sparsellm/cuda/copy.cuh"
 #include "sparsellm/cuda/device_buffer.cuh"
+#include "sparsellm/cuda/elements.cuh"
 #include "sparsellm/cuda/error.cuh"
 #include "sparsellm/cuda/executor.cuh"
 #include "sparsellm/cuda/kernels/pack_dense.cuh"
@@ -64,11 +65,12 @@ void pack_quantized(cuda::executor& exec, const given_weight<U>& w,
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 inline namespace SPARSELLM_CUDA_ARCHITECTURES {
 
-// row_major, panel or channel_major of a weight [outputs, inputs] on the device, of any element the
-// layout takes. Waits. Throws shape_error for zero sizes, value_error for a weight that is not
-// finite or too large for the element.
+// row_major, panel or channel_major of a weight [outputs, inputs] on the device, of floats and of
+// levels of 8 and 4 bits. Waits. Throws shape_error for zero sizes, value_error for a weight that
+// is not finite or too large for the element.
 template <packed_format F, class T>
-requires(!is_pruned(F::layout) && storage_scalar<std::remove_const_t<T>>)
+requires(!is_pruned(F::layout) && detail::device::has_kernels<typename F::element> &&
+         storage_scalar<std::remove_const_t<T>>)
 [[nodiscard]] packed_matrix<F, device_space> pack(cuda::executor& exec,
                                                   matrix_view<T, device_space> weight) {
   using detail::device::first_wrong, detail::device::nothing_wrong, detail::device::pack_threads;

@@ -108,7 +108,7 @@ template <class = void>
   const any_format* const found = find_format<>(f);
   require<value_error>(found != nullptr, "any_weight: no weights of ", describe(f),
                        "; N:M weights are f32, f16, bf16 or i8, others f32, f16, bf16, q8_0, "
-                       "q4_0, q4_1, q4_k, q5_k or q6_k");
+                       "q4_0, q4_1, q5_0, q5_1, iq4_nl, q4_k, q5_k or q6_k");
   return *found;
 }
 

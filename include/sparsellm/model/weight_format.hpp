@@ -57,12 +57,14 @@ using pruned_formats = format_list<Layout<float, N, M>, Layout<half, N, M>, Layo
                                    Layout<std::int8_t, N, M>>;
 
 // Every layout of every element that makes sense there; N:M in the patterns that are compiled.
-using any_formats = typename joined<
-    dense_formats<panel, float, half, bfloat16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k>,
-    dense_formats<channel_major, float, half, bfloat16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k>,
-    dense_formats<row_major, float, half, bfloat16>, pruned_formats<n_of_m, 2, 4>,
-    pruned_formats<n_of_m, 4, 8>, pruned_formats<channel_bitmap, 2, 4>,
-    pruned_formats<channel_bitmap, 4, 8>>::type;
+using any_formats =
+    typename joined<dense_formats<panel, float, half, bfloat16, q8_0, q4_0, q4_1, q5_0, q5_1,
+                                  iq4_nl, q4_k, q5_k, q6_k>,
+                    dense_formats<channel_major, float, half, bfloat16, q8_0, q4_0, q4_1, q5_0,
+                                  q5_1, iq4_nl, q4_k, q5_k, q6_k>,
+                    dense_formats<row_major, float, half, bfloat16>, pruned_formats<n_of_m, 2, 4>,
+                    pruned_formats<n_of_m, 4, 8>, pruned_formats<channel_bitmap, 2, 4>,
+                    pruned_formats<channel_bitmap, 4, 8>>::type;
 
 // What F is as a value.
 template <packed_format F>

@@ -17,21 +17,25 @@
 
 namespace sparsellm::inline v0 {
 
-// symmetric: w = scale · level, affine: w = scale · level + minimum.
-enum class quantization { symmetric, affine };
+// symmetric: w = scale · level, affine: w = scale · level + minimum, non_linear: w = scale · the
+// level's number in a table of 16 (pack/non_linear_levels.hpp).
+enum class quantization { symmetric, affine, non_linear };
 
 // Blocks of `BlockChannels` input channels share a scale, and when affine a minimum, per output.
 template <int Bits, std::size_t BlockChannels = 32, quantization Kind = quantization::symmetric>
 struct quantized {
-  static_assert(Bits == 8 || Bits == 4);
+  static_assert(Bits == 8 || Bits == 5 || Bits == 4);
+  static_assert(Bits == 4 || Kind != quantization::non_linear,
+                "sparsellm: the table has 16 levels");
   // 128 channels of 8 bits times 16-bit activations are the most a 32-bit sum holds.
   static_assert(BlockChannels % 32 == 0 && BlockChannels >= 32 && BlockChannels <= 128);
 
   static constexpr int bits = Bits;
   static constexpr std::size_t block_channels = BlockChannels;
   static constexpr bool affine = Kind == quantization::affine;
-  // Levels are stored unsigned; this one means 0.
-  static constexpr int zero = affine ? 0 : 1 << (Bits - 1);
+  static constexpr bool non_linear = Kind == quantization::non_linear;
+  // Levels, and a table's numbers, are stored unsigned; this one means 0.
+  static constexpr int zero = affine ? 0 : non_linear ? 128 : 1 << (Bits - 1);
   static constexpr int top_level = (1 << Bits) - 1;
 };
 
@@ -39,6 +43,9 @@ struct quantized {
 using q8_0 = quantized<8>;
 using q4_0 = quantized<4>;
 using q4_1 = quantized<4, 32, quantization::affine>;
+using q5_0 = quantized<5>;
+using q5_1 = quantized<5, 32, quantization::affine>;
+using iq4_nl = quantized<4, 32, quantization::non_linear>;
 
 // GGUF's K-quants: 256 channels, a super-block, have a step for their blocks' scales, and a second
 // one for the minima when affine; the scales and minima themselves are integers.
@@ -94,8 +101,8 @@ concept super_block_element = detail::is_super_block_element<T>;
 template <class T>
 concept sparse_element = storage_scalar<T> || std::same_as<T, std::int8_t>;
 
-// The kind of an element type: float, half, bfloat16, q8_0, q4_0, q4_1, q4_k, q5_k,
-// q6_k or std::int8_t.
+// The kind of an element type: float, half, bfloat16, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, q4_k,
+// q5_k, q6_k or std::int8_t.
 template <class T>
 [[nodiscard]] constexpr element_kind kind_of() noexcept {
   if constexpr (std::is_same_v<T, float>) return element_kind::f32;
@@ -104,6 +111,9 @@ template <class T>
   if constexpr (std::is_same_v<T, q8_0>) return element_kind::q8_0;
   if constexpr (std::is_same_v<T, q4_0>) return element_kind::q4_0;
   if constexpr (std::is_same_v<T, q4_1>) return element_kind::q4_1;
+  if constexpr (std::is_same_v<T, q5_0>) return element_kind::q5_0;
+  if constexpr (std::is_same_v<T, q5_1>) return element_kind::q5_1;
+  if constexpr (std::is_same_v<T, iq4_nl>) return element_kind::iq4_nl;
   if constexpr (std::is_same_v<T, std::int8_t>) return element_kind::i8;
   if constexpr (std::is_same_v<T, q4_k>) return element_kind::q4_k;
   if constexpr (std::is_same_v<T, q5_k>) return element_kind::q5_k;

@@ -6,6 +6,9 @@
 //   Q8_0  [scale: half][32 signed levels]                                        34 bytes
 //   Q4_0  [scale: half][16 bytes: low nibbles channels 0..15, high 16..31]       18 bytes
 //   Q4_1  [scale: half][minimum: half][16 bytes as Q4_0]                         20 bytes
+//   Q5_0  [scale: half][4 bytes: bit c is the fifth of channel c][16 bytes as Q4_0]  22 bytes
+//   Q5_1  [scale: half][minimum: half][fifth bits as Q5_0][16 bytes as Q4_0]     24 bytes
+//   IQ4_NL  as Q4_0, each level a place in a table (pack/non_linear_levels.hpp)  18 bytes
 //   Q4_K  [d: half][dmin: half][12 bytes: scales and minima, 6 bits each][128 bytes: of every 64
 //         channels the first 32 in low nibbles, the others in high ones]        144 bytes
 //   Q5_K  [d][dmin][scales and minima as Q4_K][32 bytes: bit j of byte i is the fifth of channel
@@ -40,8 +43,8 @@ struct gguf_block;
 template <quantized_element Q>
 struct gguf_block<Q> {
   static_assert(Q::block_channels == 32,
-                "sparsellm: GGUF has blocks of 32 channels for q8_0, q4_0 "
-                "and q4_1");
+                "sparsellm: GGUF has blocks of 32 channels for q8_0, q4_0, q4_1, q5_0, q5_1 and "
+                "iq4_nl");
   static constexpr std::size_t channels = 32;
   static constexpr std::size_t bytes = 2 + (Q::affine ? 2 : 0) + channels * Q::bits / 8;
 
@@ -60,12 +63,25 @@ struct gguf_block<Q> {
       for (std::size_t c = 0; c < channels; c += 8)
         detail::put_word(level + c, detail::word_of(byte + c) ^ detail::eight(0x80));
     } else {
+      const std::uint8_t* const nibbles = byte + (Q::bits == 5 ? 4 : 0);
       for (std::size_t c = 0; c < 16; c += 8) {
-        const std::uint64_t two = detail::word_of(byte + c);
-        detail::put_word(level + c, two & detail::eight(15));
-        detail::put_word(level + 16 + c, two >> 4 & detail::eight(15));
+        const std::uint64_t two = detail::word_of(nibbles + c);
+        std::uint64_t first = two & detail::eight(15), second = two >> 4 & detail::eight(15);
+        if constexpr (Q::bits == 5) {
+          first |= fifths(byte[c / 8]);
+          second |= fifths(byte[2 + c / 8]);
+        }
+        detail::put_word(level + c, first);
+        detail::put_word(level + 16 + c, second);
       }
     }
+  }
+
+ private:
+  // 16 in byte i where bit i is set.
+  static std::uint64_t fifths(std::uint8_t bits) noexcept {
+    const std::uint64_t own = detail::eight(bits) & 0x8040201008040201u;
+    return (own + detail::eight(0x7f)) >> 3 & detail::eight(16);
   }
 };
 

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Integer weights of 8 or 4 bits as panel and channel_major: blocks of input channels share a scale
-// (and, when affine, a minimum) per output, stored along the outputs. q8_0, q4_0 and q4_1 are
-// GGUF's, kept without loss and put in an order in which skipped channels are not read.
+// Integer weights of 8, 5 or 4 bits as panel and channel_major: blocks of input channels share a
+// scale (and, when affine, a minimum) per output, stored along the outputs. q8_0, q4_0, q4_1, q5_0,
+// q5_1 and iq4_nl are GGUF's, kept without loss and put in an order in which skipped channels are
+// not read.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include "sparsellm/pack/element.hpp"
 #include "sparsellm/pack/format.hpp"
 #include "sparsellm/pack/layout_kind.hpp"
+#include "sparsellm/pack/non_linear_levels.hpp"
 #include "sparsellm/pack/panel.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/pack/strip_levels.hpp"
@@ -28,11 +30,11 @@
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // One row of a weight, quantised, b = c / block_channels: w[c] = scale[b] · (level[c] − zero) +
-// minimum[b].
+// minimum[b], or, when non-linear, scale[b] · the number that level[c] stands for.
 struct quantized_row {
   std::vector<std::uint8_t> level;  // [inputs]
   std::vector<half> scale;          // [blocks]
-  std::vector<half> minimum;        // [blocks]; not read when symmetric
+  std::vector<half> minimum;        // [blocks]; read when affine
 };
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE
@@ -67,12 +69,34 @@ SPARSELLM_HD void quantize_block(const float* w, std::size_t n, std::uint8_t* le
   }
 }
 
+// Rounds n weights to the nearest of the table's numbers: the largest in magnitude is to be -127,
+// then the scale is that of the least squared error for these levels.
+inline void quantize_non_linear(const float* w, std::size_t n, std::uint8_t* level,
+                                half& scale) noexcept {
+  float most = 0.0f;
+  for (std::size_t c = 0; c < n; ++c)
+    if (std::fabs(w[c]) > std::fabs(most)) most = w[c];
+  const auto round = [&](float to) {
+    scale = narrow<half>(to);
+    const float step = widen(scale);
+    float product = 0.0f, square = 0.0f;
+    for (std::size_t c = 0; c < n; ++c) {
+      level[c] = nearest_non_linear(step != 0.0f ? w[c] / step : 0.0f);
+      const auto number = static_cast<float>(non_linear_levels[level[c]] - 128);
+      product += w[c] * number;
+      square += number * number;
+    }
+    return product / square;
+  };
+  (void)round(round(most / -127.0f));
+}
+
 // Self: the format that derives from this.
 template <class Self, quantized_element Q, layout_kind Layout>
 struct quantized_format {
   using element = Q;
   static constexpr int bits = Q::bits, zero = Q::zero, top_level = Q::top_level;
-  static constexpr bool affine = Q::affine;
+  static constexpr bool affine = Q::affine, non_linear = Q::non_linear;
   static constexpr std::size_t block_channels = Q::block_channels;
 
   static constexpr layout_kind layout = Layout;
@@ -81,7 +105,7 @@ struct quantized_format {
   static constexpr std::size_t slack_bytes = 0;
 
   template <class Space>
-  struct view : quantized_weight<bits, affine> {
+  struct view : quantized_weight<bits, affine, non_linear> {
     using format = Self;
     using space = Space;
   };
@@ -95,20 +119,38 @@ struct quantized_format {
   }
   [[nodiscard]] static constexpr std::size_t bytes(extents e) noexcept {
     return Layout == layout_kind::panel
-               ? strips(e) * blocks(e) * (scale_bytes + block_channels * strip_bytes)
-               : blocks(e) * (strips(e) * scale_bytes + block_channels * channel_stride(e));
+               ? strips(e) * blocks(e) * panel_block
+               : blocks(e) *
+                     (strips(e) * scale_bytes + block_channels * spread_channels<bits>(strips(e)));
   }
   template <class Space = host_space>
   [[nodiscard]] static view<Space> make_view(const std::byte* storage, extents e) noexcept {
     const std::size_t strip = strip_outputs<bits> * sizeof(half);
     if constexpr (Layout == layout_kind::panel) {
-      const std::size_t block = scale_bytes + block_channels * strip_bytes,
-                        next = blocks(e) * block;
-      return {{storage, e, block_channels, block, next, strip_bytes, next, strip, scale_bytes}};
+      const std::size_t next = blocks(e) * panel_block;
+      return {{storage,
+               e,
+               block_channels,
+               panel_block,
+               next,
+               strip_bytes,
+               next,
+               strip,
+               scale_bytes,
+               {scale_bytes + block_channels * strip_bytes, high_bytes<bits>, next}}};
     } else {
-      const std::size_t scales = strips(e) * scale_bytes, channel = channel_stride(e);
-      return {{storage, e, block_channels, scales + block_channels * channel, strip, channel,
-               strip_bytes, strips(e) * strip, scales}};
+      const std::size_t scales = strips(e) * scale_bytes;
+      const std::size_t channel = spread_channels<bits>(strips(e));
+      return {{storage,
+               e,
+               block_channels,
+               scales + block_channels * channel,
+               strip,
+               channel,
+               strip_bytes,
+               strips(e) * strip,
+               scales,
+               {scales + strips(e) * strip_bytes, channel, high_bytes<bits>}}};
     }
   }
 
@@ -119,8 +161,11 @@ struct quantized_format {
     for (std::size_t r = 0; r < rows.rows(); ++r)
       for (std::size_t b = 0; b < blocks(e); ++b) {
         const std::size_t c0 = b * block_channels, n = std::min(block_channels, e.inputs - c0);
-        quantize_block<Q>(&rows(r, c0), n, rounded[r].level.data() + c0, rounded[r].scale[b],
-                          rounded[r].minimum[b]);
+        std::uint8_t* const level = rounded[r].level.data() + c0;
+        if constexpr (non_linear)
+          quantize_non_linear(&rows(r, c0), n, level, rounded[r].scale[b]);
+        else
+          quantize_block<Q>(&rows(r, c0), n, level, rounded[r].scale[b], rounded[r].minimum[b]);
       }
     pack_levels(storage, e, first, rounded, rounded.size());
   }
@@ -147,10 +192,11 @@ struct quantized_format {
     const auto at = [&](const auto* p) {  // views are read-only: this is where they are written
       return storage + (reinterpret_cast<const std::byte*>(p) - to.data);
     };
-    // The last strip's levels include the line that keeps channels apart.
-    const std::size_t spare = Layout == layout_kind::panel || strip + 1 < strips(e)
-                                  ? 0
-                                  : to.channel_stride - (strip + 1) * strip_bytes;
+    // What pads channels belongs to the last strip.
+    const std::size_t spare =
+        Layout == layout_kind::panel || strip + 1 < strips(e)
+            ? 0
+            : to.channel_stride - strips(e) * (strip_bytes + high_bytes<bits>);
     for (std::size_t b = 0; b < blocks(e); ++b) {
       auto* const scales = reinterpret_cast<half*>(at(to.scales(strip, b)));
       for (std::size_t o = 0; o < strip_outputs<bits>; ++o) {
@@ -159,9 +205,12 @@ struct quantized_format {
           scales[to.minimum_at / sizeof(half) + o] = o < count ? rows[o].minimum[b] : half{};
       }
       const std::size_t c0 = b * block_channels;
-      write_levels<bits>(block_levels<bits>(rows, count, c0),
-                         std::min(block_channels, e.inputs - c0), block_channels,
-                         {at(to.levels(strip, b)), to.channel_stride, strip_bytes + spare}, {});
+      write_levels<bits>(
+          block_levels<bits>(rows, count, c0), std::min(block_channels, e.inputs - c0),
+          block_channels,
+          {at(to.levels(strip, b)), to.channel_stride,
+           strip_bytes + (high_bytes<bits> == 0 ? spare : 0)},
+          {at(to.high_levels(strip, b)), to.high_stride(), high_bytes<bits> + spare});
     }
   }
 
@@ -169,9 +218,8 @@ struct quantized_format {
     const std::size_t s = r / strip_outputs<bits>, o = r % strip_outputs<bits>;
     for (std::size_t c = 0; c < v.shape.inputs; ++c) {
       const std::size_t b = c / block_channels;
-      const std::uint8_t byte =
-          v.levels(s, b)[c % block_channels * v.channel_stride + byte_of_output(o % 64)];
-      const int level = bits == 8 ? byte : o < 64 ? byte & 15 : byte >> 4;
+      int level = level_at(v, s, b, c % block_channels, o);
+      if constexpr (non_linear) level = non_linear_levels[level];
       out[c] = widen(v.scales(s, b)[o]) * static_cast<float>(level - zero);
       if constexpr (affine) out[c] += widen(v.minima(s, b)[o]);
     }
@@ -179,16 +227,11 @@ struct quantized_format {
 
  private:
   static constexpr std::size_t scale_bytes = strip_outputs<bits> * sizeof(half) * (affine ? 2 : 1);
+  static constexpr std::size_t panel_block =
+      scale_bytes + block_channels * (strip_bytes + high_bytes<bits>);
 
   [[nodiscard]] static constexpr std::size_t strips(extents e) noexcept {
     return (e.outputs + strip_outputs<bits> - 1) / strip_outputs<bits>;
-  }
-
-  // Channels that are a multiple of 1 KiB apart share few sets of the cache: a line more keeps the
-  // four that are read together, and what is prefetched for the next four, out of each other's way
-  // (8 bits, 4096 outputs: 13 % faster at 50 %, 22 % dense; 8 % for 4 bits).
-  [[nodiscard]] static constexpr std::size_t channel_stride(extents e) noexcept {
-    return (strips(e) + (strips(e) % 16 == 0 ? 1 : 0)) * strip_bytes;
   }
 };
 
@@ -204,5 +247,7 @@ struct channel_major<Q>
 
 static_assert(packed_format<panel<q4_1>>);
 static_assert(packed_format<channel_major<q8_0>>);
+static_assert(packed_format<channel_major<q5_0>>);
+static_assert(packed_format<panel<iq4_nl>>);
 
 }  // namespace sparsellm::inline v0::inline SPARSELLM_BASELINE

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A strip's levels of one block, written in the order of pack/quantized_weight.hpp and
-// super_block_weight.hpp: rows of channels become channels of outputs, eight by eight bytes at a
-// time, so that packing a file costs little beside reading it.
+// A strip's levels of one block, written and read in the order of pack/quantized_weight.hpp: rows
+// of channels become channels of outputs, eight by eight bytes at a time, so that packing a file
+// costs little beside reading it.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,6 @@
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/pack/byte_words.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
-#include "sparsellm/pack/super_block_weight.hpp"
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
@@ -128,6 +127,22 @@ void write_levels(const block_levels<Bits>& from, std::size_t channels, std::siz
   clear_rest(low, strip_bytes, channels, block_channels);
   if constexpr (Bits == 5 || Bits == 6)
     clear_rest(high, high_bytes<Bits>, channels, block_channels);
+}
+
+// What write_levels() wrote for output o of strip s and channel c of block b.
+template <class W>
+[[nodiscard]] int level_at(const W& w, std::size_t s, std::size_t b, std::size_t c,
+                           std::size_t o) noexcept {
+  const std::uint8_t byte = w.levels(s, b)[c * w.channel_stride + byte_of_output(o % 64)];
+  if constexpr (W::bits == 8) return byte;
+  int level = o < 64 ? byte & 15 : byte >> 4;
+  if constexpr (W::bits == 5 || W::bits == 6) {
+    constexpr std::size_t count = W::bits - 4, in_byte = 8 / count;
+    const std::uint8_t high =
+        w.high_levels(s, b)[c * w.high_stride() + o / (16 * in_byte) * 16 + o % 16];
+    level |= (high >> (o / 16 % in_byte * count) & ((1 << count) - 1)) << 4;
+  }
+  return level;
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

@@ -5,10 +5,6 @@
 // outputs, but a block's scales, and minima when affine, are integers, and 256 channels, a
 // super-block, have a step for each:
 //   w[o][c] = scale_step[o] · scale[o] · (level[o][c] − zero) + minimum_step[o] · minimum[o]
-// Levels of five and six bits are cut in two: four bits stand as levels of four bits do, and what
-// is above them in a plane of its own, 16 bytes of one channel's fifth bits (32 of the fifth and
-// sixth): byte l of them holds output l, 16 + l, 32 + l, … from its low bits on, byte 16 + l of six
-// bits 64 + l, 80 + l, ….
 #pragma once
 
 #include <concepts>
@@ -23,11 +19,6 @@
 
 namespace sparsellm::inline v0::detail {
 
-// Bytes of the upper plane of a strip's channel.
-template <int Bits>
-inline constexpr std::size_t high_bytes =
-    Bits == 8 ? 0 : strip_outputs<Bits> / 8 * static_cast<std::size_t>(Bits - 4);
-
 // Where one kind of thing lies: the first byte, and how far the next strip's is.
 struct strip_array {
   const std::byte* data;
@@ -38,7 +29,7 @@ struct strip_array {
 template <int Bits, bool Affine>
 struct super_block_weight {
   static constexpr int bits = Bits;
-  static constexpr bool affine = Affine;
+  static constexpr bool affine = Affine, non_linear = false;
   static constexpr std::size_t block_channels = super_block_quantized<Bits>::block_channels;
   static constexpr std::size_t super_blocks = super_block_channels / block_channels;
   static constexpr std::size_t outputs = strip_outputs<Bits>;
@@ -49,7 +40,7 @@ struct super_block_weight {
   std::size_t super_stride;            // from a super-block to the next of the same strip
   std::size_t block_stride;            // from a block to the next of the same super-block
   std::size_t channel_stride;          // from a channel's low bits to the next's, same strip
-  std::size_t high_stride;             // from a channel's high bits to the next's, same strip
+  std::size_t high_channel_stride;     // from a channel's high bits to the next's, same strip
 
   [[nodiscard]] super_block_weight from_strip(std::size_t s, std::size_t most) const noexcept {
     super_block_weight strips = *this;
@@ -84,7 +75,7 @@ struct super_block_weight {
                                                            std::size_t b) const noexcept {
     return scales(s, b) + outputs;
   }
-  // Of the block's channel c at + c · channel_stride, and at + c · high_stride.
+  // Of the block's channel c at + c · channel_stride, and at + c · high_stride().
   [[nodiscard]] SPARSELLM_INLINE const std::uint8_t* levels(std::size_t s,
                                                             std::size_t b) const noexcept {
     return reinterpret_cast<const std::uint8_t*>(at(low, s, b));
@@ -92,6 +83,9 @@ struct super_block_weight {
   [[nodiscard]] SPARSELLM_INLINE const std::uint8_t* high_levels(std::size_t s,
                                                                  std::size_t b) const noexcept {
     return reinterpret_cast<const std::uint8_t*>(at(high, s, b));
+  }
+  [[nodiscard]] SPARSELLM_INLINE std::size_t high_stride() const noexcept {
+    return high_channel_stride;
   }
 
  private:

@@ -77,8 +77,8 @@ struct super_block_format {
     v.low = {levels, panel ? next : strip_bytes};
     v.high = {levels + (panel ? block_channels * strip_bytes : together * strip_bytes),
               panel ? next : high_bytes<bits>};
-    v.channel_stride = panel ? strip_bytes : channel_stride(strips(e));
-    v.high_stride = panel ? high_bytes<bits> : v.channel_stride;
+    v.channel_stride = panel ? strip_bytes : spread_channels<bits>(strips(e));
+    v.high_channel_stride = panel ? high_bytes<bits> : v.channel_stride;
     v.block_stride = block_bytes(together);
     v.super_stride = together * step_bytes + super_block_channels / block_channels * v.block_stride;
     return v;
@@ -139,7 +139,7 @@ struct super_block_format {
           block_levels<bits>(rows, count, c0), std::min(block_channels, e.inputs - c0),
           block_channels,
           {at(to.levels(strip, b)), to.channel_stride, strip_bytes + (bits == 4 ? spare : 0)},
-          {at(to.high_levels(strip, b)), to.high_stride, high_bytes<bits> + spare});
+          {at(to.high_levels(strip, b)), to.high_stride(), high_bytes<bits> + spare});
     }
   }
 
@@ -148,15 +148,7 @@ struct super_block_format {
     const std::size_t s = r / outputs, o = r % outputs;
     for (std::size_t c = 0; c < v.shape.inputs; ++c) {
       const std::size_t b = c / block_channels, in_block = c % block_channels;
-      const std::uint8_t byte =
-          v.levels(s, b)[in_block * v.channel_stride + byte_of_output(o % 64)];
-      int level = o < 64 ? byte & 15 : byte >> 4;
-      if constexpr (bits > 4) {
-        constexpr std::size_t count = bits - 4, in_byte = 8 / count;
-        const std::uint8_t high =
-            v.high_levels(s, b)[in_block * v.high_stride + o / (16 * in_byte) * 16 + o % 16];
-        level |= (high >> (o / 16 % in_byte * count) & ((1 << count) - 1)) << 4;
-      }
+      const int level = level_at(v, s, b, in_block, o);
       const float scale = widen(v.scale_steps(s, b)[o]) * static_cast<float>(v.scales(s, b)[o]);
       out[c] = scale * static_cast<float>(level - zero);
       if constexpr (affine)
@@ -176,12 +168,7 @@ struct super_block_format {
   [[nodiscard]] static constexpr std::size_t block_bytes(std::size_t together) noexcept {
     return together * scale_bytes + block_channels * (Layout == layout_kind::panel
                                                           ? strip_bytes + high_bytes<bits>
-                                                          : channel_stride(together));
-  }
-  // Whole lines, and one more for multiples of 1 KiB, as pack/quantized.hpp says.
-  [[nodiscard]] static constexpr std::size_t channel_stride(std::size_t together) noexcept {
-    const std::size_t lines = (together * (strip_bytes + high_bytes<bits>)+63) / 64;
-    return (lines + (lines % 16 == 0 ? 1 : 0)) * 64;
+                                                          : spread_channels<bits>(together));
   }
 };
 

@@ -30,6 +30,7 @@ using avx512_vnni::to_float;
 using avx512_vnni::vbytes;
 using avx512_vnni::vfloat;
 using avx512_vnni::vsum;
+using avx512_vnni::zero_of;
 #include "sparsellm/cpu/kernels/quantized/tiles.inl"
 // One kernel differs from VNNI's.
 template <class W>

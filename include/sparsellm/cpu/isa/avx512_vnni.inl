@@ -25,6 +25,7 @@ using avx512::level_offset;
 using avx512::level_tokens;
 using avx512::load;
 using avx512::load_row;
+using avx512::look_up;
 using avx512::mul;
 using avx512::mul_add;
 using avx512::store;

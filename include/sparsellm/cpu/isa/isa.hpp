@@ -20,8 +20,8 @@
 namespace sparsellm::inline v0::cpu {
 
 // Weakest first: scalar, neon (Armv8-A), neon_dot, neon_i8mm, neon_bf16, avx2 (with FMA and F16C),
-// avx512 (F, BW, DQ, VL), avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, amx_int8, each with
-// those before it of its architecture.
+// avx_vnni, avx512 (F, BW, DQ, VL), avx512_vnni, avx512_vbmi2, avx512_bf16, amx_bf16, amx_int8,
+// each with those before it of its architecture, but for avx_vnni, which avx512 need not have.
 enum class isa {
 #define SPARSELLM_ISA_ROW(name, home, here) name,
 #include "sparsellm/cpu/isa/list.inl"

@@ -16,6 +16,7 @@
 #include "sparsellm/cpu/isa/neon_i8mm.inl"
 #include "sparsellm/cpu/isa/neon_bf16.inl"
 #include "sparsellm/cpu/isa/avx2.inl"
+#include "sparsellm/cpu/isa/avx_vnni.inl"
 #include "sparsellm/cpu/isa/avx512.inl"
 #include "sparsellm/cpu/isa/avx512_vnni.inl"
 #include "sparsellm/cpu/isa/avx512_vbmi2.inl"

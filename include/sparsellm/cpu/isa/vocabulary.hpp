@@ -21,6 +21,7 @@
 #include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/pack/brick_weight.hpp"
+#include "sparsellm/pack/non_linear_levels.hpp"
 #include "sparsellm/pack/quantized_weight.hpp"
 #include "sparsellm/pack/super_block_weight.hpp"
 

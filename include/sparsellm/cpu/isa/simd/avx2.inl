@@ -123,6 +123,11 @@ SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
                                    : _mm256_srli_epi16(high, Shift < 0 ? -Shift : 0);
   return _mm256_or_si256(level, _mm256_and_si256(moved, _mm256_set1_epi8(Mask)));
 }
+// For each level below 16, the byte that `table` has in its place.
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  return _mm256_shuffle_epi8(
+      _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), level);
+}
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   const __m256i even = _mm256_and_si256(w, _mm256_set1_epi16(0xff));
   const __m256i odd = _mm256_srli_epi16(w, 8);

@@ -157,3 +157,10 @@ SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
                                    : _mm512_srli_epi16(high, Shift < 0 ? -Shift : 0);
   return _mm512_ternarylogic_epi32(level, moved, _mm512_set1_epi8(Mask), 0xf8);  // a | (b & c)
 }
+// For each level below 16, the byte that `table` has in its place.
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  return _mm512_shuffle_epi8(
+      _mm512_maskz_broadcast_i32x4(every_lane,
+                                   _mm_load_si128(reinterpret_cast<const __m128i*>(table))),
+      level);
+}

@@ -136,6 +136,10 @@ SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
   const uint8x16_t moved = vshlq_u8(high, vdupq_n_s8(Shift));  // a negative count shifts down
   return vorrq_u8(level, vandq_u8(moved, vdupq_n_u8(Mask)));
 }
+// For each level below 16, the byte that `table` has in its place.
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  return vqtbl1q_u8(vld1q_u8(table), level);
+}
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   const uint16x8_t words = vreinterpretq_u16_u8(w);
   const int16x8_t even = vreinterpretq_s16_u16(vandq_u16(words, vdupq_n_u16(0xff)));

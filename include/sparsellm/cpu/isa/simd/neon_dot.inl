@@ -50,6 +50,10 @@ SPARSELLM_INLINE void interleave(const std::uint8_t* a, const std::uint8_t* b,
   if constexpr (Bits == 8)  // flipping the top bit takes 128 off
     for (std::size_t k = 0; k < 4; ++k) out[k] = veorq_u8(out[k], vdupq_n_u8(128));
 }
+// As neon's, 128 taken off as interleave() takes it off levels of 8 bits.
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  return vqtbl1q_u8(veorq_u8(vld1q_u8(table), vdupq_n_u8(128)), level);
+}
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   return {dot_lane<0>(sum.high, w, x.high_low), dot_lane<1>(sum.low, w, x.high_low)};
 }

@@ -73,6 +73,9 @@ SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
   return {neon::with_high<Shift, Mask>(level.first, high.first),
           neon::with_high<Shift, Mask>(level.second, high.second)};
 }
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  return {neon::look_up(table, level.first), neon::look_up(table, level.second)};
+}
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   return {multiply_rows(sum.first, w.first, x.high_low),
           multiply_rows(sum.second, w.second, x.high_low)};

@@ -105,6 +105,11 @@ SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
   }
   return level;
 }
+// For each level below 16, the byte that `table` has in its place.
+SPARSELLM_INLINE vbytes look_up(const std::uint8_t* table, vbytes level) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) level.level[i] = table[level.level[i]];
+  return level;
+}
 SPARSELLM_INLINE vsum dot_add(vbytes w, vlevels x, vsum sum) noexcept {
   for (std::size_t i = 0; i < 4; ++i) sum += w.level[i] * x.level[i];
   return sum;

@@ -6,39 +6,23 @@
 // levels are interleaved byte by byte, so that a 32-bit lane holds one output's four levels.
 
 // Of outputs [o, o + lanes) of a strip.
-template <int Bits, bool Affine>
-SPARSELLM_INLINE vfloat scales_at(const quantized_weight<Bits, Affine>& w, std::size_t s,
+template <int Bits, bool Affine, bool NonLinear>
+SPARSELLM_INLINE vfloat scales_at(const quantized_weight<Bits, Affine, NonLinear>& w, std::size_t s,
                                   std::size_t b, std::size_t o) noexcept {
   return load_row(w.scales(s, b) + o);
 }
-template <int Bits, bool Affine>
-SPARSELLM_INLINE vfloat minima_at(const quantized_weight<Bits, Affine>& w, std::size_t s,
+template <int Bits, bool Affine, bool NonLinear>
+SPARSELLM_INLINE vfloat minima_at(const quantized_weight<Bits, Affine, NonLinear>& w, std::size_t s,
                                   std::size_t b, std::size_t o) noexcept {
   return load_row(w.minima(s, b) + o);
 }
 
-template <int Bits, bool Affine, std::size_t... C>
-SPARSELLM_INLINE void interleave_levels(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                        std::size_t b, const std::uint8_t* c, std::size_t at,
-                                        vbytes* four, std::index_sequence<C...>) noexcept {
-  const std::uint8_t* const levels = w.levels(s, b);
-  interleave<Bits>((levels + c[C] * w.channel_stride)..., 4 * at, four);
-}
-// The levels of fours_at_once fours of a block's channels, outputs 16 k + at for each k.
-template <int Bits, bool Affine>
-SPARSELLM_INLINE void interleave_channels(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                          std::size_t b, const std::uint8_t* c, std::size_t at,
-                                          vbytes* four) noexcept {
-  interleave_levels(w, s, b, c, at, four, std::make_index_sequence<4 * fours_at_once>{});
-}
-
 // What a strip has of `count` channels of a block, and their scales.
-template <int Bits, bool Affine>
-SPARSELLM_INLINE void prefetch_channels(const quantized_weight<Bits, Affine>& w, std::size_t s,
-                                        std::size_t b, const std::uint8_t* channel,
+template <int Bits, bool Affine, bool NonLinear>
+SPARSELLM_INLINE void prefetch_channels(const quantized_weight<Bits, Affine, NonLinear>& w,
+                                        std::size_t s, std::size_t b, const std::uint8_t* channel,
                                         std::size_t count) noexcept {
-  const std::uint8_t* const levels = w.levels(s, b);
-  for (std::size_t i = 0; i < count; ++i) prefetch_l2(levels + channel[i] * w.channel_stride);
+  prefetch_levels(w, s, b, channel, count);
   for (std::size_t at = 0; at < strip_outputs<Bits>; at += 32) {
     prefetch_l2(w.scales(s, b) + at);
     if constexpr (Affine) prefetch_l2(w.minima(s, b) + at);
@@ -53,7 +37,7 @@ SPARSELLM_INLINE void finish_block(const W& w, std::size_t s, std::size_t b, con
                                    float* y) noexcept {
   const vfloat x_scale = broadcast(scale);
   const vfloat x_sum = broadcast(scale * static_cast<float>(level_sum));
-  const std::int32_t bias = (level_offset<W::bits> - zero_level<W::bits, W::affine>)*level_sum;
+  const std::int32_t bias = (offset_of<W> - zero_of<W>)*level_sum;
   for (std::size_t k = 0; k < strip_outputs<W::bits> / 16; ++k) {
     vfloat total = load(y + at + 16 * k);
     if constexpr (W::affine) total = mul_add(minima_at(w, s, b, at + 16 * k), x_sum, total);

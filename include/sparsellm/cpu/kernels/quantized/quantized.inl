@@ -5,6 +5,7 @@
 // target region.
 
 #include "sparsellm/cpu/kernels/quantized/round.inl"
+#include "sparsellm/cpu/kernels/quantized/levels.inl"
 #include "sparsellm/cpu/kernels/quantized/super_blocks.inl"
 #include "sparsellm/cpu/kernels/quantized/blocks.inl"
 

@@ -54,7 +54,7 @@ inline void add_tiles(const W& w, std::size_t s, std::size_t b, const quantized_
   for (std::size_t i = 0; i < n; ++i) {
     x.scale[i] = a.scale[a.at(t + i, b)];
     x.sum[i] = x.scale[i] * static_cast<float>(a.sum[a.at(t + i, b)]);
-    x.bias[i] = -zero_level<W::bits, W::affine> * a.sum[a.at(t + i, b)];
+    x.bias[i] = -zero_of<W> * a.sum[a.at(t + i, b)];
   }
   alignas(64) std::int32_t high[2][16 * 16], low[2][16 * 16];
   for (std::size_t o = 0; o < outputs; o += 32, rows += 2 * stride) {
