@@ -14,14 +14,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path root = argv[1];
-  const std::pair<const char*, std::vector<seed>> corpora[] = {{"gguf", gguf_seeds()},
-                                                               {"table", table_seeds()},
-                                                               {"counts", counts_seeds()},
-                                                               {"layouts", layouts_seeds()},
-                                                               {"search", search_seeds()},
-                                                               {"checkpoint", checkpoint_seeds()},
-                                                               {"config", config_seeds()},
-                                                               {"tokenizer", tokenizer_seeds()}};
+  const std::pair<const char*, std::vector<seed>> corpora[] = {
+      {"gguf", gguf_seeds()},     {"table", table_seeds()},
+      {"counts", counts_seeds()}, {"layouts", layouts_seeds()},
+      {"search", search_seeds()}, {"checkpoint", checkpoint_seeds()},
+      {"config", config_seeds()}, {"tokenizer", tokenizer_seeds()}};
   for (const auto& [name, seeds] : corpora) {
     std::filesystem::create_directories(root / name);
     for (const auto& [file, bytes] : seeds)
