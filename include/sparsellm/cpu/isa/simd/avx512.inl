@@ -153,8 +153,8 @@ SPARSELLM_INLINE vbytes four_channels(const std::uint8_t* a, const std::uint8_t*
 // Bits of `high`, moved up by Shift (down when negative), under Mask, beside those of the levels.
 template <int Shift, int Mask>
 SPARSELLM_INLINE vbytes with_high(vbytes level, vbytes high) noexcept {
-  const __m512i moved = Shift >= 0 ? _mm512_slli_epi16(high, Shift >= 0 ? Shift : 0)
-                                   : _mm512_srli_epi16(high, Shift < 0 ? -Shift : 0);
+  constexpr auto bits = static_cast<unsigned>(Shift >= 0 ? Shift : -Shift);
+  const __m512i moved = Shift >= 0 ? _mm512_slli_epi16(high, bits) : _mm512_srli_epi16(high, bits);
   return _mm512_ternarylogic_epi32(level, moved, _mm512_set1_epi8(Mask), 0xf8);  // a | (b & c)
 }
 // For each level below 16, the byte that `table` has in its place.

@@ -8,11 +8,10 @@
 
 // What interleave_channels() takes off every level.
 template <class W>
-inline constexpr std::int32_t offset_of = level_offset < W::non_linear ? 8 : W::bits > ;
+inline constexpr std::int32_t offset_of = level_offset<(W::non_linear ? 8 : W::bits)>;
 // The level that means 0, before that.
 template <class W>
-inline constexpr std::int32_t zero_of = zero_level < W::non_linear ? 8 : W::bits,
-                              W::affine > ;
+inline constexpr std::int32_t zero_of = zero_level<(W::non_linear ? 8 : W::bits), W::affine>;
 
 // four [8] |= the upper bits of four channels, which are bytes of vectors that hold those of eight
 // outputs in every byte, or of four.
@@ -21,7 +20,7 @@ SPARSELLM_INLINE void raise(const vbytes* high, vbytes* four, std::index_sequenc
   constexpr int count = Bits - 4, mask = ((1 << count) - 1) << 4;
   constexpr std::size_t outputs = 8 / count;
   ((four[K] =
-        with_high<4 - count* static_cast<int>(K % outputs), mask>(four[K], high[K / outputs])),
+        with_high<(4 - count * static_cast<int>(K % outputs)), mask>(four[K], high[K / outputs])),
    ...);
 }
 
