@@ -249,6 +249,7 @@ refuses "at most 1000 rounds expected, got 1001" prune --update obs --refine 100
 
 # A plan: a pattern for each weight, and what inspect says of either file that is made with it.
 plan() { run plan --text "$folder/text" --tokens 256 --window 64 --output "$folder/plan.json" "$@"; }
+plan --size 6:8 --fisher-windows 0 > "$folder/said"
 plan --size 6:8 --update obs --json "$folder/planned.json" > "$folder/said"
 fields "$folder/planned.json" output size target_size patterns output_error
 grep -q "of the dense linear layers" "$folder/said" || { echo "FAILED: plan says $(cat "$folder/said")"; failures=$((failures + 1)); }

@@ -13,6 +13,7 @@
 #include "files/gguf_writer.hpp"
 #include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
+#include "methods/squared_gradients.hpp"
 #include "sparsellm/core/error.hpp"
 
 using namespace llama;
@@ -127,6 +128,54 @@ TEST_CASE("plan: errors are shares of what a weight gives, whatever memory held 
       }
     }
   }
+}
+
+TEST_CASE(
+    "plan: by gradients it costs the predictions less; the same for every number of threads") {
+  const std::vector<window> text{some_tokens(60), some_tokens(60)};
+  loaded_tiny t;
+  planning how;
+  how.size = 0.75;
+  const pattern_plan relative = plan_patterns(t.exec, t.m, text, how, quiet);
+  how.gradient_windows = 2;
+  const pattern_plan by_harm = plan_patterns(t.exec, t.m, text, how, quiet);
+  CHECK(by_harm.size() <= 0.75);
+  const squared_gradients seen = sum_squared_gradients(t.exec, t.m, text, 2, quiet);
+  const auto rows = make_host_text(t.exec, t.m, text, text.front().size());
+  per_projection<double> energies[2];  // of outputs, a token
+  for (std::size_t l = 0; l < 2; ++l) {
+    for (const activation_site site : activation_sites) {
+      rows->go_to(l, site);
+      for (const projection p : t.m.shape().readers(site)) {
+        std::vector<float> weight(t.m.extents_of(p).inputs);
+        for (std::size_t r = 0; r < t.m.extents_of(p).outputs; ++r) {
+          t.m.read_row(l, p, r, weight);
+          for (std::size_t w = 0; w < text.size(); ++w) {
+            const const_rows x = rows->rows_of(l, site, w);
+            for (std::size_t i = 0; i < x.rows(); ++i) {
+              double y = 0;
+              for (std::size_t c = 0; c < x.cols(); ++c)
+                y += static_cast<double>(x(i, c)) * static_cast<double>(weight[c]);
+              energies[l][p] += y * y / 120;
+            }
+          }
+        }
+      }
+    }
+    rows->leave(l);
+  }
+  const auto cost = [&](const pattern_plan& plan) {
+    double sum = 0;
+    for (const planned_weight& w : plan.weights)
+      sum += 0.5 * w.error * energies[w.layer][w.which] / static_cast<double>(w.shape.outputs) *
+             seen.layers[w.layer][w.which].of_output / seen.tokens;
+    return sum;
+  };
+  CHECK(cost(by_harm) < cost(relative));
+
+  loaded_tiny other({}, {element_kind::f32}, 3);
+  const pattern_plan again = plan_patterns(other.exec, other.m, text, how, quiet);
+  CHECK(to_json(again) == to_json(by_harm));
 }
 
 TEST_CASE("plan: weights are packed apart where their patterns differ, and only there") {

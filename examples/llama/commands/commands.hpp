@@ -82,6 +82,8 @@ struct options {
   // plan
   std::vector<std::string> patterns{"2:4", "4:8", "6:8", "8:16"};
   std::string size = "6:8";  // of the linear layers: a share of dense, or that of a pattern
+  std::size_t fisher_windows =
+      8;  // errors count as what they cost, by gradients of so many windows
   // inspect, of a shape
   std::size_t vocabulary = 32000;
 };

@@ -148,6 +148,10 @@ struct program {
     sub->add_option("--patterns", options.patterns,
                     "N:M, comma between, that weights may have; dense is always one")
         ->delimiter(',');
+    sub->add_option("--fisher-windows", options.fisher_windows,
+                    "Errors count as what they cost the predictions, by gradients of so many "
+                    "calibration windows; 0: relative to outputs, for models without a way back")
+        ->check(whole_number);
     add_metric(sub);
     add_update(sub);
     add_device(sub);

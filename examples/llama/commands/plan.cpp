@@ -15,6 +15,7 @@
 #include "cuda/session.hpp"
 #include "files/pattern_name.hpp"
 #include "methods/planning.hpp"
+#include "methods/recorded_pass.hpp"
 #include "sparsellm/core/output_file.hpp"
 
 namespace llama {
@@ -39,6 +40,15 @@ double parse_size(const std::string& text) {
   return size;
 }
 
+void require_way_back(const config& c) {
+  try {
+    check_way_back(c);
+  } catch (const value_error& e) {
+    sparsellm::raise<value_error>(
+        sparsellm::concat(e.what(), "; --fisher-windows 0 plans by relative errors"));
+  }
+}
+
 }  // namespace
 
 void run_plan(const options& o, ordered_json& result) {
@@ -49,12 +59,18 @@ void run_plan(const options& o, ordered_json& result) {
   static_cast<reconstruction_options&>(how) = parse_reconstruction(o);
   how.size = parse_size(o.size);
   how.patterns.clear();
+  how.gradient_windows = o.fisher_windows;
   for (const std::string& text : o.patterns) how.patterns.push_back(parse_pattern(text));
   sparsellm::output_file file(o.output);
   setup s(o, 0.0);
+  if (how.gradient_windows != 0) require_way_back(s.model.shape());
   const std::vector<window> windows = text_windows(s, o, o.text, o.tokens);
-  const pattern_plan plan = plan_patterns(s.exec, s.model, windows, how, show_progress("planning"),
-                                          o.device == "cuda" ? make_cuda_text : make_host_text);
+  const bool device = o.device == "cuda";
+  const pattern_plan plan = plan_patterns(
+      s.exec, s.model, windows, how,
+      show_progress(device && how.gradient_windows != 0 ? "planning, gradients on the CPU"
+                                                        : "planning"),
+      device ? make_cuda_text : make_host_text);
   file.append(to_json(plan));
   file.commit();
 

@@ -9,6 +9,7 @@
 
 #include "methods/matrix.hpp"
 #include "methods/reconstruction.hpp"
+#include "methods/squared_gradients.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 #include "sparsellm/permute/channel_order.hpp"
@@ -27,8 +28,10 @@ namespace {
 
 class planner {
  public:
-  planner(sparsellm::cpu::executor& exec, const model& m, const planning& how, observed_text& text)
-      : exec_(exec), model_(m), how_(how), text_(text) {}
+  // gradients: of no layers unless errors count as what they cost.
+  planner(sparsellm::cpu::executor& exec, const model& m, const planning& how, observed_text& text,
+          squared_gradients gradients)
+      : exec_(exec), model_(m), how_(how), text_(text), gradients_(std::move(gradients)) {}
 
   // The errors of everything that reads `site` of block l with each pattern.
   void measure(std::size_t l, activation_site site) {
@@ -38,6 +41,7 @@ class planner {
     const std::vector<matrix> scores = saliencies(exec_, how_, text_, l, site, weights);
     sparsellm::gram seen = gram_of(exec_, text_, l, site);
     const sparsellm::damped_gram metric(exec_, seen, 0.0);
+    const auto tokens = static_cast<double>(seen.rows());
     std::optional<reconstruction> updating;
     if (how_.update != kept_weights::as_they_are)
       updating.emplace(exec_, how_, std::move(seen), sparsellm::channel_order());
@@ -50,7 +54,8 @@ class planner {
       for (const nm_pattern p : how_.patterns)
         errors.push_back(energy > 0 ? error(p, scores[i], weights[i], metric, updating) / energy
                                     : 0.0);
-      add(l, reading[i], errors);
+      add(l, reading[i], errors,
+          gradients_.layers.empty() ? 1.0 : harm(l, reading[i], energy / tokens));
     }
   }
 
@@ -61,7 +66,7 @@ class planner {
     std::vector<planned_weight> planned = weights_;
     for (std::size_t w = 0; w < planned.size(); ++w) {
       if (chosen[w] < how_.patterns.size()) planned[w].pattern = how_.patterns[chosen[w]];
-      planned[w].error = choices_[w][chosen[w]].error;
+      planned[w].error = costs_[w] > 0 ? choices_[w][chosen[w]].error / costs_[w] : 0.0;
     }
     return planned;
   }
@@ -69,6 +74,12 @@ class planner {
  private:
   [[nodiscard]] static double parameters(const planned_weight& w) {
     return static_cast<double>(w.shape.outputs) * static_cast<double>(w.shape.inputs);
+  }
+
+  // What an error as large as the output costs, in nats a token. energy: of the output, a token.
+  [[nodiscard]] double harm(std::size_t l, projection p, double energy) const {
+    const auto outputs = static_cast<double>(model_.extents_of(p).outputs);
+    return 0.5 * energy / outputs * gradients_.layers[l][p].of_output / gradients_.tokens;
   }
 
   [[nodiscard]] double error(nm_pattern p, const matrix& scores, const matrix& weight,
@@ -88,16 +99,18 @@ class planner {
                     metric.squared_difference(exec_, weight.view(), std::as_const(left).view()));
   }
 
-  void add(std::size_t l, projection p, const std::vector<double>& errors) {
+  // cost: of an error of 1.
+  void add(std::size_t l, projection p, const std::vector<double>& errors, double cost) {
     planned_weight w;
     w.layer = l;
     w.which = p;
     w.shape = model_.extents_of(p);
     std::vector<sparsellm::pattern_cost> of_weight;
     for (std::size_t i = 0; i < errors.size(); ++i)
-      of_weight.push_back({size_of(how_.patterns[i], w.shape) * parameters(w), errors[i]});
+      of_weight.push_back({size_of(how_.patterns[i], w.shape) * parameters(w), cost * errors[i]});
     of_weight.push_back({parameters(w), 0.0});  // dense
     choices_.push_back(std::move(of_weight));
+    costs_.push_back(cost);
     weights_.push_back(std::move(w));
   }
 
@@ -107,6 +120,8 @@ class planner {
   observed_text& text_;
   std::vector<planned_weight> weights_;
   std::vector<std::vector<sparsellm::pattern_cost>> choices_;
+  std::vector<double> costs_;  // of an error of 1, by weight
+  squared_gradients gradients_;
 };
 
 }  // namespace
@@ -121,13 +136,18 @@ pattern_plan plan_patterns(sparsellm::cpu::executor& exec, model& m,
   require<value_error>(m.file().orders().empty(),
                        "plan: the model is pruned already, a dense one expected");
   const std::unique_ptr<observed_text> text = make_text(exec, m, windows, windows.front().size());
-  planner work(exec, m, how, *text);
+  const double first = how.gradient_windows == 0 ? 0.0 : 0.2;  // the gradients' share of the work
+  planner work(exec, m, how, *text,
+               how.gradient_windows == 0
+                   ? squared_gradients()
+                   : sum_squared_gradients(exec, m, windows, how.gradient_windows,
+                                           [&](double share) { report(first * share); }));
   double step = 0;
   for (std::size_t l = 0; l < m.shape().layers; ++l) {
     for (const activation_site site : activation_sites) {
       text->go_to(l, site);
       work.measure(l, site);
-      report(++step / (4.0 * static_cast<double>(m.shape().layers)));
+      report(first + (1.0 - first) * ++step / (4.0 * static_cast<double>(m.shape().layers)));
     }
     text->leave(l);
   }
