@@ -176,7 +176,7 @@ TEST_CASE("recorded_pass: what a projection reads has its weight's gradient, ski
   CHECK(seen == 14);
 }
 
-TEST_CASE("fit_biases: lowers the divergence; the same bits for every number of threads") {
+TEST_CASE("fit_biases: lowers the divergence, with the same bits for every number of threads") {
   std::vector<window> windows;
   for (std::size_t w = 0; w < 4; ++w) windows.push_back(some_tokens(32, w + 1));
   std::string of_one;
@@ -247,7 +247,7 @@ TEST_CASE("fit_biases: refuses what has no way back, and options that mean nothi
              "top-k is not supported");
 }
 
-TEST_CASE("allocate_by_fisher: meets the sparsity; the same for every number of threads") {
+TEST_CASE("allocate_by_fisher: meets the sparsity, the same for every number of threads") {
   std::vector<window> windows;
   for (std::size_t w = 0; w < 3; ++w) windows.push_back(some_tokens(32, w + 1));
   std::vector<double> of_one;

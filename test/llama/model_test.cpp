@@ -303,7 +303,7 @@ TEST_CASE("model: a head of its own replaces the tied one") {
   CHECK(largest_difference(all_logits(tied, ids, 5, 5), all_logits(separate, ids, 5, 5)) > 0.1f);
 }
 
-TEST_CASE("model: a table for other weights or shapes is refused; names are for people") {
+TEST_CASE("model: a table for other weights or shapes is refused, and names are for people") {
   loaded_tiny t, other({true, false, false});
   auto table = calibrate_model(t.exec, t.m, {some_tokens(64)}, uniformly(t, 0.5), quiet);
   CHECK_NOTHROW(t.m.use(t.exec, table, t.m.identity()));

@@ -131,7 +131,7 @@ TEST_CASE("plan: errors are shares of what a weight gives, whatever memory held 
 }
 
 TEST_CASE(
-    "plan: by gradients it costs the predictions less; the same for every number of threads") {
+    "plan: by gradients it costs the predictions less, the same for every number of threads") {
   const std::vector<window> text{some_tokens(60), some_tokens(60)};
   loaded_tiny t;
   planning how;

@@ -127,7 +127,7 @@ TEST_CASE("n_of_m: without a mask the largest magnitudes stay") {
   CHECK(back == std::vector<float>{0, -4, 3, 0, 5, 5, 0, 0});
 }
 
-TEST_CASE("n_of_m: says what is wrong; what is pruned may be anything") {
+TEST_CASE("n_of_m: says what is wrong, and what is pruned may be anything") {
   cpu::executor exec(1);
   using F = n_of_m<half, 2, 4>;
   std::vector<float> w{1, 2, 3, std::numeric_limits<float>::infinity()};
