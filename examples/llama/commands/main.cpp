@@ -205,8 +205,8 @@ struct program {
   }
   void add_rotate_command() {
     CLI::App* sub = add("rotate",
-                        "Write the same model along the principal axes of its residual stream, of "
-                        "which more can be skipped",
+                        "Write the same model along the principal axes of its residual stream, "
+                        "where more channels are small",
                         llama::run_rotate);
     sub->add_option("--text", options.text,
                     "The calibration text's file, or self: the model writes it")
