@@ -5,7 +5,6 @@
 #include "files/checkpoint_writer.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -16,10 +15,10 @@
 #include "files/finite.hpp"
 #include "files/little_endian.hpp"
 #include "files/safetensors.hpp"
+#include "files/stored_weight.hpp"
 #include "files/tensor_names.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/output_file.hpp"
-#include "sparsellm/core/scalar.hpp"
 
 namespace llama {
 
@@ -33,21 +32,6 @@ namespace {
 using bytes = std::vector<std::byte>;
 // Row r of a weight, in the order that it is written in.
 using row_reader = std::function<void(std::size_t r, sparsellm::vector_view<float> out)>;
-
-// w is finite; in fewer bits it may no longer be.
-void append_weight(bytes& out, element_kind type, float w) {
-  const auto put = [&](auto stored) {
-    require<sparsellm::value_error>(std::isfinite(sparsellm::widen(stored)), "checkpoint: ", w,
-                                    " is too large for ", sparsellm::name(type));
-    append_number(out, stored);
-  };
-  if (type == element_kind::f32)
-    put(w);
-  else if (type == element_kind::f16)
-    put(sparsellm::narrow<sparsellm::half>(w));
-  else
-    put(sparsellm::narrow<sparsellm::bfloat16>(w));
-}
 
 element element_of(element_kind type) {
   require<sparsellm::value_error>(!sparsellm::is_quantized(type),
@@ -68,7 +52,8 @@ class writer {
                         [this, cols, read = std::move(read)](std::size_t r, bytes& out) {
                           std::vector<float> row(cols);
                           read(r, row);
-                          for (const float w : row) append_weight(out, type_, w);
+                          for (const float w : row)
+                            append_weight<sparsellm::value_error>(out, type_, w, "checkpoint");
                         }});
   }
 
@@ -90,7 +75,8 @@ class writer {
            std::vector<float> row(e.inputs);
            read(r, row);
            for (std::size_t c = 0; c < e.inputs; ++c)
-             if (mask.keeps(from(r), c)) append_weight(out, type_, row[c]);
+             if (mask.keeps(from(r), c))
+               append_weight<sparsellm::value_error>(out, type_, row[c], "checkpoint");
          }});
     tensors_.push_back({name + ".bitmask",
                         element::u8,

@@ -14,6 +14,8 @@
 #include "files/finite.hpp"
 #include "files/gguf_bytes.hpp"
 #include "files/gguf_metadata.hpp"
+#include "files/levels.hpp"
+#include "files/stored_weight.hpp"
 #include "sparsellm/core/error.hpp"
 #include "sparsellm/core/scalar.hpp"
 
@@ -50,32 +52,17 @@ void append_q8_0(bytes& out, const float* w, float most) {
 
 // row is finite; in fewer bits it may no longer be.
 void append_row(bytes& out, tensor_type type, const std::vector<float>& row) {
-  const auto finite = [&](float w, float stored) {
-    require<format_error>(std::isfinite(stored), "GGUF: ", w, " is too large for ",
-                          info_of(static_cast<std::uint32_t>(type))->name);
-  };
   if (type == tensor_type::q8_0) {
     for (std::size_t c = 0; c < row.size(); c += 32) {
       float most = 0.0f;
       for (std::size_t i = c; i < c + 32; ++i) most = std::max(most, std::fabs(row[i]));
-      finite(most, sparsellm::widen(narrow<half>(most / 127.0f)));
+      require<format_error>(std::isfinite(sparsellm::widen(narrow<half>(most / 127.0f))),
+                            "GGUF: ", most, " is too large for Q8_0");
       append_q8_0(out, row.data() + c, most);
     }
     return;
   }
-  for (const float w : row) {
-    if (type == tensor_type::f32) {
-      append_number(out, w);
-    } else if (type == tensor_type::f16) {
-      const half h = narrow<half>(w);
-      finite(w, sparsellm::widen(h));
-      append_number(out, h.bits);
-    } else {
-      const auto b = narrow<sparsellm::bfloat16>(w);
-      finite(w, sparsellm::widen(b));
-      append_number(out, b.bits);
-    }
-  }
+  for (const float w : row) append_weight<format_error>(out, storage_of(type), w, "GGUF");
 }
 
 class contents {

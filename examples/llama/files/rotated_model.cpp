@@ -4,21 +4,22 @@
 // One tensor at a time is in memory as floats.
 #include "files/rotated_model.hpp"
 
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "files/dequantize.hpp"
 #include "files/finite.hpp"
+#include "files/levels.hpp"
 #include "files/projection.hpp"
+#include "files/stored_weight.hpp"
 #include "sparsellm/core/error.hpp"
-#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/cpu/multiply.hpp"
 
 namespace llama {
 
 using sparsellm::buffer;
+using sparsellm::element_kind;
 using sparsellm::format_error;
 using sparsellm::matrix_view;
 using sparsellm::require;
@@ -79,27 +80,17 @@ buffer<float> values_of(sparsellm::cpu::executor& exec, const model_file& file, 
 // Rounds to the type, rows where the tensor stores them.
 buffer<std::byte> stored(sparsellm::cpu::executor& exec, const tensor& t, const buffer<float>& w,
                          tensor_type type) {
-  const tensor_type_info& info = *info_of(static_cast<std::uint32_t>(type));
-  buffer<std::byte> bytes(w.size() * info.bytes);
+  const element_kind kind = storage_of(type);
+  const std::size_t row_bytes = t.cols * info_of(static_cast<std::uint32_t>(type))->bytes;
+  buffer<std::byte> all(t.rows * row_bytes);
   exec.parallel_for(t.rows, [&](std::size_t r) {
-    const std::size_t row = t.rows == 1 ? 0 : t.stored_row(r);
-    for (std::size_t c = 0; c < t.cols; ++c) {
-      const auto put = [&](auto x) {
-        require<sparsellm::value_error>(sparsellm::is_finite(sparsellm::widen(x)),
-                                        "rotate: ", w[r * t.cols + c], " is too large for ",
-                                        info.name);
-        std::memcpy(&bytes[(row * t.cols + c) * info.bytes], &x, sizeof x);
-      };
-      const float v = w[r * t.cols + c];
-      if (type == tensor_type::f32)
-        put(v);
-      else if (type == tensor_type::f16)
-        put(sparsellm::narrow<sparsellm::half>(v));
-      else
-        put(sparsellm::narrow<sparsellm::bfloat16>(v));
-    }
+    std::vector<std::byte> row;
+    for (std::size_t c = 0; c < t.cols; ++c)
+      append_weight<sparsellm::value_error>(row, kind, w[r * t.cols + c], "rotate");
+    const std::size_t at = t.rows == 1 ? 0 : t.stored_row(r);
+    std::copy(row.begin(), row.end(), all.data() + at * row_bytes);
   });
-  return bytes;
+  return all;
 }
 
 }  // namespace
