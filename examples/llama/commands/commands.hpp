@@ -81,9 +81,8 @@ struct options {
   std::string shape;  // random weights instead of a model
   // plan
   std::vector<std::string> patterns{"2:4", "4:8", "6:8", "8:16"};
-  std::string size = "6:8";  // of the linear layers: a share of dense, or that of a pattern
-  std::size_t fisher_windows =
-      8;  // errors count as what they cost, by gradients of so many windows
+  std::string size = "6:8";        // of the linear layers: a share of dense, or that of a pattern
+  std::size_t fisher_windows = 8;  // of gradients, by which errors count; 0: relative to outputs
   // inspect, of a shape
   std::size_t vocabulary = 32000;
 };

@@ -81,11 +81,12 @@ void run_rotate(const options& o, ordered_json& result) {
   const sparsellm::rotation turned(s.exec, found.matrix());
   const rotated_model rotated(s.exec, source, shape, turned, type,
                               show_progress("turning weights"));
+  const double half = half_of(found.energies), half_before = half_of(channel_energies(found));
   const ordered_json made{{"model", shape.name},
                           {"tokens", windows.size() * windows.front().size()},
                           {"window", windows.front().size()},
-                          {"energy_of_half", half_of(found.energies)},
-                          {"energy_of_half_before", half_of(channel_energies(found))}};
+                          {"energy_of_half", half},
+                          {"energy_of_half_before", half_before}};
   const std::size_t bytes =
       write_gguf(file, {rotated, shape}, {}, storage_of(type), {rotation_key, made.dump()},
                  show_progress("writing the file"));
@@ -96,8 +97,7 @@ void run_rotate(const options& o, ordered_json& result) {
   std::printf(
       "half of the axes have %.1f %% of the residual stream's energy, half of the channels had "
       "%.1f %%: %s, %.1f MB\n",
-      100 * half_of(found.energies), 100 * half_of(channel_energies(found)), o.output.c_str(),
-      static_cast<double>(bytes) / 1e6);
+      100 * half, 100 * half_before, o.output.c_str(), static_cast<double>(bytes) / 1e6);
 }
 
 }  // namespace llama

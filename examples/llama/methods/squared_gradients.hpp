@@ -20,13 +20,13 @@ struct squared_gradient {
   double of_input = 0, of_output = 0;
 };
 
-// [layers], and the tokens that were summed over: the first `count` windows, at most all. Takes
-// recorded_pass's memory. The same for every number of threads. Throws value_error as recorded_pass
-// does, and for no windows.
 struct squared_gradients {
   std::vector<per_projection<squared_gradient>> layers;
-  double tokens = 0;
+  double tokens = 0;  // that were summed over
 };
+
+// Of the first `count` windows, or all when there are fewer. Takes recorded_pass's memory. The same
+// for every number of threads. Throws value_error as recorded_pass does, and for no windows.
 [[nodiscard]] squared_gradients sum_squared_gradients(sparsellm::cpu::executor& exec,
                                                       const model& m,
                                                       const std::vector<window>& windows,
