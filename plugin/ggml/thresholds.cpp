@@ -33,6 +33,9 @@ threshold_table read_table(const std::string& path) {
   require<value_error>(!t.has_biases(), "'", path,
                        "': has biases, which sparsellm-llama alone adds; calibrate without "
                        "--bias-steps");
+  require<value_error>(!t.has_centres(), "'", path,
+                       "': has centres, which sparsellm-llama alone subtracts; calibrate without "
+                       "--centre");
   return t;
 }
 

@@ -26,7 +26,7 @@ threshold_table example() {
   t.score = table_score::column_scaled;
   t.selection = table_selection::top_k;
   t.add({{1, "down"}, {576, 1536}, 0.45, 3.14159274f, 0xfedcba9876543210u});
-  t.add({{2, "o"}, {3, 4}, 0.5, 1.0f, 0, {0.1f, -2.5f, 1e-30f}});
+  t.add({{2, "o"}, {3, 4}, 0.5, 1.0f, 0, {0.1f, -2.5f, 1e-30f}, {0.25f, -1e-20f, 7, -3}});
   return t;
 }
 
@@ -49,6 +49,8 @@ TEST_CASE("threshold_table: JSON round trips every field exactly") {
   CHECK(t.at({2, "o"}).bias == std::vector<float>{0.1f, -2.5f, 1e-30f});
   CHECK(t.at({0, "q"}).bias.empty());
   CHECK(t.has_biases());
+  CHECK(t.at({2, "o"}).centre == std::vector<float>{0.25f, -1e-20f, 7, -3});
+  CHECK(t.has_centres());
   CHECK(t.at({1, "down"}, {576, 1536}).threshold == 3.14159274f);
   CHECK(t.at({0, "q"}).weight_hash == 0);
   CHECK(t.at({1, "down"}).weight_hash == 0xfedcba9876543210u);
@@ -72,9 +74,19 @@ TEST_CASE("threshold_table: version 2, which had no biases, is still read") {
   threshold_table without = example();
   without.sites.pop_back();
   const threshold_table t =
-      table_from_json(replaced(to_json(without), "\"version\": 3", "\"version\": 2"));
+      table_from_json(replaced(to_json(without), "\"version\": 4", "\"version\": 2"));
   CHECK(to_json(t) == to_json(without));
   CHECK(!t.has_biases());
+}
+
+TEST_CASE("threshold_table: version 3, which had no centres, is still read") {
+  threshold_table without = example();
+  without.sites.back().centre.clear();
+  const threshold_table t =
+      table_from_json(replaced(to_json(without), "\"version\": 4", "\"version\": 3"));
+  CHECK(to_json(t) == to_json(without));
+  CHECK(t.has_biases());
+  CHECK(!t.has_centres());
 }
 
 TEST_CASE("threshold_table: is refused for other weights, another shape or site, not for a name") {
@@ -101,16 +113,22 @@ TEST_CASE("threshold_table: refuses values outside their range and sites twice")
              "a bias of 2 outputs expected, got 1");
   CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, 1, 0, {std::numeric_limits<float>::quiet_NaN()}}),
              value_error, "the bias must be finite");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 2}, 0.5, 1, 0, {}, {1.0f}}), value_error,
+             "a centre of 2 inputs expected, got 1");
+  CHECK_SAYS(t.add({{2, "q"}, {1, 1}, 0.5, 1, 0, {}, {std::numeric_limits<float>::infinity()}}),
+             value_error, "the centre must be finite");
 }
 
 TEST_CASE("threshold_table: refuses malformed JSON, naming the field") {
   const std::string good = to_json(example());
   CHECK_SAYS(table_from_json("[]"), format_error, "expected an object whose \"format\"");
   CHECK_SAYS(table_from_json("{}"), format_error, "expected an object whose \"format\"");
-  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 3", "\"version\": 4")), format_error,
-             "version 1 to 3 expected, got 4");
+  CHECK_SAYS(table_from_json(replaced(good, "\"version\": 4", "\"version\": 5")), format_error,
+             "version 1 to 4 expected, got 5");
   CHECK_SAYS(table_from_json(replaced(good, "[0.1, ", "[\"a\", ")), format_error,
              "'bias' has a member of the wrong type");
+  CHECK_SAYS(table_from_json(replaced(good, "[0.25, -1e-20, 7, -3]", "[]")), format_error,
+             "'centre' is empty");
   CHECK_SAYS(table_from_json(replaced(good, "column_scaled", "loudness")), format_error,
              "'score' must be one of magnitude, column_scaled, gate; got 'loudness'");
   CHECK_SAYS(table_from_json(replaced(good, "\"tokens\": 16384", "\"tokens\": -1")), format_error,

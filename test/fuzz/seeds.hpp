@@ -79,6 +79,8 @@ inline std::vector<seed> table_seeds() {
   full.add({{29, "down"}, {576, 1536}, 0.25, 1e-30f});
   full.add({{29, "o"}, {3, 576}, 0.25, 0.2f});
   full.sites.back().bias = {0.5f, -1e-30f, 3e38f};
+  full.add({{29, "v"}, {3, 2}, 0.25, 0.2f});
+  full.sites.back().centre = {-3e38f, 0.25f};
   return {
       {"empty.json", to_json(empty)},
       {"full.json", to_json(full)},

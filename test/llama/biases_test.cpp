@@ -37,16 +37,22 @@ std::vector<kv_cache> caches_of(const model& m, std::size_t positions) {
 }
 
 // A third of the channels is skipped whatever they hold, so that a small change of a bias changes
-// no choice.
-void skip_fixed_channels(model& m) {
+// no choice. In every other block to a centre.
+void skip_fixed_channels(sparsellm::cpu::executor& exec, model& m) {
   std::mt19937 random(3);
-  for (block& b : m.blocks())
+  bool centred = false;
+  for (block& b : m.blocks()) {
     for (const activation_site site : activation_sites) {
+      std::vector<float> centre(centred ? m.shape().channels_of(site) : 0);
+      for (float& c : centre) c = static_cast<float>(random() % 9) / 100.0f;
+      b.reading(site).set_centre(exec, centre);
       std::vector<float> scale(m.shape().channels_of(site));
       for (float& s : scale) s = random() % 3 == 0 ? 0.0f : 1.0f;
       b.reading(site).set_scale(scale);
       b.reading(site).set_thresholds(std::vector<float>(m.shape().readers(site).size(), 0.0f));
     }
+    centred = true;
+  }
 }
 
 // A loss that is linear in the logits: their sum, each with a weight of its own.
@@ -59,7 +65,7 @@ constexpr std::size_t prefix = 5, count = 12;
 // A pass that skips some channels, behind a dense prefix, whose keys and values the caches have.
 struct behind_prefix {
   behind_prefix() {
-    skip_fixed_channels(t.m);
+    skip_fixed_channels(t.exec, t.m);
     recorded_pass before(t.exec, t.m, prefix, prefix + count);
     (void)before.run({ids.begin(), ids.begin() + prefix}, 0, true, caches);
   }
@@ -253,7 +259,7 @@ TEST_CASE("allocate_by_fisher: meets the sparsity, the same for every number of 
   std::vector<double> of_one;
   for (const std::size_t threads : {1, 2}) {
     loaded_tiny t({}, {element_kind::f32}, threads);
-    const sparsellm::allocated a = allocate_by_fisher(t.exec, t.m, windows, 2, 0.5, quiet);
+    const sparsellm::allocated a = allocate_by_fisher(t.exec, t.m, windows, 2, 0.5, false, quiet);
     REQUIRE(a.shares.size() == 14);
     double skipped = 0, all = 0;
     std::vector<double> shares;

@@ -29,8 +29,8 @@ class dense_pass {
         text->go_to(l, site);
         observations& o = seen.at[static_cast<std::size_t>(site)];
         o.scale = r.m.column_norms(r.exec, l, site);
-        o.magnitudes = text->magnitudes(l, site, 0, {});
-        o.scaled = text->magnitudes(l, site, 0, o.scale);
+        o.magnitudes = text->magnitudes(l, site, 0, {}, {});
+        o.scaled = text->magnitudes(l, site, 0, o.scale, {});
         o.statistics.emplace(text->statistics(l, site));
         o.entropies.emplace(text->entropies(l, site, *o.statistics, {}));
         if (site == llama::activation_site::mlp_input) seen.gates = text->gate_magnitudes(l, 0);
@@ -84,9 +84,10 @@ class dense_pass {
     void go_to(std::size_t, llama::activation_site) override {}
     void leave(std::size_t) override {}
     sparsellm::histogram magnitudes(std::size_t l, llama::activation_site site, std::size_t first,
-                                    const std::vector<float>& scale) override {
+                                    const std::vector<float>& scale,
+                                    const std::vector<float>& centre) override {
       const observations& o = pass_.at(l, site);
-      expect(first == 0 && (scale.empty() || scale == o.scale));
+      expect(first == 0 && centre.empty() && (scale.empty() || scale == o.scale));
       return copy(scale.empty() ? o.magnitudes : o.scaled, sparsellm::histogram());
     }
     sparsellm::histogram gate_magnitudes(std::size_t l, std::size_t first) override {

@@ -75,8 +75,9 @@ class ones_after final : public observed_text {
     if (l < blocks_) text_->leave(l);
   }
   sparsellm::histogram magnitudes(std::size_t l, activation_site site, std::size_t first,
-                                  const std::vector<float>& scale) override {
-    return l < blocks_ ? text_->magnitudes(l, site, first, scale) : ones();
+                                  const std::vector<float>& scale,
+                                  const std::vector<float>& centre) override {
+    return l < blocks_ ? text_->magnitudes(l, site, first, scale, centre) : ones();
   }
   sparsellm::histogram gate_magnitudes(std::size_t l, std::size_t first) override {
     return l < blocks_ ? text_->gate_magnitudes(l, first) : ones();

@@ -47,6 +47,7 @@ struct options {
   std::size_t tokens = 0;
   double temperature = 0.0;
   std::uint64_t seed = 1;
+  bool centre = false;  // thresholds on |x - centre|
   // calibrate: biases that make up for what is skipped, fitted in so many steps
   std::size_t bias_steps = 0, bias_windows = 4;
   double bias_rate = 0.05;

@@ -311,6 +311,8 @@ struct program {
         ->check(whole_number);
     sub->add_option("--norm", options.norm,
                     "Their error of a block's output: token, or channel as TEAL's release");
+    sub->add_flag("--centre", options.centre,
+                  "Compare |x - centre|, where each channel mostly is, and skip to the centre");
     sub->add_option("--bias-steps", options.bias_steps,
                     "Fit biases of o and down that make up for what is skipped, in so many steps")
         ->check(whole_number);

@@ -260,7 +260,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                          "--score cats nor --top-k takes");
     how.shares =
         o.allocation == "fisher"
-            ? allocate_by_fisher(s.exec, s.model, windows, o.search_windows, sparsity,
+            ? allocate_by_fisher(s.exec, s.model, windows, o.search_windows, sparsity, o.centre,
                                  show_progress("gradients of the dense model on the CPU"))
             : search_allocation(s.exec, s.model, parse_search(o), sparsity, windows,
                                 [](std::string what) { return show_progress(std::move(what)); });
@@ -270,6 +270,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
   how.zeros = o.score == "nonzero";
   how.selection = o.top_k ? sparsellm::table_selection::top_k : sparsellm::table_selection::above;
   how.sequential = o.sequential;
+  how.centred = o.centre;
   how.dense_prefix = dense_positions(o, windows.front().size(), 0);
   const auto run = [&](const char* what) {
     return calibrate_model(s.exec, s.model, windows, how, show_progress(what),

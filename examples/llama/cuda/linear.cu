@@ -110,6 +110,8 @@ cuda_linear::cuda_linear(executor& exec, const stack& from)
 }
 
 void cuda_linear::reread(executor& exec, const stack& from) {
+  sparsellm::require<sparsellm::value_error>(
+      from.centre().empty(), "threshold table: centres are not supported on the device");
   for (std::size_t p = 0; p < weights_.size(); ++p) weights_[p]->reread(exec, from.linears()[p]);
   sparse_bias_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.sparse_bias()));
   exec.wait();  // for the bias, which is copied from the model

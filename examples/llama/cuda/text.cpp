@@ -54,7 +54,9 @@ class cuda_text final : public observed_text {
                          length_, dense_rows_, stream(w));
   }
   histogram magnitudes(std::size_t l, activation_site site, std::size_t first,
-                       const std::vector<float>& scale) override {
+                       const std::vector<float>& scale, const std::vector<float>& centre) override {
+    sparsellm::require<sparsellm::value_error>(
+        centre.empty(), "calibration: centres are not supported on the device");
     cuda_histogram seen(steps_.executor());
     const auto scales =
         sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "sparsellm/calibrate/nearest_half.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -50,6 +51,16 @@ void add_counts(sparsellm::activation_counts& counts, const std::vector<site_obs
   for (const site_observation& s : sites) counts.add({s.where, s.shape, 0, rows, values});
 }
 
+// Of a centre in the order that the activation's channels are packed in.
+std::vector<float> in_file_order(const model& m, std::size_t layer, activation_site site,
+                                 const std::vector<float>& centre) {
+  const sparsellm::channel_order& order = m.column_order(layer, m.shape().readers(site).front());
+  if (order.size() == 0) return centre;
+  std::vector<float> of_file(centre.size());
+  for (std::size_t i = 0; i < centre.size(); ++i) of_file[order[i]] = centre[i];
+  return of_file;
+}
+
 void set_to_zeros(site_threshold& entry, const histogram& seen) {
   entry.threshold = 0.0f;
   // Below 1, which is no sparsity: a channel may be live in another text.
@@ -58,6 +69,31 @@ void set_to_zeros(site_threshold& entry, const histogram& seen) {
 }
 
 }  // namespace
+
+std::vector<float> find_centres(sparsellm::cpu::executor& exec, observed_text& text,
+                                std::size_t layer, activation_site site, std::size_t first) {
+  constexpr std::size_t most_rows = 4096;
+  const std::size_t length = text.rows_of(layer, site, 0).rows();
+  const std::size_t channels = text.rows_of(layer, site, 0).cols();
+  const std::size_t all = text.windows() * (length - first);
+  const std::size_t step = (all + most_rows - 1) / most_rows;
+  const std::size_t seen = (all + step - 1) / step;
+  sparsellm::buffer<float> columns(channels * seen);
+  for (std::size_t w = 0, at = 0; w < text.windows(); ++w) {
+    const const_rows x = text.rows_of(layer, site, w);
+    for (std::size_t t = first; t < length; ++t) {
+      const std::size_t row = w * (length - first) + t - first;
+      if (row % step != 0) continue;
+      for (std::size_t c = 0; c < channels; ++c) columns[c * seen + at] = x(t, c);
+      ++at;
+    }
+  }
+  std::vector<float> centres(channels);
+  exec.parallel_for(channels, [&](std::size_t c) {
+    centres[c] = sparsellm::mean_of_nearest_half({columns.data() + c * seen, seen});
+  });
+  return centres;
+}
 
 threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
                                 const std::vector<window>& windows, const calibration& how,
@@ -79,12 +115,17 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       how.counts == nullptr || (how.score == table_score::magnitude && !how.sequential),
       "calibration: counts are of |x| in the dense model, which other scores and a sequential "
       "calibration do not observe");
+  sparsellm::require<sparsellm::value_error>(
+      !how.centred || (how.score != table_score::gate && !how.zeros && how.counts == nullptr),
+      "calibration: centres go with scores of |x - centre| alone, not with CATS' scores, exact "
+      "zeros or counts of |x|");
   const std::unique_ptr<observed_text> text =
       make_text(exec, m, windows, how.sequential ? how.dense_prefix : length);
 
   threshold_table table;
   table.model = m.identity();
-  table.method = how.shares.how + (how.sequential ? " sequential" : "");
+  table.method =
+      how.shares.how + (how.centred ? " centred" : "") + (how.sequential ? " sequential" : "");
   table.tokens = windows.size() * length;
   table.target_sparsity = how.shares.sparsity;
   table.score = how.score;
@@ -97,9 +138,11 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       const std::vector<float> scale = how.score == table_score::column_scaled
                                            ? m.column_norms(exec, l, site)
                                            : std::vector<float>{};
+      const std::vector<float> centre =
+          how.centred ? find_centres(exec, *text, l, site, observed) : std::vector<float>{};
       histogram seen;
       if (how.score != table_score::gate)
-        seen = text->magnitudes(l, site, observed, scale);
+        seen = text->magnitudes(l, site, observed, scale, centre);
       else if (site == activation_site::mlp_input)
         gates = text->gate_magnitudes(l, observed);
       const bool by_gate = how.score == table_score::gate;
@@ -115,6 +158,7 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       } else {
         for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites) {
           if (how.zeros) set_to_zeros(entry, seen);
+          entry.centre = in_file_order(m, l, site, centre);
           if (how.biases != nullptr) entry.bias = how.biases->at(entry.where).bias;
           table.add(std::move(entry));
         }

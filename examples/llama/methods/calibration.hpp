@@ -50,6 +50,9 @@ struct calibration {
   // Each activation is observed with everything before it already sparsified, so that the
   // thresholds fit the activations they will meet.
   bool sequential = false;
+  // Thresholds on |x - centre|, the centre of each channel where half of its values are the nearest
+  // to each other. Not with CATS' scores.
+  bool centred = false;
   std::size_t dense_prefix = 0;  // with sequential: positions that stay dense, as they will in use
   // Where what is counted of |x| is added, without hashes of weights; null for nowhere. Not with
   // other scores, nor with sequential.
@@ -57,6 +60,12 @@ struct calibration {
   // Whose biases the new table takes over, and is observed with; null for none.
   const sparsellm::threshold_table* biases = nullptr;
 };
+
+// The centres [channels] of the site that the text has last gone to, over rows from `first` on of
+// all windows: mean_of_nearest_half of each channel, of up to 4,096 evenly spaced rows.
+[[nodiscard]] std::vector<float> find_centres(sparsellm::cpu::executor& exec, observed_text& text,
+                                              std::size_t layer, activation_site site,
+                                              std::size_t first);
 
 // Observes scores at the four activations of every block and sets the thresholds of the
 // projections. The model leaves with the thresholds in use.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "methods/calibration.hpp"
 #include "methods/observed_text.hpp"
 #include "methods/squared_gradients.hpp"
 #include "sparsellm/calibrate/one_level.hpp"
@@ -14,7 +15,7 @@ using sparsellm::histogram;
 
 sparsellm::allocated allocate_by_fisher(sparsellm::cpu::executor& exec, model& m,
                                         const std::vector<window>& windows,
-                                        std::size_t gradient_windows, double sparsity,
+                                        std::size_t gradient_windows, double sparsity, bool centred,
                                         const progress& report) {
   const config& c = m.shape();
   const squared_gradients sums = sum_squared_gradients(exec, m, windows, gradient_windows,
@@ -24,7 +25,9 @@ sparsellm::allocated allocate_by_fisher(sparsellm::cpu::executor& exec, model& m
   for (std::size_t l = 0; l < c.layers; ++l) {
     for (const activation_site site : activation_sites) {
       text->go_to(l, site);
-      seen[l][site] = text->magnitudes(l, site, 0, {});
+      const std::vector<float> centre =
+          centred ? find_centres(exec, *text, l, site, 0) : std::vector<float>{};
+      seen[l][site] = text->magnitudes(l, site, 0, {}, centre);
     }
     text->leave(l);
     report(0.7 + 0.3 * static_cast<double>(l + 1) / static_cast<double>(c.layers));

@@ -23,11 +23,11 @@ class host_text final : public observed_text {
   void go_to(std::size_t layer, activation_site site) override { text_.go_to(layer, site); }
   void leave(std::size_t layer) override { text_.leave(layer); }
   histogram magnitudes(std::size_t layer, activation_site site, std::size_t first,
-                       const std::vector<float>& scale) override {
-    return observe(first, scale, [&](std::size_t w) { return text_.at(layer, site, w); });
+                       const std::vector<float>& scale, const std::vector<float>& centre) override {
+    return observe(first, scale, centre, [&](std::size_t w) { return text_.at(layer, site, w); });
   }
   histogram gate_magnitudes(std::size_t layer, std::size_t first) override {
-    return observe(first, {}, [&](std::size_t w) { return text_.gates(layer, w); });
+    return observe(first, {}, {}, [&](std::size_t w) { return text_.gates(layer, w); });
   }
   sparsellm::channel_stats statistics(std::size_t layer, activation_site site) override {
     const std::size_t channels = rows_of(layer, site, 0).cols();
@@ -50,19 +50,18 @@ class host_text final : public observed_text {
 
  private:
   template <class RowsOf>
-  histogram observe(std::size_t first, const std::vector<float>& scale, const RowsOf& rows_of) {
+  histogram observe(std::size_t first, const std::vector<float>& scale,
+                    const std::vector<float>& centre, const RowsOf& rows_of) {
     std::vector<histogram> observers(exec_.concurrency());
     for (std::size_t w = 0; w < text_.windows(); ++w) {
       const const_rows x = rows_of(w);
       exec_.parallel_for(observers.size(), [&](std::size_t p) {
-        std::vector<float> scaled(scale.size());
+        std::vector<float> scored(x.cols());
         for (std::size_t r = first + p; r < x.rows(); r += observers.size()) {
-          if (scale.empty()) {
-            observers[p].observe(x.row(r));
-            continue;
-          }
-          for (std::size_t c = 0; c < x.cols(); ++c) scaled[c] = x(r, c) * scale[c];
-          observers[p].observe(sparsellm::vector_view<const float>(scaled));
+          for (std::size_t c = 0; c < x.cols(); ++c)
+            scored[c] = (centre.empty() ? x(r, c) : x(r, c) - centre[c]) *
+                        (scale.empty() ? 1.0f : scale[c]);
+          observers[p].observe(sparsellm::vector_view<const float>(scored));
         }
       });
     }

@@ -32,11 +32,13 @@ class observed_text {
   // Takes all windows to an activation of a block, one after the other; leave() to its end.
   virtual void go_to(std::size_t layer, activation_site site) = 0;
   virtual void leave(std::size_t layer) = 0;
-  // |x| · scale [channels] of the site last gone to, over the rows from `first` on of all windows;
-  // no scale is 1.
+  // |x - centre| · scale [channels] of the site last gone to, over the rows from `first` on of all
+  // windows; no centre is 0, no scale is 1. Throws value_error for a centre where none is
+  // supported.
   [[nodiscard]] virtual sparsellm::histogram magnitudes(std::size_t layer, activation_site site,
                                                         std::size_t first,
-                                                        const std::vector<float>& scale) = 0;
+                                                        const std::vector<float>& scale,
+                                                        const std::vector<float>& centre) = 0;
   // |silu(gate · x)|, at mlp_input.
   [[nodiscard]] virtual sparsellm::histogram gate_magnitudes(std::size_t layer,
                                                              std::size_t first) = 0;

@@ -238,12 +238,14 @@ void recorded_pass::reverse_products(std::size_t layer, activation_site site, co
     const auto [linear, place] = model_.blocks()[layer].reading(site).linear_with(c.place_of(p));
     const auto keep = linear->sections().sections[place].keep;
     const bool all = dense_;
+    const std::vector<float>& centre = model_.blocks()[layer].reading(site).centre();
     exec_.parallel_for(tokens_, [&](std::size_t t) {
       const vector_view<const float> x = inputs.row(t);
       float* const sum = &of_inputs(t, 0);
       const float* const more = &one(t, 0);
       for (std::size_t ch = 0; ch < x.size(); ++ch)
-        sum[ch] += all || keep.keeps(x[ch], ch) ? more[ch] : 0.0f;
+        sum[ch] +=
+            all || keep.keeps(centre.empty() ? x[ch] : x[ch] - centre[ch], ch) ? more[ch] : 0.0f;
     });
   }
 }

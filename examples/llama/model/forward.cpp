@@ -68,17 +68,27 @@ rows forward::scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t wi
   return {b.data(), n, width};
 }
 
+// What w's sparse products read: x, or x - centre.
+const_rows forward::centred(const stack& w, const_rows x) {
+  const std::vector<float>& centre = w.centre();
+  if (centre.empty()) return x;
+  const rows out = scratch(centred_, x.rows(), x.cols());
+  for (std::size_t t = 0; t < x.rows(); ++t)
+    for (std::size_t c = 0; c < x.cols(); ++c) out(t, c) = x(t, c) - centre[c];
+  return out;
+}
+
 void forward::product(const stack& w, const_rows x, std::size_t dense_rows, rows y) {
   const std::size_t dense = std::min(dense_rows, x.rows());
   if (x.rows() == 1) {
     if (dense != 0)
       w.dense(exec_, x.row(0), y.row(0));
     else
-      w.sparse(exec_, x.row(0), y.row(0));
+      w.sparse(exec_, centred(w, x).row(0), y.row(0));
     return;
   }
   if (dense != 0) w.dense(exec_, top(x, dense), top(y, dense));
-  if (dense < x.rows()) w.sparse(exec_, below(x, dense), below(y, dense));
+  if (dense < x.rows()) w.sparse(exec_, centred(w, below(x, dense)), below(y, dense));
 }
 
 sparsellm::normalised forward::in_stream_order(vector_view<const float> x,
@@ -216,7 +226,7 @@ void forward::decode_block(const block& b, vector_view<float> x, std::size_t pos
 void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const norm_step& norm,
                              vector_view<float> y) {
   const bool in_place = model_.shape().parts.norm == norm_kind::rms && norm.order.size() == 0;
-  if (in_place && !w.linears().front().top_k().has_value()) {
+  if (in_place && w.centre().empty() && !w.linears().front().top_k().has_value()) {
     const sparsellm::normalised h = in_stream_order(x, norm);
     passed(step_part::norms);
     return w.sparse(exec_, h, y);
@@ -224,14 +234,16 @@ void forward::sparse_of_norm(const stack& w, vector_view<const float> x, const n
   const rows h = scratch(h_, 1, x.size());
   normalise(const_rows(x.data(), 1, x.size()), norm, h);
   passed(step_part::norms);
-  w.sparse(exec_, vector_view<const float>(h.row(0)), y);
+  w.sparse(exec_, centred(w, h).row(0), y);
 }
 
 // active_ receives what down reads of silu(gate · h) ∘ (up · h), h the normalised x. False where
-// the weights are not packed for that, have biases, or a projection takes its largest channels.
+// the weights are not packed for that, have biases or centres, or a projection takes its largest
+// channels.
 bool forward::list_hidden(const block& b, vector_view<const float> x) {
   const std::vector<stack::linear>& linears = b.gate_up.linears();
-  if (!model_.shape().is_gated() || !b.gate_up.sparse_bias().empty()) return false;
+  if (!model_.shape().is_gated() || !b.gate_up.sparse_bias().empty() || !b.down.centre().empty())
+    return false;
   if (b.gate_threshold >= 0.0f) {
     if (linears.size() != 2 || linears.back().layout() != sparsellm::layout_kind::row_major)
       return false;

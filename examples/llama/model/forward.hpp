@@ -85,12 +85,13 @@ class forward {
   [[nodiscard]] bool list_hidden(const block& b, sparsellm::vector_view<const float> x);
   void list_gated(const block& b, sparsellm::vector_view<const float> x);
   void list_by_gate(const block& b, sparsellm::vector_view<const float> x);
+  [[nodiscard]] const_rows centred(const stack& w, const_rows x);
   [[nodiscard]] rows scratch(sparsellm::buffer<float>& b, std::size_t n, std::size_t width);
 
   sparsellm::cpu::executor& exec_;
   const model& model_;
   attention attention_;
-  sparsellm::buffer<float> h_, qkv_, attended_, gate_up_, hidden_, product_;
+  sparsellm::buffer<float> h_, qkv_, attended_, gate_up_, hidden_, product_, centred_;
   sparsellm::active_set<> active_;  // what the gate leaves for down
   step_clock* clock_ = nullptr;
 };

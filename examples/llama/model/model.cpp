@@ -324,6 +324,25 @@ std::vector<float> model::made_up_by(const sparsellm::threshold_table& table, st
   return any ? all : std::vector<float>{};
 }
 
+// In the order that the activation's channels are packed in; empty where there is none.
+std::vector<float> model::centre_in(const sparsellm::threshold_table& table, std::size_t layer,
+                                    activation_site site) const {
+  const projection first = config_.readers(site).front();
+  const std::vector<float>& centre = table.at({layer, name(first)}, extents_of(first)).centre;
+  require<value_error>(centre.empty() || table.score != sparsellm::table_score::gate,
+                       "threshold table: centres beside CATS' scores are not supported");
+  for (const projection p : config_.readers(site))
+    require<format_error>(table.at({layer, name(p)}, extents_of(p)).centre == centre,
+                          "threshold table: layer ", layer,
+                          ": one centre expected for all that read an input, ", name(p),
+                          " has another than ", name(first));
+  const channel_order& order = column_order(layer, first);
+  std::vector<float> placed(centre.size());
+  for (std::size_t i = 0; i < placed.size(); ++i)
+    placed[i] = centre[order.size() == 0 ? i : order[i]];
+  return placed;
+}
+
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
                 std::size_t layer, activation_site site) {
   block& b = blocks_[layer];
@@ -331,6 +350,7 @@ void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table
   std::vector<float> thresholds;
   for (const projection p : config_.readers(site))
     thresholds.push_back(table.at({layer, name(p)}, extents_of(p)).threshold);
+  s.set_centre(exec, centre_in(table, layer, site));
   s.set_made_up(made_up_by(table, layer, site));
   if (table.score == sparsellm::table_score::gate) {
     require<value_error>(config_.is_gated(),

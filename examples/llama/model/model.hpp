@@ -132,8 +132,9 @@ class model {
   // a time.
   [[nodiscard]] std::uint64_t weight_hash_of(std::size_t layer, projection p) const;
 
-  // Sets the thresholds and biases of every projection. Throws format_error when the table is for
-  // another model, or knows each weight alone and this model's are others, or lacks a site.
+  // Sets the thresholds, biases and centres of every projection. Throws format_error when the table
+  // is for another model, or knows each weight alone and this model's are others, or lacks a site,
+  // or when projections that read one activation have different centres.
   void use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,
            const sparsellm::model_identity& self);
   // The same for the projections that read one activation.
@@ -149,6 +150,8 @@ class model {
                                  std::size_t layer, activation_site site) const;
   [[nodiscard]] std::vector<float> made_up_by(const sparsellm::threshold_table& table,
                                               std::size_t layer, activation_site site) const;
+  [[nodiscard]] std::vector<float> centre_in(const sparsellm::threshold_table& table,
+                                             std::size_t layer, activation_site site) const;
   [[nodiscard]] std::vector<float> load_bias(std::size_t layer, activation_site site) const;
 
   model_source source_;

@@ -17,7 +17,9 @@ std::size_t skipped_by(const block& b, projection p, std::size_t place_in_stack,
   if (linear->top_k().has_value()) return x.size() - std::min(*linear->top_k(), x.size());
   const auto keep = linear->sections().sections[place].keep;
   std::size_t skipped = 0;
-  for (std::size_t c = 0; c < x.size(); ++c) skipped += keep.keeps(x[c], c) ? 0 : 1;
+  const std::vector<float>& centre = b.reading(site_of(p)).centre();
+  for (std::size_t c = 0; c < x.size(); ++c)
+    skipped += keep.keeps(centre.empty() ? x[c] : x[c] - centre[c], c) ? 0 : 1;
   return skipped;
 }
 

@@ -29,7 +29,8 @@ class stack {
   // The weights, in the order of their projections.
   [[nodiscard]] const std::vector<linear>& linears() const noexcept { return linears_; }
   [[nodiscard]] const std::vector<float>& bias() const noexcept { return bias_; }
-  // What sparse products add: the bias, and what makes up for skipped channels; empty: nothing.
+  // What sparse products add: the bias, W · centre, and what makes up for skipped channels; empty:
+  // nothing.
   [[nodiscard]] const std::vector<float>& sparse_bias() const noexcept { return sparse_bias_; }
   void add_sparse_bias(sparsellm::vector_view<float> y) const noexcept { add(sparse_bias_, y); }
   [[nodiscard]] std::size_t bytes() const {
@@ -41,18 +42,30 @@ class stack {
   void set_thresholds(const std::vector<float>& thresholds) {
     split(thresholds, [](linear& p, std::vector<float> t) { p.set_thresholds(t); });
   }
+  // [inputs]: whoever calls sparse() subtracts it from x first; empty: 0.
+  [[nodiscard]] const std::vector<float>& centre() const noexcept { return centre_; }
+  // Throws shape_error for another size.
+  void set_centre(executor& exec, const std::vector<float>& centre) {
+    const std::size_t inputs = linears_.front().shape().inputs;
+    sparsellm::require<sparsellm::shape_error>(centre.empty() || centre.size() == inputs,
+                                               "stack: a centre of ", inputs,
+                                               " inputs expected, got ", centre.size());
+    centre_ = centre;
+    of_centre_.assign(centre.empty() ? 0 : outputs(), 0.0f);
+    if (!centre.empty())
+      each(sparsellm::vector_view<float>(of_centre_), {}, [&](const linear& p, auto out) {
+        p.dense(exec, sparsellm::vector_view<const float>(centre_), out);
+      });
+    sum_biases();
+  }
   // Makes up [outputs] for what sparse products skip; empty: nothing does. Throws shape_error for
   // another size.
   void set_made_up(const std::vector<float>& made_up) {
-    std::size_t outputs = 0;
-    for (const linear& p : linears_) outputs += p.shape().outputs;
-    sparsellm::require<sparsellm::shape_error>(made_up.empty() || made_up.size() == outputs,
-                                               "stack: a bias of ", outputs,
+    sparsellm::require<sparsellm::shape_error>(made_up.empty() || made_up.size() == outputs(),
+                                               "stack: a bias of ", outputs(),
                                                " outputs expected, got ", made_up.size());
-    sparse_bias_ = bias_;
-    if (made_up.empty()) return;
-    sparse_bias_.resize(outputs, 0.0f);
-    for (std::size_t i = 0; i < outputs; ++i) sparse_bias_[i] += made_up[i];
+    made_up_ = made_up;
+    sum_biases();
   }
   void set_scale(const std::vector<float>& scale) {
     for (linear& p : linears_) p.set_scale(scale);
@@ -83,6 +96,19 @@ class stack {
   }
 
  private:
+  [[nodiscard]] std::size_t outputs() const noexcept {
+    std::size_t sum = 0;
+    for (const linear& p : linears_) sum += p.shape().outputs;
+    return sum;
+  }
+  void sum_biases() {
+    sparse_bias_ = bias_;
+    for (const std::vector<float>* more : {&of_centre_, &made_up_}) {
+      if (more->empty()) continue;
+      sparse_bias_.resize(more->size(), 0.0f);
+      add(*more, sparsellm::vector_view<float>(sparse_bias_));
+    }
+  }
   static void add(const std::vector<float>& bias, sparsellm::vector_view<float> y) noexcept {
     for (std::size_t i = 0; i < bias.size(); ++i) y[i] += bias[i];
   }
@@ -119,6 +145,7 @@ class stack {
 
   std::vector<linear> linears_;
   std::vector<float> bias_, sparse_bias_;
+  std::vector<float> centre_, of_centre_, made_up_;  // of_centre_ = W · centre
 };
 
 }  // namespace llama

@@ -28,25 +28,27 @@ inline constexpr std::string_view format_name = "sparsellm-thresholds", file = "
 inline constexpr std::array<std::string_view, 3> score_names{"magnitude", "column_scaled", "gate"};
 inline constexpr std::array<std::string_view, 2> selection_names{"above", "top_k"};
 
-// The member of a site that has a bias.
-[[nodiscard]] inline std::string bias_member(const std::vector<float>& bias) {
-  if (bias.empty()) return {};
-  std::string out = ", \"bias\": [";
-  for (std::size_t i = 0; i < bias.size(); ++i)
-    out += concat(i == 0 ? "" : ", ", json::number(bias[i]));
+// The member of a site that has such numbers.
+[[nodiscard]] inline std::string numbers_member(std::string_view name,
+                                                const std::vector<float>& numbers) {
+  if (numbers.empty()) return {};
+  std::string out = concat(", \"", name, "\": [");
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    out += concat(i == 0 ? "" : ", ", json::number(numbers[i]));
   return out + "]";
 }
 
-[[nodiscard]] inline std::vector<float> read_bias(const json::members& s) {
-  std::vector<float> bias;
-  if (!s.has("bias")) return bias;
-  for (const json::value& v : s.items("bias")) {
-    require<format_error>(v.type == json::value::kind::number, file,
-                          ": 'bias' has a member of the wrong type");
-    bias.push_back(static_cast<float>(v.number));
+[[nodiscard]] inline std::vector<float> read_numbers(const json::members& s,
+                                                     std::string_view name) {
+  std::vector<float> numbers;
+  if (!s.has(name)) return numbers;
+  for (const json::value& v : s.items(name)) {
+    require<format_error>(v.type == json::value::kind::number, file, ": '", name,
+                          "' has a member of the wrong type");
+    numbers.push_back(static_cast<float>(v.number));
   }
-  require<format_error>(!bias.empty(), file, ": 'bias' is empty");
-  return bias;
+  require<format_error>(!numbers.empty(), file, ": '", name, "' is empty");
+  return numbers;
 }
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE::table_json
@@ -77,12 +79,12 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
                   s.weight_hash == 0
                       ? std::string()
                       : concat(", \"weight_hash\": \"", detail::hexadecimal(s.weight_hash), "\""),
-                  t::bias_member(s.bias), "}");
+                  t::numbers_member("bias", s.bias), t::numbers_member("centre", s.centre), "}");
   }
   return out + "\n  ]\n}\n";
 }
 
-// A table from its text, as docs/formats.md describes it; versions 1 and 2 are read too. Throws
+// A table from its text, as docs/formats.md describes it; versions 1 to 3 are read too. Throws
 // format_error for text that is no such table, value_error for values outside their range.
 [[nodiscard]] inline threshold_table table_from_json(std::string_view text) {
   namespace t = detail::table_json;
@@ -109,7 +111,8 @@ namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
                s.real("sparsity"),
                static_cast<float>(s.real("threshold")),
                s.has("weight_hash") ? s.hash("weight_hash") : 0,
-               version >= 3 ? t::read_bias(s) : std::vector<float>{}});
+               version >= 3 ? t::read_numbers(s, "bias") : std::vector<float>{},
+               version >= 4 ? t::read_numbers(s, "centre") : std::vector<float>{}});
   }
   return table;
 }

@@ -39,6 +39,9 @@ struct site_threshold {
   // [outputs], in the order of the weight's rows in its file: added to products that skip, for what
   // they skip. Empty: none.
   std::vector<float> bias = {};
+  // [inputs], in the order of the weight's columns in its file: products that skip compare and
+  // multiply x - centre, and add W · centre. Empty: 0.
+  std::vector<float> centre = {};
 };
 
 // What thresholds are compared with.
@@ -62,7 +65,7 @@ struct model_identity {
 
 // A threshold for each site of a model, and what it was made from.
 struct threshold_table {
-  static constexpr int format_version = 3;
+  static constexpr int format_version = 4;
 
   model_identity model;
   std::string method;        // "uniform", "uniform sequential", …
@@ -73,8 +76,8 @@ struct threshold_table {
   std::vector<site_threshold> sites;
 
   // Adds a site. Throws value_error for a sparsity outside [0, 1), a negative or non-finite
-  // threshold, a bias of another size than the weight's outputs or not finite, or a site that is
-  // there already.
+  // threshold, a bias or a centre of another size than the weight's outputs or inputs or not
+  // finite, or a site that is there already.
   void add(site_threshold entry) {
     require<value_error>(entry.sparsity >= 0.0 && entry.sparsity < 1.0, "threshold table: layer ",
                          entry.where.layer, " ", entry.where.projection,
@@ -82,14 +85,8 @@ struct threshold_table {
     require<value_error>(is_finite(entry.threshold) && entry.threshold >= 0.0f,
                          "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
                          ": the threshold must be finite and at least 0, got ", entry.threshold);
-    require<value_error>(entry.bias.empty() || entry.bias.size() == entry.shape.outputs,
-                         "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
-                         ": a bias of ", entry.shape.outputs, " outputs expected, got ",
-                         entry.bias.size());
-    require<value_error>(
-        std::all_of(entry.bias.begin(), entry.bias.end(), [](float b) { return is_finite(b); }),
-        "threshold table: layer ", entry.where.layer, " ", entry.where.projection,
-        ": the bias must be finite");
+    check_numbers(entry, "bias", entry.bias, entry.shape.outputs, " outputs");
+    check_numbers(entry, "centre", entry.centre, entry.shape.inputs, " inputs");
     require<value_error>(find(entry.where) == nullptr, "threshold table: layer ", entry.where.layer,
                          " ", entry.where.projection, " is there twice");
     sites.push_back(std::move(entry));
@@ -138,6 +135,12 @@ struct threshold_table {
                        [](const site_threshold& s) { return !s.bias.empty(); });
   }
 
+  // Whether any site has a centre.
+  [[nodiscard]] bool has_centres() const noexcept {
+    return std::any_of(sites.begin(), sites.end(),
+                       [](const site_threshold& s) { return !s.centre.empty(); });
+  }
+
   // Whether the table was made by who saw no whole model but every site's weight, and has their
   // hashes: then at() with a hash checks what check() cannot.
   [[nodiscard]] bool knows_weights_alone() const noexcept {
@@ -153,6 +156,19 @@ struct threshold_table {
         model.weight_hash == expected.weight_hash, "threshold table: made for the model '",
         model.name, "' whose weights have the hash ", detail::hexadecimal(model.weight_hash),
         ", this is '", expected.name, "' with ", detail::hexadecimal(expected.weight_hash));
+  }
+
+ private:
+  static void check_numbers(const site_threshold& entry, const char* what,
+                            const std::vector<float>& numbers, std::size_t expected,
+                            const char* of) {
+    require<value_error>(numbers.empty() || numbers.size() == expected, "threshold table: layer ",
+                         entry.where.layer, " ", entry.where.projection, ": a ", what, " of ",
+                         expected, of, " expected, got ", numbers.size());
+    require<value_error>(
+        std::all_of(numbers.begin(), numbers.end(), [](float n) { return is_finite(n); }),
+        "threshold table: layer ", entry.where.layer, " ", entry.where.projection, ": the ", what,
+        " must be finite");
   }
 };
 
