@@ -18,12 +18,14 @@ using namespace llama;
 
 TEST_CASE("cuda: calibration on the device gives the CPU's thresholds") {
   tiny t;
-  calibration plain, sequential, wina, largest;
+  calibration plain, sequential, wina, largest, centred;
   sequential.sequential = true;
   sequential.dense_prefix = 5;
   wina.score = sparsellm::table_score::column_scaled;
   largest.selection = sparsellm::table_selection::top_k;
-  for (const calibration& how : {plain, sequential, wina, largest}) {
+  centred.sequential = true;
+  centred.centred = true;
+  for (const calibration& how : {plain, sequential, wina, largest, centred}) {
     const auto there = calibrated(t, how, make_cuda_text),
                here = calibrated(t, how, make_host_text);
     REQUIRE(there.sites.size() == here.sites.size());
@@ -61,9 +63,10 @@ TEST_CASE("cuda: a session takes up thresholds and gives the CPU's logits and li
   const window ids = some_tokens(12);
   const auto device = make_cuda_session(t.m, 12, 20);
   session host(t.exec, t.m, 12, 20);
-  calibration largest;
+  calibration largest, centred;
   largest.selection = sparsellm::table_selection::top_k;
-  for (const calibration& how : {calibration{}, largest}) {
+  centred.centred = true;
+  for (const calibration& how : {calibration{}, largest, centred}) {
     (void)calibrated(t, how, make_host_text);
     device->thresholds_changed();
     for (decoder* d : {device.get(), static_cast<decoder*>(&host)}) {

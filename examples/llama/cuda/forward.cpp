@@ -75,6 +75,7 @@ cuda_forward::cuda_forward(const model& m, std::size_t max_tokens, std::size_t p
   attention_scratch_ = exec_.allocate<float>(cuda_attention_scratch(attention_, max_tokens));
   both_ = exec_.allocate<float>(max_tokens * 2 * c.hidden);
   product_ = exec_.allocate<float>(max_tokens * c.width);
+  centred_ = exec_.allocate<float>(max_tokens * std::max({c.width, c.hidden, c.query_width()}));
   exec_.wait();
 }
 
@@ -108,7 +109,7 @@ void cuda_forward::attend(std::size_t l, const float* h, std::size_t tokens, cac
                           std::size_t dense_rows, float* out) {
   layer& b = layers_[l];
   b.qkv.multiply(exec_, {h, tokens, model_.shape().width}, dense_rows,
-                 {qkv_.data(), tokens, attention_.row()});
+                 {qkv_.data(), tokens, attention_.row()}, centred_.data());
   if (b.q_norm.size() != 0)
     cuda_normalise_heads(exec_, attention_, qkv_.data(), tokens, b.q_norm.data(), b.k_norm.data());
   cuda_rotate_and_store(exec_, attention_, qkv_.data(), tokens, at, rotary_.data(), b.keys.data(),
@@ -126,7 +127,7 @@ void cuda_forward::add_product(std::size_t l, activation_site site, const float*
   if (site == activation_site::mlp_hidden && model_.blocks()[l].gate_threshold >= 0.0f)
     w.multiply_nonzero(exec_, from, to);  // what the gate left out is 0
   else
-    w.multiply(exec_, from, dense_rows, to);
+    w.multiply(exec_, from, dense_rows, to, centred_.data());
   cuda_add(exec_, product_.data(), tokens * c.width, x);
 }
 
@@ -134,7 +135,8 @@ void cuda_forward::activate(std::size_t l, const float* h, std::size_t tokens,
                             std::size_t dense_rows, float* out) {
   const config& c = model_.shape();
   if (c.is_gated()) return activate_gated(l, h, tokens, dense_rows, out);
-  layers_[l].gate_up.multiply(exec_, {h, tokens, c.width}, dense_rows, {out, tokens, c.hidden});
+  layers_[l].gate_up.multiply(exec_, {h, tokens, c.width}, dense_rows, {out, tokens, c.hidden},
+                              centred_.data());
   cuda_relu(exec_, tokens * c.hidden, out);
 }
 
@@ -145,7 +147,8 @@ void cuda_forward::activate_gated(std::size_t l, const float* h, std::size_t tok
   const std::size_t dense = tau < 0.0f ? tokens : std::min(dense_rows, tokens);
   if (dense != 0)
     layers_[l].gate_up.multiply_gated(exec_, {h, dense, c.width}, dense_rows,
-                                      {both_.data(), dense, 2 * c.hidden}, {out, dense, c.hidden});
+                                      {both_.data(), dense, 2 * c.hidden}, {out, dense, c.hidden},
+                                      centred_.data());
   if (dense == tokens) return;
   const std::size_t rest = tokens - dense;
   layers_[l].gate_up.multiply_above(exec_, {h + dense * c.width, rest, c.width}, tau,
@@ -163,7 +166,8 @@ const_device_rows cuda_forward::gates(std::size_t l, const float* h, std::size_t
 void cuda_forward::logits(const float* x, std::size_t tokens, float* out) {
   const config& c = model_.shape();
   normalise(final_norm_, x, tokens, product_.data());
-  head_.multiply(exec_, {product_.data(), tokens, c.width}, tokens, {out, tokens, c.vocabulary});
+  head_.multiply(exec_, {product_.data(), tokens, c.width}, tokens, {out, tokens, c.vocabulary},
+                 centred_.data());
 }
 
 cached_rows cuda_forward::place(const std::vector<std::int32_t>& tokens, std::size_t position,

@@ -105,7 +105,8 @@ class cuda_forward {
   sparsellm::cuda::device_buffer<text_place> text_;
   std::vector<std::int32_t> placed_;  // ids on their way
   std::vector<float> checked_;        // an embedding
-  sparsellm::cuda::device_buffer<float> rotary_, qkv_, attention_scratch_, both_, product_;
+  sparsellm::cuda::device_buffer<float> rotary_, qkv_, attention_scratch_, both_, product_,
+      centred_;
 };
 
 }  // namespace llama

@@ -110,11 +110,10 @@ cuda_linear::cuda_linear(executor& exec, const stack& from)
 }
 
 void cuda_linear::reread(executor& exec, const stack& from) {
-  sparsellm::require<sparsellm::value_error>(
-      from.centre().empty(), "threshold table: centres are not supported on the device");
   for (std::size_t p = 0; p < weights_.size(); ++p) weights_[p]->reread(exec, from.linears()[p]);
   sparse_bias_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.sparse_bias()));
-  exec.wait();  // for the bias, which is copied from the model
+  centre_ = sparsellm::cuda::to_device(exec, vector_view<const float>(from.centre()));
+  exec.wait();  // for the bias and the centre, which are copied from the model
 }
 
 void cuda_linear::add_bias(executor& exec, std::size_t first, device_rows y) const {
@@ -128,13 +127,19 @@ void cuda_linear::add(executor& exec, const sparsellm::cuda::device_buffer<float
 }
 
 void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dense_rows,
-                           device_rows y) const {
+                           device_rows y, float* centred) const {
   const std::size_t dense = std::min(dense_rows, x.rows());
+  const_device_rows skipping = below(x, dense);
+  if (centre_.size() != 0 && skipping.rows() != 0) {
+    cuda_subtract(exec, skipping.data(), skipping.rows(), x.cols(), x.stride(), centre_.data(),
+                  centred);
+    skipping = {centred, skipping.rows(), x.cols()};
+  }
   std::size_t at = 0;
   for (const auto& p : weights_) {
     const device_rows mine(y.data() + at, y.rows(), p->outputs(), y.stride());
     if (dense != 0) p->dense(exec, top(x, dense), top(mine, dense));
-    if (dense < x.rows()) p->sparse(exec, below(x, dense), below(mine, dense));
+    if (skipping.rows() != 0) p->sparse(exec, skipping, below(mine, dense));
     at += p->outputs();
   }
   add(exec, bias_, 0, top(y, dense));
@@ -142,10 +147,10 @@ void cuda_linear::multiply(executor& exec, const_device_rows x, std::size_t dens
 }
 
 void cuda_linear::multiply_gated(executor& exec, const_device_rows x, std::size_t dense_rows,
-                                 device_rows both, device_rows h) const {
+                                 device_rows both, device_rows h, float* centred) const {
   const one_weight& only = *weights_.front();
   if (weights_.size() != 1 || only.lists_channels() || sparse_bias_.size() != 0) {
-    multiply(exec, x, dense_rows, both);
+    multiply(exec, x, dense_rows, both, centred);
     sparsellm::gate(exec, first_half(both), second_half(both), h);
     return;
   }

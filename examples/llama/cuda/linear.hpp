@@ -27,14 +27,14 @@ class cuda_linear {
   void reread(sparsellm::cuda::executor& exec, const stack& from);
 
   // y [tokens, outputs] = W · x [tokens, inputs] plus the bias; the first dense_rows use every
-  // channel.
+  // channel. centred [tokens, inputs] is scratch, for x - centre.
   void multiply(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
-                device_rows y) const;
+                device_rows y, float* centred) const;
 
   // h [tokens, hidden] = silu(gate · x) ∘ (up · x) of a stack of the two; both [tokens, outputs] is
-  // scratch.
+  // scratch, and centred as above.
   void multiply_gated(sparsellm::cuda::executor& exec, const_device_rows x, std::size_t dense_rows,
-                      device_rows both, device_rows h) const;
+                      device_rows both, device_rows h, float* centred) const;
 
   // CATS: both's halves = silu(gate · x), and up · x where the former is above tau in magnitude; of
   // a stack of the two.
@@ -54,8 +54,9 @@ class cuda_linear {
                   device_rows y);
 
   std::vector<std::shared_ptr<one_weight>> weights_;
-  // [outputs], or empty: of dense products, and of sparse ones.
-  sparsellm::cuda::device_buffer<float> bias_, sparse_bias_;
+  // [outputs], or empty: of dense products, and of sparse ones. [inputs], or empty: what these
+  // subtract from x.
+  sparsellm::cuda::device_buffer<float> bias_, sparse_bias_, centre_;
 };
 
 }  // namespace llama

@@ -28,6 +28,12 @@ __global__ void add_bias_kernel(const float* bias, unsigned width, std::size_t s
   if (i < width) x[blockIdx.y * stride + i] += bias[i];
 }
 
+__global__ void subtract_kernel(const float* x, unsigned width, std::size_t stride,
+                                const float* centre, float* out) {
+  const unsigned i = blockIdx.x * threads + threadIdx.x;
+  if (i < width) out[std::size_t{blockIdx.y} * width + i] = x[blockIdx.y * stride + i] - centre[i];
+}
+
 __global__ void multiply_above_kernel(const float* both, unsigned hidden, float tau, float* out) {
   const unsigned i = blockIdx.x * threads + threadIdx.x;
   if (i >= hidden) return;
@@ -50,6 +56,14 @@ void cuda_add_bias(executor& exec, const float* bias, std::size_t tokens, std::s
   add_bias_kernel<<<grid, threads, 0, exec.stream()>>>(bias, static_cast<unsigned>(width), stride,
                                                        x);
   check(cudaGetLastError(), "cuda_add_bias");
+}
+
+void cuda_subtract(executor& exec, const float* x, std::size_t tokens, std::size_t width,
+                   std::size_t stride, const float* centre, float* out) {
+  const dim3 grid(blocks_of(width), static_cast<unsigned>(tokens));
+  subtract_kernel<<<grid, threads, 0, exec.stream()>>>(x, static_cast<unsigned>(width), stride,
+                                                       centre, out);
+  check(cudaGetLastError(), "cuda_subtract");
 }
 
 void cuda_multiply_above(executor& exec, const float* both, std::size_t tokens, std::size_t hidden,

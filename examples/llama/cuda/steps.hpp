@@ -102,6 +102,10 @@ void cuda_relu(sparsellm::cuda::executor& exec, std::size_t n, float* x);
 void cuda_add_bias(sparsellm::cuda::executor& exec, const float* bias, std::size_t tokens,
                    std::size_t width, std::size_t stride, float* x);
 
+// out [tokens, width] = x [tokens, width], rows `stride` apart, - centre [width] in every row
+void cuda_subtract(sparsellm::cuda::executor& exec, const float* x, std::size_t tokens,
+                   std::size_t width, std::size_t stride, const float* centre, float* out);
+
 // x [n] += y [n]
 void cuda_add(sparsellm::cuda::executor& exec, const float* y, std::size_t n, float* x);
 

@@ -9,6 +9,7 @@
 #include "cuda/forward.hpp"
 #include "cuda/observers.hpp"
 #include "cuda/session.hpp"
+#include "cuda/steps.hpp"
 #include "sparsellm/cuda/copy.cuh"
 
 namespace llama {
@@ -55,13 +56,23 @@ class cuda_text final : public observed_text {
   }
   histogram magnitudes(std::size_t l, activation_site site, std::size_t first,
                        const std::vector<float>& scale, const std::vector<float>& centre) override {
-    sparsellm::require<sparsellm::value_error>(
-        centre.empty(), "calibration: centres are not supported on the device");
     cuda_histogram seen(steps_.executor());
     const auto scales =
         sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(scale));
+    const auto centres =
+        sparsellm::cuda::to_device(steps_.executor(), sparsellm::vector_view<const float>(centre));
+    if (!centre.empty() && centred_.size() == 0)
+      centred_ = room(std::max({steps_.of().shape().width, steps_.of().shape().hidden,
+                                steps_.of().shape().query_width()}));
     each_window(l, site, [&](const_device_rows x) {
-      seen.observe({x.data() + first * x.cols(), x.rows() - first, x.cols()}, scales.view());
+      const std::size_t seen_rows = x.rows() - first;
+      const_device_rows rest(x.data() + first * x.cols(), seen_rows, x.cols());
+      if (!centre.empty()) {
+        cuda_subtract(steps_.executor(), rest.data(), seen_rows, x.cols(), x.cols(), centres.data(),
+                      centred_.data());
+        rest = {centred_.data(), seen_rows, x.cols()};
+      }
+      seen.observe(rest, scales.view());
     });
     return seen.on_host();
   }
@@ -140,7 +151,7 @@ class cuda_text final : public observed_text {
   std::size_t windows_, length_, dense_rows_;
   cached_rows at_{};
   cuda_forward steps_;
-  device_buffer<float> stream_, inside_, made_, before_;
+  device_buffer<float> stream_, inside_, made_, before_, centred_;
   std::vector<float> here_;
 };
 

@@ -33,8 +33,7 @@ class observed_text {
   virtual void go_to(std::size_t layer, activation_site site) = 0;
   virtual void leave(std::size_t layer) = 0;
   // |x - centre| · scale [channels] of the site last gone to, over the rows from `first` on of all
-  // windows; no centre is 0, no scale is 1. Throws value_error for a centre where none is
-  // supported.
+  // windows; no centre is 0, no scale is 1.
   [[nodiscard]] virtual sparsellm::histogram magnitudes(std::size_t layer, activation_site site,
                                                         std::size_t first,
                                                         const std::vector<float>& scale,
