@@ -18,6 +18,7 @@
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply_slice.hpp"
 #include "thresholds.hpp"
 
@@ -112,6 +113,34 @@ packed_weight::packed_weight(const tensor_stack& stack, std::vector<plan_of_part
     if (the_settings().prompts_to_ggml) part.copy = std::make_unique<ggml_copy>(*tensor, bytes);
   }
   if (sparse_) set_thresholds();
+  set_offsets(plans);
+}
+
+void packed_weight::set_offsets(const std::vector<plan_of_part>& plans) {
+  if (plans.front().entry == nullptr) return;
+  const std::vector<float>& centre = plans.front().entry->centre;
+  std::vector<float> bias;
+  for (std::size_t p = 0; p < plans.size(); ++p) {
+    const site_threshold& entry = *plans[p].entry;
+    require<format_error>(entry.centre == centre, "threshold table: layer ", entry.where.layer,
+                          ": one centre expected for all that read an input, ",
+                          entry.where.projection, " has another than ",
+                          plans.front().entry->where.projection);
+    if (entry.bias.empty()) continue;
+    bias.resize(outputs(), 0.0f);
+    std::copy(entry.bias.begin(), entry.bias.end(),
+              bias.begin() + static_cast<std::ptrdiff_t>(parts_[p].first));
+  }
+  if (!centre.empty()) {
+    require<value_error>(matrices_.size() == 1,
+                         "threshold table: centres of experts are not supported");
+    cpu::executor exec(1);
+    std::vector<float> of_centre(outputs());
+    matrices_[0].dense(exec, vector_view<const float>(centre), vector_view<float>(of_centre));
+    bias.resize(outputs(), 0.0f);
+    for (std::size_t o = 0; o < bias.size(); ++o) bias[o] += of_centre[o];
+  }
+  offsets_ = offsets(centre, std::move(bias));
 }
 
 packed_weight::~packed_weight() {
@@ -208,13 +237,15 @@ void packed_weight::multiply_part(cpu::gang_executor& gang, std::size_t part,
   if (parts_.size() == 1) return multiply_rows(gang, matrix, x.rows(), x, y);
   const part_of& p = parts_[part];
   const output_range slice{p.first, p.last};
-  const auto run = [&](const auto& keep) {
-    if (x.rows() == 1)
-      multiply_slice(gang, matrix.weight(), slice, keep, x.row(0), y.row(0));
+  const auto run = [&](const auto& keep, matrix_view<const float> in) {
+    if (in.rows() == 1)
+      multiply_slice(gang, matrix.weight(), slice, keep, in.row(0), y.row(0));
     else
-      multiply_slice(gang, matrix.weight(), slice, keep, x, y);
+      multiply_slice(gang, matrix.weight(), slice, keep, in, y);
   };
-  skips(x.rows()) ? run(matrix.sections()) : run(keep_all{});
+  if (!skips(x.rows())) return run(keep_all{}, x);
+  run(matrix.sections(), offsets_.away(x));
+  offsets_.add_to(y, p.first);
 }
 
 // node.src[1] [tokens, 1 or slots, inputs] of float, node.src[2] [tokens, slots] which expert
@@ -263,11 +294,14 @@ void packed_weight::multiply_experts(cpu::gang_executor& gang, ggml_tensor& node
 void packed_weight::multiply_rows(cpu::gang_executor& gang, const sparse_linear& matrix,
                                   std::size_t tokens, matrix_view<const float> x,
                                   matrix_view<float> y) {
-  const bool sparse = skips(tokens);
-  if (x.rows() == 1)
-    sparse ? matrix.sparse(gang, x.row(0), y.row(0)) : matrix.dense(gang, x.row(0), y.row(0));
+  if (!skips(tokens))
+    return x.rows() == 1 ? matrix.dense(gang, x.row(0), y.row(0)) : matrix.dense(gang, x, y);
+  const matrix_view<const float> away = offsets_.away(x);
+  if (away.rows() == 1)
+    matrix.sparse(gang, away.row(0), y.row(0));
   else
-    sparse ? matrix.sparse(gang, x, y) : matrix.dense(gang, x, y);
+    matrix.sparse(gang, away, y);
+  offsets_.add_to(y);
 }
 
 void packed_weight::observe(std::size_t part, matrix_view<const float> x) {

@@ -12,6 +12,7 @@
 #include "ggml.h"
 #include "ggml_copy.hpp"
 #include "observation.hpp"
+#include "offsets.hpp"
 #include "sparsellm/core/views.hpp"
 #include "sparsellm/cpu/executors/gang_executor.hpp"
 #include "sparsellm/model/sparse_linear.hpp"
@@ -22,7 +23,8 @@ namespace sparsellm_ggml {
 class packed_weight {
  public:
   // Of tensors for which is_taken() holds. Every number is kept as it is. Throws value_error for
-  // one that no format stores (NaN, infinite), and what threshold_of() and check_weight() throw.
+  // one that no format stores (NaN, infinite), format_error for a table whose centres differ
+  // between tensors that are stacked, and what threshold_of() and check_weight() throw.
   // Uses the threads of a pool of its own, and waits.
   explicit packed_weight(const tensor_stack& stack);
   // What was observed is kept for SPARSELLM_CALIBRATE.
@@ -53,6 +55,7 @@ class packed_weight {
   struct plan_of_part;
   [[nodiscard]] static std::vector<plan_of_part> plans_for(const tensor_stack& stack);
   packed_weight(const tensor_stack& stack, std::vector<plan_of_part> plans);
+  void set_offsets(const std::vector<plan_of_part>& plans);
   [[nodiscard]] std::size_t outputs() const noexcept { return matrices_[0].shape().outputs; }
 
   void multiply_matrix(sparsellm::cpu::gang_executor& gang, ggml_tensor& node, std::size_t part);
@@ -71,6 +74,7 @@ class packed_weight {
 
   std::vector<sparsellm::sparse_linear> matrices_;  // one, or each expert's
   std::vector<part_of> parts_;
+  offsets offsets_;  // of products that skip
   // Set once the thresholds are there: contexts may multiply while another one finds them.
   std::atomic<bool> sparse_{false};
   std::atomic<bool> observes_{false};

@@ -30,12 +30,6 @@ threshold_table read_table(const std::string& path) {
                        "': thresholds of |x| expected (the score 'magnitude', the selection "
                        "'above'); WINA, CATS and "
                        "top-k are sparsellm-llama's alone");
-  require<value_error>(!t.has_biases(), "'", path,
-                       "': has biases, which sparsellm-llama alone adds; calibrate without "
-                       "--bias-steps");
-  require<value_error>(!t.has_centres(), "'", path,
-                       "': has centres, which sparsellm-llama alone subtracts; calibrate without "
-                       "--centre");
   return t;
 }
 

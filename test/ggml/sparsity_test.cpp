@@ -73,6 +73,42 @@ TEST_CASE("sparsity: a table's thresholds hold for each token of small batches")
   std::filesystem::remove(file("table.json"));
 }
 
+TEST_CASE("sparsity: what is skipped is taken for a table's centres, and biases are added") {
+  sparsellm::threshold_table table;
+  table.method = "uniform";
+  table.target_sparsity = 0.5;
+  table.add({{3, "down"}, {outputs, inputs}, 0.5, 0.7f});
+  sparsellm::site_threshold& entry = table.sites.back();
+  for (std::int64_t i = 0; i < inputs; ++i)
+    entry.centre.push_back(0.25f * static_cast<float>(i % 5) - 0.5f);
+  for (std::int64_t o = 0; o < outputs; ++o) entry.bias.push_back(static_cast<float>(o % 3));
+  save(table, file("centres.json"));
+  const ggml_backend_buffer_type_t ours = with({{"SPARSELLM_THRESHOLDS", file("centres.json")}});
+  const backend cpu = cpu_backend(2);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_Q8_0}) {
+    CAPTURE(ggml_type_name(type));
+    const weight w(ours, name, type, outputs, inputs);
+    for (const std::int64_t tokens : {1, 3, 17}) {
+      CAPTURE(tokens);
+      const std::vector<float> x =
+          random_floats(static_cast<std::size_t>(inputs * tokens), static_cast<unsigned>(tokens));
+      std::vector<float> taken = x;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const float centre = entry.centre[i % static_cast<std::size_t>(inputs)];
+        if (std::fabs(x[i] - centre) <= 0.7f) taken[i] = centre;
+      }
+      auto expected = reference(w, taken);
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        expected[i] += entry.bias[i % static_cast<std::size_t>(outputs)];
+      const std::vector<float> y = multiply(cpu.get(), w, x, tokens);
+      const double to_dense = distance(y, reference(w, x)), to_sparse = distance(y, expected);
+      CHECK((tokens > 16 ? to_dense : to_sparse) < 0.02);
+      CHECK((tokens > 16 ? to_sparse : to_dense) > 0.1);
+    }
+  }
+  std::filesystem::remove(file("centres.json"));
+}
+
 TEST_CASE("sparsity: on the fly, thresholds are made of the first tokens") {
   const ggml_backend_buffer_type_t ours =
       with({{"SPARSELLM_SPARSITY", "0.4"}, {"SPARSELLM_WARM_UP", "20"}});

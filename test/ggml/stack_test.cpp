@@ -188,7 +188,7 @@ TEST_CASE("stack: weights that come late, again or never") {
   CHECK(distance(y[1], again.exact(1, x)) < 0.01);
 }
 
-TEST_CASE("stack: each weight has its own threshold") {
+TEST_CASE("stack: each weight has its own threshold and bias, and all one centre") {
   const std::string file =
       (std::filesystem::temp_directory_path() / "sparsellm_stack_table.json").string();
   sparsellm::threshold_table table;
@@ -196,11 +196,16 @@ TEST_CASE("stack: each weight has its own threshold") {
   table.target_sparsity = 0.5;
   const float thresholds[] = {0.3f, 0.9f, 0.6f};
   const char* const names[] = {"q", "k", "v"};
+  std::vector<float> centre;
+  for (std::int64_t i = 0; i < inputs; ++i) centre.push_back(0.1f * static_cast<float>(i % 3));
   for (std::size_t p = 0; p < 3; ++p)
     table.add({{0, names[p]},
                {static_cast<std::size_t>(attention[p].outputs), static_cast<std::size_t>(inputs)},
                0.5,
-               thresholds[p]});
+               thresholds[p],
+               0,
+               std::vector<float>(static_cast<std::size_t>(attention[p].outputs), 0.5f),
+               centre});
   save(table, file);
   REQUIRE(::setenv("SPARSELLM_THRESHOLDS", file.c_str(), 1) == 0);
   const ggml_backend_buffer_type_t ours = our_buffer_type();
@@ -214,9 +219,13 @@ TEST_CASE("stack: each weight has its own threshold") {
     for (std::size_t p = 0; p < 3; ++p) {
       CAPTURE(tokens, names[p]);
       std::vector<float> kept = x;
-      for (float& v : kept)
-        if (std::fabs(v) <= thresholds[p]) v = 0;
-      CHECK(distance(together[p], m.exact(p, kept)) < 0.01);
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        const float mostly = centre[i % centre.size()];
+        if (std::fabs(kept[i] - mostly) <= thresholds[p]) kept[i] = mostly;
+      }
+      auto expected = m.exact(p, kept);
+      for (auto& v : expected) v += 0.5f;
+      CHECK(distance(together[p], expected) < 0.01);
       CHECK(multiply(cpu.get(), m, {p}, x)[0] == together[p]);
     }
   }
