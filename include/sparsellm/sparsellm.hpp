@@ -9,6 +9,7 @@
 #include "sparsellm/calibrate/calibrator.hpp"
 #include "sparsellm/calibrate/counts_json.hpp"
 #include "sparsellm/calibrate/greedy.hpp"
+#include "sparsellm/calibrate/nearest_half.hpp"
 #include "sparsellm/calibrate/one_level.hpp"
 #include "sparsellm/calibrate/profile.hpp"
 #include "sparsellm/calibrate/table_json.hpp"
