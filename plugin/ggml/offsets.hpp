@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/core/views.hpp"
+#include "sparsellm/model/sparse_linear.hpp"
 
 namespace sparsellm_ggml {
 
@@ -41,5 +43,11 @@ class offsets {
  private:
   std::vector<float> centre_, bias_;
 };
+
+// Of a table's entries for the tensors that are stacked in a matrix, top to bottom; null where the
+// table has none, as for experts, which are a matrix each. Throws format_error when their centres
+// differ, value_error for centres of several matrices.
+[[nodiscard]] offsets make_offsets(const std::vector<sparsellm::sparse_linear>& matrices,
+                                   const std::vector<const sparsellm::site_threshold*>& entries);
 
 }  // namespace sparsellm_ggml

@@ -18,7 +18,6 @@
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/calibrate/weight_hash.hpp"
 #include "sparsellm/core/error.hpp"
-#include "sparsellm/cpu/executors/executor.hpp"
 #include "sparsellm/cpu/multiply_slice.hpp"
 #include "thresholds.hpp"
 
@@ -113,34 +112,9 @@ packed_weight::packed_weight(const tensor_stack& stack, std::vector<plan_of_part
     if (the_settings().prompts_to_ggml) part.copy = std::make_unique<ggml_copy>(*tensor, bytes);
   }
   if (sparse_) set_thresholds();
-  set_offsets(plans);
-}
-
-void packed_weight::set_offsets(const std::vector<plan_of_part>& plans) {
-  if (plans.front().entry == nullptr) return;
-  const std::vector<float>& centre = plans.front().entry->centre;
-  std::vector<float> bias;
-  for (std::size_t p = 0; p < plans.size(); ++p) {
-    const site_threshold& entry = *plans[p].entry;
-    require<format_error>(entry.centre == centre, "threshold table: layer ", entry.where.layer,
-                          ": one centre expected for all that read an input, ",
-                          entry.where.projection, " has another than ",
-                          plans.front().entry->where.projection);
-    if (entry.bias.empty()) continue;
-    bias.resize(outputs(), 0.0f);
-    std::copy(entry.bias.begin(), entry.bias.end(),
-              bias.begin() + static_cast<std::ptrdiff_t>(parts_[p].first));
-  }
-  if (!centre.empty()) {
-    require<value_error>(matrices_.size() == 1,
-                         "threshold table: centres of experts are not supported");
-    cpu::executor exec(1);
-    std::vector<float> of_centre(outputs());
-    matrices_[0].dense(exec, vector_view<const float>(centre), vector_view<float>(of_centre));
-    bias.resize(outputs(), 0.0f);
-    for (std::size_t o = 0; o < bias.size(); ++o) bias[o] += of_centre[o];
-  }
-  offsets_ = offsets(centre, std::move(bias));
+  std::vector<const site_threshold*> entries;
+  for (const plan_of_part& p : plans) entries.push_back(p.entry);
+  offsets_ = make_offsets(matrices_, entries);
 }
 
 packed_weight::~packed_weight() {

@@ -55,7 +55,6 @@ class packed_weight {
   struct plan_of_part;
   [[nodiscard]] static std::vector<plan_of_part> plans_for(const tensor_stack& stack);
   packed_weight(const tensor_stack& stack, std::vector<plan_of_part> plans);
-  void set_offsets(const std::vector<plan_of_part>& plans);
   [[nodiscard]] std::size_t outputs() const noexcept { return matrices_[0].shape().outputs; }
 
   void multiply_matrix(sparsellm::cpu::gang_executor& gang, ggml_tensor& node, std::size_t part);

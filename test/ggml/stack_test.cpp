@@ -198,14 +198,12 @@ TEST_CASE("stack: each weight has its own threshold and bias, and all one centre
   const char* const names[] = {"q", "k", "v"};
   std::vector<float> centre;
   for (std::int64_t i = 0; i < inputs; ++i) centre.push_back(0.1f * static_cast<float>(i % 3));
-  for (std::size_t p = 0; p < 3; ++p)
-    table.add({{0, names[p]},
-               {static_cast<std::size_t>(attention[p].outputs), static_cast<std::size_t>(inputs)},
-               0.5,
-               thresholds[p],
-               0,
-               std::vector<float>(static_cast<std::size_t>(attention[p].outputs), 0.5f),
-               centre});
+  for (std::size_t p = 0; p < 3; ++p) {
+    const auto rows = static_cast<std::size_t>(attention[p].outputs);
+    table.add({{0, names[p]}, {rows, centre.size()}, 0.5, thresholds[p]});
+    table.sites.back().bias.assign(rows, 0.5f);
+    table.sites.back().centre = centre;
+  }
   save(table, file);
   REQUIRE(::setenv("SPARSELLM_THRESHOLDS", file.c_str(), 1) == 0);
   const ggml_backend_buffer_type_t ours = our_buffer_type();
