@@ -72,4 +72,6 @@ TEST_CASE("mean_of_nearest_half: goes where the values go") {
 TEST_CASE("mean_of_nearest_half: of equally near halves the lower, and none of nothing") {
   CHECK(centre_of({7.0f, 1.0f, 8.0f, 2.0f}) == 1.5f);
   CHECK_SAYS(centre_of({}), sparsellm::shape_error, "at least 1 value expected, got 0");
+  CHECK_SAYS(centre_of({1.0f, NAN}), sparsellm::value_error, "finite values expected, got nan");
+  CHECK_SAYS(centre_of({INFINITY}), sparsellm::value_error, "finite values expected, got inf");
 }

@@ -10,17 +10,20 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/core/error.hpp"
+#include "sparsellm/core/scalar.hpp"
 #include "sparsellm/core/views.hpp"
 
 namespace sparsellm::inline v0::inline SPARSELLM_BASELINE {
 
 // The mean of those n - n / 2 of n values that vary the least among themselves: the least trimmed
 // squares estimate of location (Rousseeuw, J. Am. Stat. Assoc. 79, 1984). Thresholds on |x -
-// centre| instead of |x| are those of SCAP (arXiv 2412.07174, section 3.2), which centres at the
-// mode. Of equals the lowest. Sorts the values; allocates 16 bytes for each. Throws shape_error for
-// none.
+// centre| instead of |x| are those of SCAP (arXiv 2412.07174), which centres at the mode. Of equals
+// the lowest. Sorts the values; allocates 16 bytes for each. Throws shape_error for none,
+// value_error for one that is not finite.
 [[nodiscard]] inline float mean_of_nearest_half(vector_view<float> values) {
   require<shape_error>(!values.empty(), "mean_of_nearest_half: at least 1 value expected, got 0");
+  for (const float v : values)
+    require<value_error>(is_finite(v), "mean_of_nearest_half: finite values expected, got ", v);
   std::sort(values.begin(), values.end());
   const std::size_t n = values.size(), half = n - n / 2;
   // About the median, so that squares do not cancel.
