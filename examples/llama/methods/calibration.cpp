@@ -73,8 +73,8 @@ void set_to_zeros(site_threshold& entry, const histogram& seen) {
 std::vector<float> find_centres(sparsellm::cpu::executor& exec, observed_text& text,
                                 std::size_t layer, activation_site site, std::size_t first) {
   constexpr std::size_t most_rows = 4096;
-  const std::size_t length = text.rows_of(layer, site, 0).rows();
-  const std::size_t channels = text.rows_of(layer, site, 0).cols();
+  const const_rows one = text.rows_of(layer, site, 0);
+  const std::size_t length = one.rows(), channels = one.cols();
   const std::size_t all = text.windows() * (length - first);
   const std::size_t step = (all + most_rows - 1) / most_rows;
   const std::size_t seen = (all + step - 1) / step;

@@ -235,17 +235,16 @@ void recorded_pass::reverse_products(std::size_t layer, activation_site site, co
     const const_rows of_output = columns(of_outputs, end, outputs);
     multiply(exec_, *transposed_[layer][p], of_output, one);
     if (saw) saw(layer, p, of_output, one);
-    const auto [linear, place] = model_.blocks()[layer].reading(site).linear_with(c.place_of(p));
+    const stack& w = model_.blocks()[layer].reading(site);
+    const auto [linear, place] = w.linear_with(c.place_of(p));
     const auto keep = linear->sections().sections[place].keep;
     const bool all = dense_;
-    const std::vector<float>& centre = model_.blocks()[layer].reading(site).centre();
     exec_.parallel_for(tokens_, [&](std::size_t t) {
       const vector_view<const float> x = inputs.row(t);
       float* const sum = &of_inputs(t, 0);
       const float* const more = &one(t, 0);
       for (std::size_t ch = 0; ch < x.size(); ++ch)
-        sum[ch] +=
-            all || keep.keeps(centre.empty() ? x[ch] : x[ch] - centre[ch], ch) ? more[ch] : 0.0f;
+        sum[ch] += all || keep.keeps(w.from_centre(x[ch], ch), ch) ? more[ch] : 0.0f;
     });
   }
 }

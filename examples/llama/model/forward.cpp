@@ -73,8 +73,9 @@ const_rows forward::centred(const stack& w, const_rows x) {
   const std::vector<float>& centre = w.centre();
   if (centre.empty()) return x;
   const rows out = scratch(centred_, x.rows(), x.cols());
-  for (std::size_t t = 0; t < x.rows(); ++t)
+  exec_.parallel_for(x.rows(), [&](std::size_t t) {
     for (std::size_t c = 0; c < x.cols(); ++c) out(t, c) = x(t, c) - centre[c];
+  });
   return out;
 }
 

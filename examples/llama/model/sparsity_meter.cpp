@@ -13,13 +13,13 @@ namespace {
 // How many of x's channels projection p of a block skips.
 std::size_t skipped_by(const block& b, projection p, std::size_t place_in_stack,
                        sparsellm::vector_view<const float> x) {
-  const auto [linear, place] = b.reading(site_of(p)).linear_with(place_in_stack);
+  const stack& w = b.reading(site_of(p));
+  const auto [linear, place] = w.linear_with(place_in_stack);
   if (linear->top_k().has_value()) return x.size() - std::min(*linear->top_k(), x.size());
   const auto keep = linear->sections().sections[place].keep;
   std::size_t skipped = 0;
-  const std::vector<float>& centre = b.reading(site_of(p)).centre();
   for (std::size_t c = 0; c < x.size(); ++c)
-    skipped += keep.keeps(centre.empty() ? x[c] : x[c] - centre[c], c) ? 0 : 1;
+    skipped += keep.keeps(w.from_centre(x[c], c), c) ? 0 : 1;
   return skipped;
 }
 

@@ -44,6 +44,10 @@ class stack {
   }
   // [inputs]: whoever calls sparse() subtracts it from x first; empty: 0.
   [[nodiscard]] const std::vector<float>& centre() const noexcept { return centre_; }
+  // x of a channel, as sparse products compare it.
+  [[nodiscard]] float from_centre(float x, std::size_t channel) const noexcept {
+    return centre_.empty() ? x : x - centre_[channel];
+  }
   // Throws shape_error for another size.
   void set_centre(executor& exec, const std::vector<float>& centre) {
     const std::size_t inputs = linears_.front().shape().inputs;
