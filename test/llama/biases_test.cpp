@@ -10,6 +10,7 @@
 
 #include "catch2_any.hpp"
 #include "llama/loaded_tiny.hpp"
+#include "llama/stream_of.hpp"
 #include "methods/fisher.hpp"
 #include "methods/recorded_pass.hpp"
 #include "model/session.hpp"
@@ -22,13 +23,6 @@ using sparsellm::element_kind;
 using sparsellm::value_error;
 
 namespace {
-
-window some_tokens(std::size_t n, std::size_t step) {
-  window ids;
-  for (std::size_t i = 0; i < n; ++i)
-    ids.push_back(static_cast<std::int32_t>((i * i * step + i * 71 + 13) % 256));
-  return ids;
-}
 
 std::vector<kv_cache> caches_of(const model& m, std::size_t positions) {
   std::vector<kv_cache> caches;
@@ -211,34 +205,16 @@ TEST_CASE("fit_biases: lowers the divergence, with the same bits for every numbe
 
 TEST_CASE("biases: decoding adds them as a batch does, and dense positions get none") {
   loaded_tiny t;
-  const window ids = some_tokens(24, 2);
-  const std::size_t width = t.m.shape().width;
   sparsellm::threshold_table table = calibrated(t, {some_tokens(32, 1)});
-  const auto run = [&](std::size_t batch, std::size_t dense) {
-    session s(t.exec, t.m, ids.size(), ids.size());
-    std::vector<float> out;
-    for (std::size_t at = 0; at < ids.size(); at += batch) {
-      const auto first = ids.begin() + static_cast<std::ptrdiff_t>(at);
-      const const_rows x = s.advance({first, first + static_cast<std::ptrdiff_t>(batch)}, dense);
-      out.insert(out.end(), x.data(), x.data() + batch * width);
-    }
-    return out;
-  };
-  const auto apart = [](const std::vector<float>& a, const std::vector<float>& b) {
-    double most = 0;
-    for (std::size_t i = 0; i < a.size(); ++i)
-      most = std::max(most, static_cast<double>(std::fabs(a[i] - b[i])));
-    return most;
-  };
-  const std::vector<float> without = run(24, 0), dense = run(24, 24);
+  const std::vector<float> without = stream_of(t, 24, 0), dense = stream_of(t, 24, 24);
   for (sparsellm::site_threshold& s : table.sites)
     for (std::size_t i = 0; i < s.shape.outputs; ++i)
       s.bias.push_back(0.01f * static_cast<float>(i % 7));
   t.m.use(t.exec, table, t.m.identity());
-  const std::vector<float> at_once = run(24, 0);
-  CHECK(apart(at_once, run(1, 0)) < 1e-3);
+  const std::vector<float> at_once = stream_of(t, 24, 0);
+  CHECK(apart(at_once, stream_of(t, 1, 0)) < 1e-3);
   CHECK(apart(at_once, without) > 1e-2);
-  CHECK(run(24, 24) == dense);
+  CHECK(stream_of(t, 24, 24) == dense);
 }
 
 TEST_CASE("fit_biases: refuses what has no way back, and options that mean nothing") {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Thresholds on |x - centre|: what is skipped is taken for its centre.
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "files/orders.hpp"
 #include "llama/loaded_tiny.hpp"
 #include "llama/pruned.hpp"
+#include "llama/stream_of.hpp"
 #include "methods/calibration.hpp"
 #include "model/session.hpp"
 #include "model/sparsity_meter.hpp"
@@ -24,13 +24,6 @@ using sparsellm::threshold_table;
 
 namespace {
 
-window some_tokens(std::size_t n, std::size_t step) {
-  window ids;
-  for (std::size_t i = 0; i < n; ++i)
-    ids.push_back(static_cast<std::int32_t>((i * i * step + i * 71 + 13) % 256));
-  return ids;
-}
-
 threshold_table calibrated(loaded_tiny& t, bool centred, double sparsity = 0.5) {
   calibration how;
   how.shares = allocate(sparsellm::uniform{sparsity}, t.m, how.score);
@@ -40,26 +33,6 @@ threshold_table calibrated(loaded_tiny& t, bool centred, double sparsity = 0.5) 
   std::vector<window> windows;
   for (std::size_t w = 0; w < 4; ++w) windows.push_back(some_tokens(32, w + 1));
   return calibrate_model(t.exec, t.m, windows, how, quiet);
-}
-
-// The residual stream after the last block.
-std::vector<float> run(loaded_tiny& t, std::size_t batch, std::size_t dense) {
-  const window ids = some_tokens(24, 2);
-  session s(t.exec, t.m, ids.size(), ids.size());
-  std::vector<float> out;
-  for (std::size_t at = 0; at < ids.size(); at += batch) {
-    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(at);
-    const const_rows x = s.advance({first, first + static_cast<std::ptrdiff_t>(batch)}, dense);
-    out.insert(out.end(), x.data(), x.data() + batch * t.m.shape().width);
-  }
-  return out;
-}
-
-double apart(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    most = std::max(most, static_cast<double>(std::fabs(a[i] - b[i])));
-  return most;
 }
 
 // With a centre for each channel of every input and the same threshold everywhere.
@@ -80,12 +53,12 @@ threshold_table with_centres(loaded_tiny& t, float threshold) {
 
 TEST_CASE("centres: where nothing is skipped they change nothing, and dense tokens get none") {
   loaded_tiny t;
-  const std::vector<float> dense = run(t, 24, 24);
+  const std::vector<float> dense = stream_of(t, 24, 24);
   const threshold_table table = with_centres(t, 0.0f);
   t.m.use(t.exec, table, t.m.identity());
-  CHECK(apart(run(t, 24, 0), dense) < 1e-3);
-  CHECK(apart(run(t, 1, 0), dense) < 1e-3);
-  CHECK(run(t, 24, 24) == dense);
+  CHECK(apart(stream_of(t, 24, 0), dense) < 1e-3);
+  CHECK(apart(stream_of(t, 1, 0), dense) < 1e-3);
+  CHECK(stream_of(t, 24, 24) == dense);
 }
 
 TEST_CASE("centres: what is skipped is taken for its centre") {
@@ -134,24 +107,45 @@ TEST_CASE("centres: calibrated ones skip what was asked, the same for every numb
       (void)s.advance(some_tokens(32, w + 1), 8, &count);
     }
     CHECK(std::fabs(meter.total() - 0.5) < 0.01);
-    const std::vector<float> at_once = run(t, 24, 0);
+    const std::vector<float> at_once = stream_of(t, 24, 0);
 
     // Another takes them over from the text.
     loaded_tiny other({}, {element_kind::bf16}, threads);
     other.m.use(other.exec, sparsellm::table_from_json(text), other.m.identity());
-    CHECK(run(other, 24, 0) == at_once);
+    CHECK(stream_of(other, 24, 0) == at_once);
     // And without them it is another model.
     other.m.use(other.exec, calibrated(other, false), other.m.identity());
     CHECK(other.m.blocks()[0].qkv.centre().empty());
-    CHECK(apart(run(other, 24, 0), at_once) > 1e-3);
+    CHECK(apart(stream_of(other, 24, 0), at_once) > 1e-3);
+  }
+}
+
+TEST_CASE("centres: go with WINA's scores and with the largest channels") {
+  calibration wina, largest;
+  wina.score = sparsellm::table_score::column_scaled;
+  largest.selection = sparsellm::table_selection::top_k;
+  for (calibration how : {wina, largest}) {
+    loaded_tiny t;
+    how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
+    how.centred = true;
+    const threshold_table table = calibrate_model(t.exec, t.m, {some_tokens(32, 1)}, how, quiet);
+    CHECK(table.has_centres());
+    sparsity_meter meter(t.m);
+    const activation_observer count = [&](std::size_t l, activation_site site, const_rows x) {
+      meter.count(l, site, x, 0);
+    };
+    session s(t.exec, t.m, 32, 32);
+    (void)s.advance(some_tokens(32, 1), 0, &count);
+    CHECK(std::fabs(meter.total() - 0.5) < 0.1);
+    CHECK(apart(stream_of(t, 24, 0), stream_of(t, 1, 0)) < 1e-3);
   }
 }
 
 TEST_CASE("centres: stand in the order of the file's channels") {
   loaded_tiny plain;
   const threshold_table table = calibrated(plain, true);
-  const std::vector<float> as_is = run(plain, 24, 0);
-  CHECK(apart(as_is, run(plain, 1, 0)) < 1e-3);  // decode, which fuses steps
+  const std::vector<float> as_is = stream_of(plain, 24, 0);
+  CHECK(apart(as_is, stream_of(plain, 1, 0)) < 1e-3);  // decode, which fuses steps
   const std::vector<block_orders> orders = random_orders(plain.m.shape(), 3);
   loaded_tiny permuted(
       {}, {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders});
@@ -163,7 +157,7 @@ TEST_CASE("centres: stand in the order of the file's channels") {
       REQUIRE(std::fabs(other[i] - s.centre[i]) < 1e-2f);
   }
   permuted.m.use(permuted.exec, table, permuted.m.identity());
-  CHECK(apart(run(permuted, 24, 0), as_is) < 1e-2);
+  CHECK(apart(stream_of(permuted, 24, 0), as_is) < 1e-2);
 }
 
 TEST_CASE("centres: of projections that read one input must be one, and go with no gate's scores") {
