@@ -101,28 +101,67 @@ TEMPLATE_TEST_CASE("kernels: a batch gives the bits of its tokens one by one", "
                    panel<q5_k>, channel_major<q5_k>, panel<q6_k>, channel_major<q6_k>) {
   std::mt19937 random(37);
   std::normal_distribution<float> normal;
-  const extents e{130, 600};
-  std::vector<float> w(e.outputs * e.inputs), xs(40 * e.inputs), ys(40 * e.outputs), y(e.outputs);
+  // Few strips and several parts; more strips than are read at a time.
+  for (const extents e : {extents{130, 600}, {2500, 45}}) {
+    std::vector<float> w(e.outputs * e.inputs), xs(40 * e.inputs), ys(40 * e.outputs), y(e.outputs);
+    for (float& v : w) v = normal(random);
+    for (float& v : xs) v = normal(random);
+    for (const cpu::isa i : cpu::all_isas) {
+      if (!cpu::supported(i)) continue;
+      cpu::executor exec(3);
+      exec.use(i);
+      const auto packed =
+          pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+      const sparsifier s{magnitude{}, above{0.6745f}};
+      for (const std::size_t tokens : {2, 3, 8, 12, 13, 16, 17, 24, 25, 40}) {
+        if (rounds_batches<TestType>(i) && tokens >= detail::brick_tuning::rounded_batch) continue;
+        multiply(exec, packed, s, matrix_view<const float>(xs.data(), tokens, e.inputs),
+                 matrix_view<float>(ys.data(), tokens, e.outputs));
+        std::size_t wrong = 0;
+        for (std::size_t t = 0; t < tokens; ++t) {
+          multiply(exec, packed, s, vector_view<const float>(xs.data() + t * e.inputs, e.inputs),
+                   y);
+          wrong += std::memcmp(y.data(), ys.data() + t * e.outputs, e.outputs * 4) != 0;
+        }
+        INFO(cpu::name(i) << " " << tokens << ", " << e.outputs << "x" << e.inputs);
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: a large batch gives the same bits in every layout", "", float, half,
+                   bfloat16) {
+  std::mt19937 random(53);
+  std::normal_distribution<float> normal;
+  const extents e{1300, 301};
+  constexpr std::size_t tokens = 27;
+  std::vector<float> w(e.outputs * e.inputs), x(tokens * e.inputs);
   for (float& v : w) v = normal(random);
-  for (float& v : xs) v = normal(random);
+  for (float& v : x) v = normal(random);
+  const matrix_view<const float> xs(x.data(), tokens, e.inputs);
+  const sparsifier s{magnitude{}, above{0.6745f}};
   for (const cpu::isa i : cpu::all_isas) {
     if (!cpu::supported(i)) continue;
-    cpu::executor exec(3);
-    exec.use(i);
-    const auto packed =
-        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
-    const sparsifier s{magnitude{}, above{0.6745f}};
-    for (const std::size_t tokens : {2, 3, 8, 12, 13, 16, 17, 24, 25, 40}) {
-      if (rounds_batches<TestType>(i) && tokens >= detail::brick_tuning::rounded_batch) continue;
-      multiply(exec, packed, s, matrix_view<const float>(xs.data(), tokens, e.inputs),
-               matrix_view<float>(ys.data(), tokens, e.outputs));
-      std::size_t wrong = 0;
-      for (std::size_t t = 0; t < tokens; ++t) {
-        multiply(exec, packed, s, vector_view<const float>(xs.data() + t * e.inputs, e.inputs), y);
-        wrong += std::memcmp(y.data(), ys.data() + t * e.outputs, e.outputs * 4) != 0;
+    INFO(cpu::name(i));
+    std::vector<float> panels, others(tokens * e.outputs);
+    for (const std::size_t threads : {1, 4}) {
+      cpu::executor exec(threads);
+      exec.use(i);
+      const auto bitmap = pack<channel_bitmap<TestType, 2, 4>>(
+          exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+      unpack(bitmap, matrix_view<float>(w.data(), e.outputs, e.inputs));
+      const matrix_view<const float> kept(w.data(), e.outputs, e.inputs);
+      const matrix_view<float> to(others.data(), tokens, e.outputs);
+      if (panels.empty()) {
+        panels.resize(others.size());
+        multiply(exec, pack<panel<TestType>>(exec, kept), s, xs,
+                 matrix_view<float>(panels.data(), tokens, e.outputs));
       }
-      INFO(cpu::name(i) << " " << tokens);
-      CHECK(wrong == 0);
+      multiply(exec, pack<channel_major<TestType>>(exec, kept), s, xs, to);
+      CHECK(std::memcmp(panels.data(), others.data(), panels.size() * sizeof(float)) == 0);
+      multiply(exec, bitmap, s, xs, to);
+      CHECK(std::memcmp(panels.data(), others.data(), panels.size() * sizeof(float)) == 0);
     }
   }
 }

@@ -10,6 +10,7 @@ namespace toy {
 #include "sparsellm/cpu/isa/simd/scalar.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 #endif
 }  // namespace toy
 #endif

@@ -21,6 +21,7 @@ namespace avx2 {
 #include "sparsellm/cpu/isa/simd/avx2.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 #endif
 }  // namespace avx2
 SPARSELLM_TARGET_END

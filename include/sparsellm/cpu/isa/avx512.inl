@@ -25,6 +25,7 @@ namespace avx512 {
 #include "sparsellm/cpu/isa/simd/avx512_expand.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 #endif
 }  // namespace avx512
 SPARSELLM_TARGET_END

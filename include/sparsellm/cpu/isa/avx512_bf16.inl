@@ -18,9 +18,13 @@ using avx512::every_lane;
 using avx512::gemm;
 using avx512::gemm_tokens;
 using avx512::high_half;
-using avx512::merge_outputs;
+using avx512::load;
+using avx512::nothing_ahead;
 using avx512::store;
+using avx512::token_groups;
 using avx512::zero;
+#include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/kernels/brick/tile_walk.inl"
 #include "sparsellm/cpu/kernels/brick/gemm_bf16.inl"
 // One kernel differs from AVX-512's, for one type.
 template <class T>

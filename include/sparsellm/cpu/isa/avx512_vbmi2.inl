@@ -30,6 +30,7 @@ using avx512::zero;
 #include "sparsellm/cpu/isa/simd/avx512_vbmi2.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 }  // namespace avx512_vbmi2
 SPARSELLM_TARGET_END
 #elif SPARSELLM_FAMILY == SPARSELLM_FAMILY_NM || SPARSELLM_FAMILY == SPARSELLM_FAMILY_BITMAP

@@ -18,6 +18,7 @@ namespace neon {
 #include "sparsellm/cpu/isa/simd/neon.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 #endif
 }  // namespace neon
 #endif

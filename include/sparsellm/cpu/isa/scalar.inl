@@ -13,6 +13,7 @@ namespace scalar {
 #include "sparsellm/cpu/isa/simd/scalar.inl"
 #include "sparsellm/cpu/isa/simd/rounding.inl"
 #include "sparsellm/cpu/isa/simd/unrolled.inl"
+#include "sparsellm/cpu/isa/simd/token_sums.inl"
 #endif
 }  // namespace scalar
 #endif

@@ -63,9 +63,12 @@ struct brick_table {
                 matrix_view<float> y, float* scratch) noexcept = nullptr;
 };
 
-// Floats of scratch for brick_table::gemm: one part of a strip widened, and one part of X rounded.
+// Floats of scratch for brick_table::gemm: the sums of some strips, a tile, and one part of X
+// arranged by groups of tokens; or what gemm_bfmmla() keeps, a part of a strip and of X.
 [[nodiscard]] constexpr std::size_t gemm_scratch(std::size_t inputs, std::size_t tokens) noexcept {
-  return summation_of(inputs).length * (brick_outputs + tokens / 2 + 1);
+  return (brick_tuning::tiled_strips<bfloat16> * tokens + brick_tuning::tile_channels) *
+             brick_outputs +
+         summation_of(inputs).length * (tokens + brick_outputs);
 }
 
 // Bytes of X as brick_table::tiles takes it: [tokens / 16][inputs / 32] tiles.

@@ -27,6 +27,11 @@ struct brick_tuning {
   static constexpr std::size_t batch_strips = 128 / sizeof(T);
   // Strips that a task of a batch reads of a channel at least.
   static constexpr std::size_t shortest_batch_run = 16;
+  // A large batch reads channel_major in blocks of so many channels, a KiB of each one's run: few
+  // enough that channels a power of two apart, which share sets of L2, find room there twice.
+  static constexpr std::size_t tile_channels = 32;
+  template <class T>
+  static constexpr std::size_t tiled_strips = 32 / sizeof(T);
   // How many strips ahead in a channel's run a brick is prefetched, and so one page at most:
   // further than that hardware prefetchers go on by themselves.
   static constexpr std::size_t run_ahead = 10;

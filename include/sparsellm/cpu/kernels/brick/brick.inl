@@ -6,6 +6,7 @@
 #include "sparsellm/cpu/kernels/brick/channel_runs.inl"
 #include "sparsellm/cpu/kernels/brick/gemv.inl"
 #include "sparsellm/cpu/kernels/brick/channel_batch.inl"
+#include "sparsellm/cpu/kernels/brick/tile_walk.inl"
 #include "sparsellm/cpu/kernels/brick/gemm.inl"
 
 // constexpr: the pointers are constants of the program, and no code of this instruction set runs
