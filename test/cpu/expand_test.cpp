@@ -10,7 +10,9 @@
 
 #include "catch2_any.hpp"
 #include "sparsellm/cpu/executors/serial_executor.hpp"
+#include "sparsellm/cpu/kernels/bitmap.hpp"
 #include "sparsellm/cpu/kernels/nm.hpp"
+#include "sparsellm/pack/channel_bitmap.hpp"
 #include "sparsellm/pack/n_of_m.hpp"
 #include "sparsellm/pack/pack.hpp"
 
@@ -54,6 +56,53 @@ TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of N:M w
           }
         for (std::size_t o = 0; o < width; ++o)
           wrong += bricks[e.inputs * width + o] != narrow<brick>(77.0f);
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of channel bitmaps", "",
+                   (channel_bitmap<float, 2, 4>), (channel_bitmap<half, 4, 8>),
+                   (channel_bitmap<bfloat16, 2, 4>), (channel_bitmap<bfloat16, 3, 7>),
+                   (channel_bitmap<std::int8_t, 2, 4>), (channel_bitmap<std::int8_t, 5, 6>)) {
+  using T = typename TestType::element;
+  using brick = typename detail::expanded<T>::type;
+  constexpr std::size_t width = detail::brick_outputs;
+  std::mt19937 random(47);
+  std::normal_distribution<float> normal;
+  cpu::serial_executor exec;
+  // Outputs that fill no strip and no word of a mask, more words than values are counted for.
+  for (const extents e : {extents{64, 64}, {500, 30}, {90, 33}, {8, 1}}) {
+    std::vector<float> w(e.outputs * e.inputs);
+    for (float& v : w) v = normal(random);
+    const auto packed =
+        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+    unpack(packed, matrix_view<float>(w.data(), e.outputs, e.inputs));
+    const auto view = packed.view();
+    const std::size_t strips = detail::brick_strips(e.outputs);
+    for (const cpu::isa i : cpu::all_isas) {
+      if (!cpu::supported(i)) continue;
+      INFO(cpu::name(i) << " " << e.outputs << "x" << e.inputs);
+      std::size_t wrong = 0;
+      // All strips from each one on, the odd ones among them.
+      for (std::size_t first = 0; first < strips; ++first) {
+        const std::size_t some = (strips - first) * e.inputs * width;
+        std::vector<brick> bricks(some + width, narrow<brick>(77.0f));
+        detail::bitmap_kernels<T>(i).expand(view, {first, strips}, bricks.data());
+        for (std::size_t k = 0; k < some; ++k) {
+          const std::size_t s = first + k / width / e.inputs, c = k / width % e.inputs;
+          const std::size_t o = s * width + k % width;
+          float expected = 0;
+          if (o < e.outputs) {
+            expected = w[o * e.inputs + c];
+            if constexpr (std::is_same_v<T, std::int8_t>)
+              expected = std::round(expected / view.scales[o]);
+          }
+          wrong += widen(bricks[k / width * width + detail::slot_in_brick<brick>(k % width)]) !=
+                   expected;
+        }
+        for (std::size_t o = 0; o < width; ++o) wrong += bricks[some + o] != narrow<brick>(77.0f);
       }
       CHECK(wrong == 0);
     }

@@ -9,6 +9,7 @@
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cpu/kernels/brick_table.hpp"
+#include "sparsellm/cpu/kernels/nm_table.hpp"
 #include "sparsellm/cpu/kernels/tuning.hpp"
 #include "sparsellm/cpu/kernels/vector_table.hpp"
 #include "sparsellm/pack/bitmap_weight.hpp"
@@ -30,8 +31,13 @@ struct bitmap_table {
   void (*channels)(const bitmap_weight<T>& w, index_range words, active_view<> active,
                    std::size_t ahead, std::byte* scratch, float* y) noexcept;
 
-  // The same for a batch: sums [tokens][stride] = the sum over the active channels of x · channel,
-  // x [active channels][tokens], zero where a token skips. Null for levels.
+  // bricks [number of strips][inputs][32] of strips of 32 outputs, as a panel of bricks:
+  // pack/brick_weight.hpp's order. Zeros where nothing is kept, levels without their scale.
+  void (*expand)(const bitmap_weight<T>& w, index_range strips,
+                 typename expanded<T>::type* bricks) noexcept;
+
+  // `channels` for a batch: sums [tokens][stride] = the sum over the active channels of x ·
+  // channel, x [active channels][tokens], zero where a token skips. Null for levels.
   void (*batch)(const bitmap_weight<T>& w, index_range words, active_channels active,
                 const float* x, std::size_t tokens, float* sums,
                 std::size_t stride) noexcept = nullptr;

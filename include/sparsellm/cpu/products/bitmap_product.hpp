@@ -74,41 +74,14 @@ struct bitmap_batch_channels {
   }
 };
 
-// What expanded_product() takes bricks from: where each channel's values go on.
+// What expanded_product() calls.
 template <class T>
-class bitmap_bricks {
- public:
-  // next: room for [inputs]. Stands before strip `first`.
-  bitmap_bricks(const executor_ref&, const bitmap_weight<T>& w, std::size_t first,
-                const T** next) noexcept
-      : w_(w), strip_(first), next_(next) {
-    for (std::size_t c = 0; c < w.shape.inputs; ++c) {
-      next_[c] = w.values(c);
-      for (std::size_t g = 0; g < first; ++g) next_[c] += __builtin_popcount(bits(c, g));
-    }
+struct bitmap_bricks {
+  const bitmap_table<T>& kernels;
+  const bitmap_weight<T>& w;
+  void operator()(index_range strips, typename expanded<T>::type* bricks) const noexcept {
+    kernels.expand(w, strips, bricks);
   }
-  // bricks [inputs][32] of the next strip; levels without their scale.
-  void expand(typename expanded<T>::type* bricks) noexcept {
-    using brick = typename expanded<T>::type;
-    std::fill_n(bricks, w_.shape.inputs * brick_outputs, brick{});
-    for (std::size_t c = 0; c < w_.shape.inputs; ++c, bricks += brick_outputs)
-      for (std::uint32_t mask = bits(c, strip_); mask != 0; mask &= mask - 1) {
-        brick& to = bricks[slot_in_brick<brick>(static_cast<std::size_t>(__builtin_ctz(mask)))];
-        if constexpr (std::is_same_v<T, std::int8_t>)
-          to = narrow<bfloat16>(static_cast<float>(*next_[c]++));
-        else
-          to = *next_[c]++;
-      }
-    ++strip_;
-  }
-
- private:
-  [[nodiscard]] std::uint32_t bits(std::size_t c, std::size_t strip) const noexcept {
-    return static_cast<std::uint32_t>(w_.mask(c)[strip / 2] >> (32 * (strip % 2)));
-  }
-  const bitmap_weight<T>& w_;
-  std::size_t strip_;
-  const T** next_;
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
@@ -120,7 +93,8 @@ void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const s
                     const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
   const cover sections(s, bitmap_outputs, w.shape.outputs);
   if (tokens >= bitmap_tuning::expanding_batch)
-    return expanded_product<bitmap_bricks>(exec, w, sections, x, tokens, y);
+    return expanded_product(exec, w, bitmap_bricks<T>{bitmap_kernels<T>(exec.isa), w}, sections, x,
+                            tokens, y);
   if constexpr (!std::is_same_v<T, std::int8_t>)
     if (tokens > 1 &&
         channel_batch_product(exec, w.shape, sections, x, tokens,

@@ -25,11 +25,11 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// Scratch of one task, in floats from its beginning: a tile of the dense product, bricks, where
-// each channel's values go on, and sums where sections keep them apart.
+// Scratch of one task, in floats from its beginning: a tile of the dense product, bricks, and sums
+// where sections keep them apart.
 struct expanded_layout {
   std::size_t at_once;  // strips
-  std::size_t bricks_at, next_at, sums_at, floats;
+  std::size_t bricks_at, sums_at, floats;
 };
 
 template <class T>
@@ -42,16 +42,16 @@ template <class T>
   out.at_once =
       std::clamp<std::size_t>(nm_tuning::expanded_bytes / strip_bytes, 1, strips_per_task);
   out.bricks_at = lines(kernel_floats * sizeof(float));
-  out.next_at = out.bricks_at + lines(out.at_once * strip_bytes);
-  out.sums_at = out.next_at + lines(inputs * sizeof(const T*));
+  out.sums_at = out.bricks_at + lines(out.at_once * strip_bytes);
   out.floats = out.sums_at + (apart ? tokens * out.at_once * brick_outputs : 0);
   return out;
 }
 
-// Source<T>(exec, w, first strip, next).expand(bricks): the next strip's bricks.
-template <template <class> class Source, class W>
-void expanded_product(const executor_ref& exec, const W& w, const cover& sections,
-                      const token_inputs& x, std::size_t tokens, matrix_view<float> y) {
+// expand(strips, bricks): bricks [number of strips][inputs][32], as a panel has them.
+template <class W, class Expand>
+void expanded_product(const executor_ref& exec, const W& w, const Expand& expand,
+                      const cover& sections, const token_inputs& x, std::size_t tokens,
+                      matrix_view<float> y) {
   using T = typename W::element;
   using brick = typename expanded<T>::type;
   const brick_table<brick>& kernels = brick_kernels<brick>(exec.isa);
@@ -92,12 +92,9 @@ void expanded_product(const executor_ref& exec, const W& w, const cover& section
                  float* const mine = scratch + task * memory.floats;
                  auto* const to = reinterpret_cast<brick*>(mine + memory.bricks_at);
                  const index_range my = share(strips, task, tasks);
-                 Source<T> source(exec, w, my.first,
-                                  reinterpret_cast<const T**>(mine + memory.next_at));
                  for (std::size_t s = my.first; s < my.last; s += at_once) {
                    const std::size_t n = std::min(at_once, my.last - s);
-                   for (std::size_t i = 0; i < n; ++i)
-                     source.expand(to + i * inputs * brick_outputs);
+                   expand({s, s + n}, to);
                    multiply_some(mine, s, n, input);
                  }
                });

@@ -74,20 +74,16 @@ void nm_streamed_product(const executor_ref& exec, const nm_weight<T>& w, const 
     });
 }
 
-// What expanded_product() takes bricks from.
+// What expanded_product() calls.
 template <class T>
-class nm_bricks {
- public:
-  nm_bricks(const executor_ref& exec, const nm_weight<T>& w, std::size_t first, const T**) noexcept
-      : kernels_(nm_kernels<T>(exec.isa)), w_(w), strip_(first) {}
-  void expand(typename expanded<T>::type* bricks) noexcept {
-    kernels_.expand(w_, strip_++, bricks);
+struct nm_bricks {
+  const nm_table<T>& kernels;
+  const nm_weight<T>& w;
+  void operator()(index_range strips, typename expanded<T>::type* bricks) const noexcept {
+    for (std::size_t s = strips.first; s < strips.last;
+         ++s, bricks += w.shape.inputs * brick_outputs)
+      kernels.expand(w, s, bricks);
   }
-
- private:
-  const nm_table<T>& kernels_;
-  const nm_weight<T>& w_;
-  std::size_t strip_;
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE
@@ -101,7 +97,7 @@ void nm_product(const executor_ref& exec, const nm_weight<T>& w, const selection
   if (tokens < nm_tuning::expanding_batch)
     nm_streamed_product(exec, w, sections, x, tokens, y);
   else
-    expanded_product<nm_bricks>(exec, w, sections, x, tokens, y);
+    expanded_product(exec, w, nm_bricks<T>{nm_kernels<T>(exec.isa), w}, sections, x, tokens, y);
 }
 
 }  // namespace SPARSELLM_PRODUCTS

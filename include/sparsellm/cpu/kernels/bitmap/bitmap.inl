@@ -7,16 +7,18 @@
 #include "sparsellm/cpu/kernels/bitmap/walk.inl"
 #if defined(SPARSELLM_EXPANDS_BYTES)
 #include "sparsellm/cpu/kernels/bitmap/levels_vbmi2.inl"
+#include "sparsellm/cpu/kernels/bitmap/expand_vbmi2.inl"
 #else
 #include "sparsellm/cpu/kernels/bitmap/levels.inl"
 #endif
 #include "sparsellm/cpu/kernels/bitmap/floats.inl"
 #include "sparsellm/cpu/kernels/bitmap/batch.inl"
+#include "sparsellm/cpu/kernels/bitmap/expand.inl"
 
 template <class T>
 constexpr bitmap_table<T> bitmap_kernels_of() noexcept {
   if constexpr (std::is_same_v<T, std::int8_t>)
-    return {&bitmap_levels<T>};
+    return {&bitmap_levels<T>, &expand_strips<T>};
   else
-    return {&bitmap_floats<T>, &bitmap_batch<T>};
+    return {&bitmap_floats<T>, &expand_strips<T>, &bitmap_batch<T>};
 }
