@@ -17,12 +17,9 @@ SPARSELLM_INLINE vfloat minima_at(const quantized_weight<Bits, Affine, NonLinear
   return load_row(w.minima(s, b) + o);
 }
 
-// What a strip has of `count` channels of a block, and their scales.
 template <int Bits, bool Affine, bool NonLinear>
-SPARSELLM_INLINE void prefetch_channels(const quantized_weight<Bits, Affine, NonLinear>& w,
-                                        std::size_t s, std::size_t b, const std::uint8_t* channel,
-                                        std::size_t count) noexcept {
-  prefetch_levels(w, s, b, channel, count);
+SPARSELLM_INLINE void prefetch_scales(const quantized_weight<Bits, Affine, NonLinear>& w,
+                                      std::size_t s, std::size_t b) noexcept {
   for (std::size_t at = 0; at < strip_outputs<Bits>; at += 32) {
     prefetch_l2(w.scales(s, b) + at);
     if constexpr (Affine) prefetch_l2(w.minima(s, b) + at);
@@ -105,12 +102,39 @@ SPARSELLM_INLINE void add_tokens(const W& w, std::size_t s, std::size_t b,
                  y + (t + i) * stride);
 }
 
+// What add_block_tokens() prefetches of a channel_major weight that is read strip by strip: the
+// channels of the block that is read next, a share of them beside every token.
+template <class W>
+struct next_channels {
+  const W& w;
+  std::size_t s, b, channels, each;
+  const std::uint8_t* channel;
+
+  SPARSELLM_INLINE next_channels(const W& weight, std::size_t strip, std::size_t block,
+                                 const quantized_activations& a) noexcept
+      : w(weight),
+        s(strip),
+        b(block),
+        channels(std::size_t{a.count[block]} * 4),
+        each((channels + a.tokens - 1) / a.tokens),
+        channel(a.channel + block * a.slots * 4) {}
+  SPARSELLM_INLINE void operator()(std::size_t token, std::size_t tokens) const noexcept {
+    if (token == 0) prefetch_scales(w, s, b);
+    const std::size_t end = (token + tokens) * each;
+    for (std::size_t i = token * each; i < end && i < channels; ++i)
+      prefetch_level(w, s, b, channel[i]);
+  }
+};
+struct nothing_next {
+  SPARSELLM_INLINE void operator()(std::size_t, std::size_t) const noexcept {}
+};
+
 // One strip of one block, all tokens: levels are interleaved once. y [tokens] at a distance of
 // stride.
-template <class W>
+template <class W, class Ahead>
 inline void add_block_tokens(const W& w, std::size_t s, std::size_t b,
-                             const quantized_activations& a, float* y,
-                             std::size_t stride) noexcept {
+                             const quantized_activations& a, float* y, std::size_t stride,
+                             const Ahead& ahead) noexcept {
   constexpr std::size_t vectors = strip_outputs<W::bits> / 16;
   const std::uint8_t* const channel = a.channel + b * a.slots * 4;
   const std::size_t fours = a.count[b];
@@ -120,8 +144,10 @@ inline void add_block_tokens(const W& w, std::size_t s, std::size_t b,
       interleave_channels(w, s, b, channel + 4 * f, at, four + f / fours_at_once * vectors);
     }
     std::size_t t = 0;
-    for (; t + level_tokens <= a.tokens; t += level_tokens)
+    for (; t + level_tokens <= a.tokens; t += level_tokens) {
+      if (at == 0) ahead(t, level_tokens);
       add_tokens<level_tokens>(w, s, b, a, four, at, t, y, stride);
+    }
     if constexpr (level_tokens > 1)
       for (; t < a.tokens; ++t) add_tokens<1>(w, s, b, a, four, at, t, y, stride);
   }
@@ -153,13 +179,21 @@ inline void quantized_panel(const W& w, index_range strip_parts, summation_parts
 template <class W>
 inline void add_blocks(const W& w, std::size_t s, index_range blocks,
                        const quantized_activations& a, float* sums, std::byte*) noexcept {
+  const bool panel = w.channel_stride == strip_bytes;
   for (std::size_t b = blocks.first; b < blocks.last; ++b) {
-    if (w.channel_stride == strip_bytes) {  // a panel: one stream, as for one token
+    if (panel) {  // one stream, as for one token
       const auto* const block =
           reinterpret_cast<const char*>(w.scales(s, b)) + quantized_tuning::stream_distance;
       for (std::size_t at = 0; at < w.block_stride; at += 64) prefetch_l2(block + at);
     }
-    if (a.count[b] != 0) add_block_tokens(w, s, b, a, sums, strip_outputs<W::bits>);
+    if (a.count[b] == 0) continue;
+    if (panel) {
+      add_block_tokens(w, s, b, a, sums, strip_outputs<W::bits>, nothing_next{});
+    } else {
+      const bool more = b + 1 < w.blocks();
+      add_block_tokens(w, s, b, a, sums, strip_outputs<W::bits>,
+                       next_channels<W>(w, more ? s : s + 1, more ? b + 1 : 0, a));
+    }
   }
 }
 
@@ -210,15 +244,18 @@ inline void quantized_blocks(const W& w, index_range strips, index_range blocks,
     for (std::size_t s = strips.first; s < strips.last; ++s) {
       // A few strips ahead in the runs of this block's channels, at their ends where the next
       // block's begin: hardware prefetchers then follow every run.
-      if (s + ahead < strips.last)
-        prefetch_channels(w, s + ahead, b, channel, active);
-      else if (next_active != 0)
-        prefetch_channels(w, s + ahead - count, next, next_channel, next_active);
+      if (s + ahead < strips.last) {
+        prefetch_levels(w, s + ahead, b, channel, active);
+        prefetch_scales(w, s + ahead, b);
+      } else if (next_active != 0) {
+        prefetch_levels(w, s + ahead - count, next, next_channel, next_active);
+        prefetch_scales(w, s + ahead - count, next);
+      }
       if (active == 0) continue;
       if (a.tokens == 1)
         add_block(w, s, b, a, stream_ahead{}, sums + s * outputs);
       else
-        add_block_tokens(w, s, b, a, sums + s * outputs, stride);
+        add_block_tokens(w, s, b, a, sums + s * outputs, stride, nothing_next{});
     }
   }
 }

@@ -49,6 +49,14 @@ SPARSELLM_INLINE void interleave_channels(const W& w, std::size_t s, std::size_t
   interleave_levels(w, s, b, c, at, four, std::make_index_sequence<4 * fours_at_once>{});
 }
 
+// A strip's levels of channel c of a block.
+template <class W>
+SPARSELLM_INLINE void prefetch_level(const W& w, std::size_t s, std::size_t b,
+                                     std::size_t c) noexcept {
+  prefetch_l2(w.levels(s, b) + c * w.channel_stride);
+  if constexpr (high_bytes<W::bits> != 0) prefetch_l2(w.high_levels(s, b) + c * w.high_stride());
+}
+
 // A strip's levels of `count` channels of a block. Upper bits of a few strips share a line, which
 // the first of them prefetches.
 template <class W>

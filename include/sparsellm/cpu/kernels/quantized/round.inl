@@ -92,6 +92,8 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
                               const quantized_activations& a) noexcept {
   constexpr std::size_t tokens_at_once = quantized_tuning::tokens_at_once;
   alignas(64) std::int32_t level[tokens_at_once][128];
+  // All levels would not fit: a block that has a dead channel is rounded a second time.
+  const bool twice = x.rows() > tokens_at_once;
   for (std::size_t b = blocks.first; b < blocks.last; ++b) {
     const std::size_t c0 = b * block_channels;
     const std::size_t n = x.cols() - c0 < block_channels ? x.cols() - c0 : block_channels;
@@ -100,13 +102,12 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
     for (std::size_t t = 0; t < x.rows(); ++t) {
       std::int32_t* const mine = level[t % tokens_at_once];
       round_some(&x(t, c0), n, block_channels, mine, a.scale[a.at(t, b)], a.sum[a.at(t, b)]);
-      if (every_channel) {
+      if (every_channel || twice)
         list_levels(mine, channel, block_channels, true, block_channels / 4,
                     a.word + a.at(t, b) * a.slots * 2);
-      } else {
+      if (!every_channel)
         for (std::size_t i = 0; i < block_channels; ++i)
           active[i] = static_cast<std::uint8_t>(active[i] | (mine[i] != 0 ? 1 : 0));
-      }
     }
     std::size_t count = 0;
     for (std::size_t i = 0; i < block_channels; ++i) {
@@ -116,11 +117,11 @@ inline void round_activations(matrix_view<const float> x, std::size_t block_chan
     constexpr std::size_t some = 4 * fours_at_once;
     const std::size_t fours = (count + some - 1) / some * fours_at_once;
     a.count[b] = static_cast<std::uint8_t>(fours);
-    if (every_channel) continue;
+    if (count == block_channels && (every_channel || twice)) continue;  // all are listed
     for (std::size_t i = count; i < fours * 4; ++i) channel[i] = channel[count - 1];
     for (std::size_t t = 0; t < x.rows(); ++t) {
       std::int32_t* const mine = level[t % tokens_at_once];
-      if (x.rows() > tokens_at_once) {  // rounded a second time: all levels would not fit
+      if (twice) {
         float scale;
         std::int32_t sum;
         round_some(&x(t, c0), n, block_channels, mine, scale, sum);

@@ -19,10 +19,8 @@ SPARSELLM_INLINE vfloat minima_at(const super_block_weight<Bits, Affine>& w, std
 
 // Steps are prefetched before the first block of a super-block.
 template <int Bits, bool Affine>
-SPARSELLM_INLINE void prefetch_channels(const super_block_weight<Bits, Affine>& w, std::size_t s,
-                                        std::size_t b, const std::uint8_t* channel,
-                                        std::size_t count) noexcept {
-  prefetch_levels(w, s, b, channel, count);
+SPARSELLM_INLINE void prefetch_scales(const super_block_weight<Bits, Affine>& w, std::size_t s,
+                                      std::size_t b) noexcept {
   constexpr std::size_t outputs = strip_outputs<Bits>;
   for (std::size_t at = 0; at < (Affine ? 2 : 1) * outputs; at += 64)
     prefetch_l2(w.scales(s, b) + at);
