@@ -40,21 +40,25 @@ class batch_lists {
     float* value = this->value(s, p);
     std::size_t count = 0, kept = 0;
     for (std::size_t first = parts_.begin(p); first < parts_.end(p); first += block) {
-      const std::size_t last = std::min(first + block, parts_.end(p));
-      bool active[block] = {};
+      const std::size_t width = std::min(block, parts_.end(p) - first);
+      std::uint32_t keepers[block] = {};
       for (std::size_t t = 0; t < tokens_; ++t) {
         float* const row = rows + t * block;
-        sections_.zero(s, x[t], first, last, row);
-        for (std::size_t c = 0; c < last - first; ++c) active[c] |= row[c] != 0.0f;
+        sections_.zero(s, x[t], first, first + width, row);
+        for (std::size_t c = 0; c < width; ++c) keepers[c] += row[c] != 0.0f ? 1 : 0;
       }
-      for (std::size_t c = 0; c < last - first; ++c) {
-        if (!active[c]) continue;
-        index[count++] = static_cast<std::uint32_t>(first + c);
-        for (std::size_t t = 0; t < tokens_; ++t) {
-          kept += rows[t * block + c] != 0.0f;
-          *value++ = rows[t * block + c];
-        }
+      std::uint32_t* const some = index + count;
+      std::size_t n = 0;
+      for (std::size_t c = 0; c < width; ++c) {
+        some[n] = static_cast<std::uint32_t>(c);
+        n += keepers[c] != 0 ? 1 : 0;
+        kept += keepers[c];
       }
+      for (std::size_t t = 0; t < tokens_; ++t)
+        for (std::size_t k = 0; k < n; ++k) value[k * tokens_ + t] = rows[t * block + some[k]];
+      for (std::size_t k = 0; k < n; ++k) some[k] += static_cast<std::uint32_t>(first);
+      value += n * tokens_;
+      count += n;
     }
     counts_of(s, p) = {count, kept};
   }

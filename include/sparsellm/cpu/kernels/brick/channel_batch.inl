@@ -28,25 +28,25 @@ inline void add_pass(const batch_pass<T>& pass, std::size_t at, std::size_t t, f
   for (std::size_t s = 0; s < 16; s += lanes) {
     const bool prefetches = s == 0 && t == 0;
     vfloat low[Tokens], high[Tokens];
-    for (std::size_t i = 0; i < Tokens; ++i) {
+    unrolled<Tokens>([&](auto i) {
       low[i] = pass.first ? zero() : load(sums + i * stride + s);
       high[i] = pass.first ? zero() : load(sums + i * stride + 16 + s);
-    }
+    });
     const float* value = pass.value + t;
     for (std::size_t k = 0; k < pass.channels; ++k, value += pass.tokens) {
       if (prefetches) far.prefetch(k);
       vfloat wl, wh;
       load_brick(pass.runs.run[k] + at, s, wl, wh);
-      for (std::size_t i = 0; i < Tokens; ++i) {
+      unrolled<Tokens>([&](auto i) {
         const vfloat x = broadcast(value[i]);
         low[i] = mul_add(wl, x, low[i]);
         high[i] = mul_add(wh, x, high[i]);
-      }
+      });
     }
-    for (std::size_t i = 0; i < Tokens; ++i) {
+    unrolled<Tokens>([&](auto i) {
       store(sums + i * stride + s, low[i]);
       store(sums + i * stride + 16 + s, high[i]);
-    }
+    });
   }
 }
 
