@@ -19,7 +19,6 @@ using avx512::gemm;
 using avx512::gemm_tokens;
 using avx512::high_half;
 using avx512::load;
-using avx512::nothing_ahead;
 using avx512::store;
 using avx512::token_groups;
 using avx512::zero;

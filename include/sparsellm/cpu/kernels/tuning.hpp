@@ -11,6 +11,12 @@
 
 namespace sparsellm::inline v0::detail {
 
+// Bytes of a small batch's sums that a task goes through all channels with before the next outputs:
+// half of the smallest L2 of servers, for the weights pass through it too. The fewer the tokens
+// are, the longer are the runs that are read of a channel; with runs of 4 KiB whatever their number
+// a batch of two on 14336 outputs took a fifth longer than with 64 KiB.
+inline constexpr std::size_t batch_sum_bytes = std::size_t{256} << 10;
+
 struct brick_tuning {
   // The largest batch of channel_major that skips: its sums stay in the caches, and a larger one
   // has hardly a channel that is dead in all tokens.
@@ -21,10 +27,6 @@ struct brick_tuning {
   // Strips that a task reads of a channel at least, where there are more threads than parts: runs
   // of 4 KiB of bfloat16 are still long.
   static constexpr std::size_t run_strips = 64;
-  // Strips of a batch that are multiplied with all channels before the next: runs of 4 KiB, for the
-  // sums of 16 tokens to stay in L2.
-  template <class T>
-  static constexpr std::size_t batch_strips = 128 / sizeof(T);
   // Strips that a task of a batch reads of a channel at least.
   static constexpr std::size_t shortest_batch_run = 16;
   // A large batch reads channel_major in blocks of so many channels, a KiB of each one's run: few
@@ -76,9 +78,6 @@ struct bitmap_tuning {
   // Active channels whose levels are summed as integers before they become floats: 512 products of
   // 7 bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
-  // Words of a batch that are multiplied with all channels before the next, for the sums of 16
-  // tokens to stay in L2.
-  static constexpr std::size_t batch_words = 64;
   // Words that a task of a batch reads of a channel at least.
   static constexpr std::size_t shortest_batch_run = 8;
   // How far ahead in a channel its values are prefetched.

@@ -66,7 +66,6 @@ struct bitmap_batch_channels {
   static bool pays(std::size_t tokens, const batch_lists::counts& channels) noexcept {
     return 12 * channels.kept > (21 + 2 * tokens) * channels.listed;
   }
-  static constexpr std::size_t strips_at_once = bitmap_tuning::batch_words;
   static constexpr std::size_t shortest_run = bitmap_tuning::shortest_batch_run;
   void operator()(index_range words, const active_channels& active, const float* x,
                   std::size_t tokens, float* sums, std::size_t stride) const noexcept {

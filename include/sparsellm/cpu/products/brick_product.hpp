@@ -63,7 +63,6 @@ struct brick_batch_channels {
   const brick_weight<T>& w;
   // Reading the union never takes longer than reading every token's channels.
   static constexpr bool pays(std::size_t, const batch_lists::counts&) noexcept { return true; }
-  static constexpr std::size_t strips_at_once = brick_tuning::batch_strips<T>;
   static constexpr std::size_t shortest_run = brick_tuning::shortest_batch_run;
   void operator()(index_range strips, const active_channels& active, const float* x,
                   std::size_t tokens, float* sums, std::size_t stride) const noexcept {

@@ -21,12 +21,12 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// channels(strips, active, x, tokens, sums, stride) multiplies the listed channels for a range
-// of at most channels.strips_at_once strips: sums [tokens][stride], x [channels][tokens]. A task of
-// the product takes some strips, channels.shortest_run at least, and some parts. Where it has all
-// parts of its strips it adds them as it goes, in what the caches hold; where several tasks share
-// them their sums are added at the end. Returns false, with nothing done, where
-// channels.pays(tokens, lists.total()) says that the tokens are multiplied faster one by one.
+// channels(strips, active, x, tokens, sums, stride) multiplies the listed channels for a range of
+// strips: sums [tokens][stride], x [channels][tokens]. A task of the product takes some strips,
+// channels.shortest_run at least, and some parts. Where it has all parts of its strips it adds them
+// as it goes, in what the caches hold; where several tasks share them their sums are added at the
+// end. Returns false, with nothing done, where channels.pays(tokens, lists.total()) says that the
+// tokens are multiplied faster one by one.
 template <class Channels>
 [[nodiscard]] bool channel_batch_product(const executor_ref& exec, extents shape,
                                          const cover& sections, const token_inputs& x,
@@ -34,10 +34,13 @@ template <class Channels>
                                          matrix_view<float> y) {
   const vector_table& vectors = vector_kernels(exec.isa);
   const summation_parts parts = summation_of(shape.inputs);
-  const std::size_t outputs = sections.outputs_per_strip(), some = channels.strips_at_once;
+  const std::size_t outputs = sections.outputs_per_strip();
   const std::size_t strips = (shape.outputs + outputs - 1) / outputs;
   const task_grid grid =
       task_grid::by_runs(exec.concurrency(), parts.count, strips / channels.shortest_run);
+  const std::size_t longest = (strips + grid.runs - 1) / grid.runs;
+  const std::size_t some =
+      std::clamp<std::size_t>(batch_sum_bytes / (tokens * outputs * sizeof(float)), 1, longest);
   const bool folds = grid.splits == 1;
   const std::size_t tasks = grid.tasks(), listers = std::min(parts.count, exec.concurrency());
   // Sums of one token after the other's, as cover::batch_stride() says.

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The sparsellm authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The product in registers that every batch of floats ends in: some channels of 32 outputs, widened
-// to a tile that stays in L1, against some tokens. Included once per instruction set.
+// The product in registers that every batch of floats ends in: some channels of 32 outputs against
+// some tokens. Included once per instruction set, after unrolled.inl.
 
 // Tokens in groups that are about equal, of gemm_tokens at most.
 struct token_groups {
@@ -17,25 +17,32 @@ struct token_groups {
   }
 };
 
-struct nothing_ahead {
-  SPARSELLM_INLINE void operator()(std::size_t) const noexcept {}
+// Channels that stand widened in a tile [channels][32].
+struct tile_source {
+  const float* tile;
+  SPARSELLM_INLINE void operator()(std::size_t k, std::size_t s, vfloat& low,
+                                   vfloat& high) const noexcept {
+    low = load(tile + k * 32 + s);
+    high = load(tile + k * 32 + 16 + s);
+  }
 };
 
-// sums [Tokens][32] = (first ? 0 : sums) + tile [channels][32] against x [channels][Tokens], whose
-// channels are x_stride apart. ahead(k) is called beside channel k.
-template <std::size_t Tokens, class Ahead>
-inline void add_tile(const float* tile, std::size_t channels, const float* x, std::size_t x_stride,
-                     bool first, float* sums, std::size_t stride, const Ahead& ahead) noexcept {
+// sums [Tokens][32] = (first ? 0 : sums) + channels against x [channels][Tokens], x_stride apart.
+// source(k, s, low, high) gives outputs s to s + lanes and s + 16 to s + 16 + lanes of channel k.
+template <std::size_t Tokens, class Source>
+inline void add_channels_to(const Source& source, std::size_t channels, const float* x,
+                            std::size_t x_stride, bool first, float* sums,
+                            std::size_t stride) noexcept {
   for (std::size_t s = 0; s < 16; s += lanes) {
     vfloat low[Tokens], high[Tokens];
     unrolled<Tokens>([&](auto t) {
       low[t] = first ? zero() : load(sums + t * stride + s);
       high[t] = first ? zero() : load(sums + t * stride + 16 + s);
     });
-    const float *w = tile + s, *some = x;
-    for (std::size_t k = 0; k < channels; ++k, w += 32, some += x_stride) {
-      if (s == 0) ahead(k);
-      const vfloat wl = load(w), wh = load(w + 16);
+    const float* some = x;
+    for (std::size_t k = 0; k < channels; ++k, some += x_stride) {
+      vfloat wl, wh;
+      source(k, s, wl, wh);
       unrolled<Tokens>([&](auto t) {
         const vfloat xt = broadcast(some[t]);
         low[t] = mul_add(wl, xt, low[t]);
@@ -50,13 +57,12 @@ inline void add_tile(const float* tile, std::size_t channels, const float* x, st
 }
 
 // As many tokens at once as there are, up to Tokens.
-template <std::size_t Tokens = gemm_tokens, class Ahead>
-inline void add_tile_of(std::size_t tokens, const float* tile, std::size_t channels, const float* x,
-                        std::size_t x_stride, bool first, float* sums, std::size_t stride,
-                        const Ahead& ahead) noexcept {
+template <std::size_t Tokens = gemm_tokens, class Source>
+inline void add_to_tokens(std::size_t tokens, const Source& source, std::size_t channels,
+                          const float* x, std::size_t x_stride, bool first, float* sums,
+                          std::size_t stride) noexcept {
   if constexpr (Tokens > 1)
     if (tokens < Tokens)
-      return add_tile_of<Tokens - 1>(tokens, tile, channels, x, x_stride, first, sums, stride,
-                                     ahead);
-  add_tile<Tokens>(tile, channels, x, x_stride, first, sums, stride, ahead);
+      return add_to_tokens<Tokens - 1>(tokens, source, channels, x, x_stride, first, sums, stride);
+  add_channels_to<Tokens>(source, channels, x, x_stride, first, sums, stride);
 }

@@ -9,49 +9,12 @@
 // Channels of a pass: with fewer the traffic of the sums shows.
 inline constexpr std::size_t bitmap_pass_channels = 16;
 
-// sums [Tokens][32] = (first ? 0 : sums) + tile [channels][32] against value [channels][tokens].
-template <std::size_t Tokens>
-inline void add_bitmap_tile(const float* tile, std::size_t channels, const float* value,
-                            std::size_t tokens, bool first, float* sums,
-                            std::size_t stride) noexcept {
-  for (std::size_t s = 0; s < 16; s += lanes) {
-    vfloat low[Tokens], high[Tokens];
-    for (std::size_t t = 0; t < Tokens; ++t) {
-      low[t] = first ? zero() : load(sums + t * stride + s);
-      high[t] = first ? zero() : load(sums + t * stride + 16 + s);
-    }
-    for (std::size_t k = 0; k < channels; ++k) {
-      const vfloat wl = load(tile + k * 32 + s), wh = load(tile + k * 32 + 16 + s);
-      for (std::size_t t = 0; t < Tokens; ++t) {
-        const vfloat x = broadcast(value[k * tokens + t]);
-        low[t] = mul_add(wl, x, low[t]);
-        high[t] = mul_add(wh, x, high[t]);
-      }
-    }
-    for (std::size_t t = 0; t < Tokens; ++t) {
-      store(sums + t * stride + s, low[t]);
-      store(sums + t * stride + 16 + s, high[t]);
-    }
-  }
-}
-
-// As many tokens at once as there are, up to Tokens.
-template <std::size_t Tokens>
-inline void add_bitmap_tile_of(std::size_t some, const float* tile, std::size_t channels,
-                               const float* value, std::size_t tokens, bool first, float* sums,
-                               std::size_t stride) noexcept {
-  if constexpr (Tokens > 1)
-    if (some < Tokens)
-      return add_bitmap_tile_of<Tokens - 1>(some, tile, channels, value, tokens, first, sums,
-                                            stride);
-  add_bitmap_tile<Tokens>(tile, channels, value, tokens, first, sums, stride);
-}
-
 template <class T>
 inline void bitmap_batch(const bitmap_weight<T>& w, index_range words, active_channels active,
                          const float* x, std::size_t tokens, float* sums,
                          std::size_t stride) noexcept {
   constexpr std::size_t steps = 32 / lanes;
+  const token_groups groups(tokens);
   const std::size_t n = (words.last - words.first) * bitmap_outputs;
   if (active.count == 0)
     for (std::size_t t = 0; t < tokens; ++t)
@@ -79,10 +42,9 @@ inline void bitmap_batch(const bitmap_weight<T>& w, index_range words, active_ch
           v[k] += __builtin_popcount(bits);
           for (std::size_t s = 0; s < steps; ++s) store(tile + k * 32 + s * lanes, e[s]);
         }
-        for (std::size_t t = 0; t < tokens; t += gemm_tokens)
-          add_bitmap_tile_of<gemm_tokens>(tokens - t < gemm_tokens ? tokens - t : gemm_tokens, tile,
-                                          count, x + i * tokens + t, tokens, i == 0,
-                                          to + t * stride, stride);
+        for (std::size_t t = 0; t < tokens; t += groups.most)
+          add_to_tokens(groups.from(t), tile_source{tile}, count, x + i * tokens + t, tokens,
+                        i == 0, to + t * stride, stride);
       }
     }
   }

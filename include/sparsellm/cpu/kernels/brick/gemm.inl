@@ -41,6 +41,17 @@ inline void multiply_bricks_of(const brick_weight<T>& w, std::size_t g, std::siz
   multiply_bricks<Tokens>(w, g, first, last, x, sums);
 }
 
+template <class Ahead>
+struct tile_beside {
+  tile_source tile;
+  const Ahead& ahead;
+  SPARSELLM_INLINE void operator()(std::size_t k, std::size_t s, vfloat& low,
+                                   vfloat& high) const noexcept {
+    if (s == 0) ahead(k);
+    tile(k, s, low, high);
+  }
+};
+
 // The way of floats.
 template <class T>
 struct widened_tiles {
@@ -72,7 +83,8 @@ struct widened_tiles {
   template <class Ahead>
   static void add(std::size_t tokens, const float* tile, std::size_t count, const float* x,
                   bool first, float* sums, const Ahead& ahead) noexcept {
-    add_tile_of(tokens, tile, count, x, tokens, first, sums, brick_outputs, ahead);
+    add_to_tokens(tokens, tile_beside<Ahead>{{tile}, ahead}, count, x, tokens, first, sums,
+                  brick_outputs);
   }
 };
 

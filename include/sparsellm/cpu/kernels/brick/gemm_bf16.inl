@@ -20,7 +20,7 @@ inline void pair_tile(const brick_weight<bfloat16>& w, std::size_t g, std::size_
   }
 }
 
-// As add_tile(), of words of two channels.
+// As add_channels_to(), of words of two channels.
 template <std::size_t Tokens, class Ahead>
 inline void add_pairs(const std::uint32_t* pairs, std::size_t words, const std::uint32_t* x,
                       bool first, float* sums, const Ahead& ahead) noexcept {

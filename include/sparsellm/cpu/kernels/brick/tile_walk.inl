@@ -13,6 +13,10 @@ struct brick_block {
   index_range strips, channels;
 };
 
+struct nothing_ahead {
+  SPARSELLM_INLINE void operator()(std::size_t) const noexcept {}
+};
+
 // What is prefetched beside the multiplication of a block's tiles.
 template <class T>
 struct block_ahead {
@@ -53,7 +57,7 @@ SPARSELLM_INLINE void merge_outputs(const float* sums, bool first, std::size_t o
 //   words(n)                       how many of them n channels of an output are
 //   pack(x, channels, packed)      packed [groups][words][tokens of the group] = some channels of X
 //   make(w, g, channels, tile)     tile [words][32] of strip g
-//   add(tokens, tile, words, x, first, sums, ahead)  as add_tile_of()
+//   add(tokens, tile, words, x, first, sums, ahead)  as add_to_tokens(), ahead(k) beside channel k
 // scratch as gemm_scratch() says.
 template <class Way, class T>
 inline void walk_tiles(const brick_weight<T>& w, index_range strips, matrix_view<const float> x,
