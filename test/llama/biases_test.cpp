@@ -113,7 +113,7 @@ TEST_CASE("recorded_pass: gradients are those of finite differences") {
         for (std::size_t r = 0; r < logits.rows(); ++r)
           for (std::size_t i = 0; i < logits.cols(); ++i) logits(r, i) = weight_of(first + r, i);
       },
-      [&](std::size_t l, projection p, const_rows of_output, const_rows) {
+      [&](std::size_t l, projection p, const_rows of_output, const_rows, const_rows) {
         if (p == projection::q || p == projection::gate) gradients[l][site_of(p)].clear();
         // Sites' projections come last to first; a stack has them first to last.
         std::vector<double> sums(of_output.cols(), 0.0);
@@ -158,7 +158,7 @@ TEST_CASE("recorded_pass: what a projection reads has its weight's gradient, ski
         for (std::size_t r = 0; r < logits.rows(); ++r)
           for (std::size_t i = 0; i < logits.cols(); ++i) logits(r, i) = weight_of(first + r, i);
       },
-      [&](std::size_t l, projection p, const_rows of_output, const_rows of_input) {
+      [&](std::size_t l, projection p, const_rows of_output, const_rows of_input, const_rows) {
         ++seen;
         const sparsellm::extents e = b.t.m.extents_of(p);
         std::vector<double> wanted(e.inputs, 0.0);

@@ -9,7 +9,9 @@
 #include <cmath>
 #include <string>
 
+#include "methods/adam.hpp"
 #include "methods/recorded_pass.hpp"
+#include "methods/wanted_predictions.hpp"
 #include "sparsellm/core/error.hpp"
 
 namespace llama {
@@ -17,58 +19,24 @@ namespace llama {
 using sparsellm::buffer;
 using sparsellm::require;
 using sparsellm::value_error;
-using sparsellm::vector_view;
 
 namespace {
 
 constexpr activation_site fitted[] = {activation_site::attention_output,
                                       activation_site::mlp_hidden};
 
-// One projection's bias in units of what its channels lose, and Adam's moments.
+// One projection's bias in units of what its channels lose.
 struct fitted_bias {
-  std::vector<double> value, first, second;  // [outputs]
-  std::vector<double> unit;                  // [outputs]
-  std::vector<double> gradient;              // [outputs], with respect to the bias, of this step
+  adam in_units;             // [outputs]
+  std::vector<double> unit;  // [outputs]
 
   [[nodiscard]] std::vector<float> bias() const {
-    std::vector<float> b(value.size());
-    for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(value[i] * unit[i]);
+    std::vector<float> b(unit.size());
+    for (std::size_t i = 0; i < b.size(); ++i)
+      b[i] = static_cast<float>(in_units.value[i] * unit[i]);
     return b;
   }
-  void step(std::size_t number, double rate) {
-    constexpr double keep_first = 0.9, keep_second = 0.99, epsilon = 1e-12;
-    const auto t = static_cast<double>(number + 1);
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      const double g = gradient[i] * unit[i];
-      first[i] = keep_first * first[i] + (1 - keep_first) * g;
-      second[i] = keep_second * second[i] + (1 - keep_second) * g * g;
-      const double mean = first[i] / (1 - std::pow(keep_first, t));
-      const double square = second[i] / (1 - std::pow(keep_second, t));
-      value[i] -= rate * mean / (std::sqrt(square) + epsilon);
-    }
-    std::fill(gradient.begin(), gradient.end(), 0.0);
-  }
 };
-
-// The divergence of the predictions of logits z from those of `wanted`; z becomes its gradient
-// times `weight`, and wanted is overwritten. One exponential for each number.
-double difference(vector_view<float> wanted, vector_view<float> z, float weight) {
-  const float most_wanted = *std::max_element(wanted.begin(), wanted.end());
-  const float most = *std::max_element(z.begin(), z.end());
-  double sum_wanted = 0, sum = 0, apart = 0;
-  for (std::size_t i = 0; i < z.size(); ++i) {
-    const float p = std::exp(wanted[i] - most_wanted), q = std::exp(z[i] - most);
-    apart += static_cast<double>(p) * static_cast<double>(wanted[i] - z[i]);
-    sum_wanted += static_cast<double>(p);
-    sum += static_cast<double>(q);
-    wanted[i] = p;
-    z[i] = q;
-  }
-  const auto of_wanted = static_cast<float>(1 / sum_wanted), of_z = static_cast<float>(1 / sum);
-  for (std::size_t i = 0; i < z.size(); ++i) z[i] = weight * (z[i] * of_z - wanted[i] * of_wanted);
-  return apart / sum_wanted + std::log(sum) + static_cast<double>(most) - std::log(sum_wanted) -
-         static_cast<double>(most_wanted);
-}
 
 class bias_fit {
  public:
@@ -94,7 +62,7 @@ class bias_fit {
           add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * rows_));
     for (std::size_t l = 0; l < biases_.size(); ++l)
       for (const activation_site site : fitted) {
-        biases_[l][site].step(number, rate);
+        biases_[l][site].in_units.step(number, rate);
         model_.blocks()[l].reading(site).set_made_up(biases_[l][site].bias());
       }
     return divergence;
@@ -121,9 +89,7 @@ class bias_fit {
       for (std::size_t t = 0; t < prefix_; ++t) model_.embed(windows_[w][t], t, x.row(t));
       for (std::size_t l = 0; l < c.layers && prefix_ != 0; ++l)
         steps.run_block(l, x, 0, prefix_, {&caches_[w][l], 1}, nullptr);
-      const const_rows end = pass_.run(rest_of(w), prefix_, true, caches_[w]);
-      dense_.emplace_back(rows_ * c.width);
-      std::copy_n(end.data(), rows_ * c.width, dense_[w].data());
+      wanted_.add(pass_.run(rest_of(w), prefix_, true, caches_[w]));
       report(static_cast<double>(w + 1) / static_cast<double>(windows_.size()));
     }
   }
@@ -140,7 +106,7 @@ class bias_fit {
       products.product(model_.blocks()[l].reading(site), in, rows_, y);
       products.product(model_.blocks()[l].reading(site), in, 0, z);
       fitted_bias& b = biases_[l][site];
-      b.value = b.first = b.second = b.gradient = std::vector<double>(c.width, 0.0);
+      b.in_units = adam(c.width);
       b.unit.resize(c.width);
       for (std::size_t i = 0; i < c.width; ++i) {
         double squares = 0;
@@ -163,33 +129,17 @@ class bias_fit {
     (void)pass_.run(rest_of(w), prefix_, false, caches_[w]);
     double divergence = 0;
     pass_.reverse(
-        [&](std::size_t first, rows logits) { divergence += meet(w, first, weight, logits); },
-        [&](std::size_t l, projection p, const_rows of_output, const_rows) {
+        [&](std::size_t first, rows logits) {
+          divergence += wanted_.meet(pass_.steps(), w, first, weight, logits);
+        },
+        [&](std::size_t l, projection p, const_rows of_output, const_rows, const_rows) {
           if (p != projection::o && p != projection::down) return;
-          std::vector<double>& sum = biases_[l][site_of(p)].gradient;
+          fitted_bias& b = biases_[l][site_of(p)];
           for (std::size_t t = 0; t < of_output.rows(); ++t)
             for (std::size_t i = 0; i < c.width; ++i)
-              sum[i] += static_cast<double>(of_output(t, i));
+              b.in_units.gradient[i] += static_cast<double>(of_output(t, i)) * b.unit[i];
         });
     return divergence;
-  }
-
-  // Logits of rows [first, ...) of window w become the gradient of their divergence from the dense
-  // model's, times `weight`: the difference of the probabilities.
-  double meet(std::size_t w, std::size_t first, double weight, rows logits) {
-    const config& c = model_.shape();
-    if (wanted_.size() < logits.rows() * c.vocabulary)
-      wanted_ = buffer<float>(logits.rows() * c.vocabulary);
-    const rows dense(wanted_.data(), logits.rows(), c.vocabulary);
-    pass_.steps().logits(const_rows(dense_[w].data() + first * c.width, logits.rows(), c.width),
-                         dense);
-    std::vector<double> of_row(logits.rows());
-    exec_.parallel_for(logits.rows(), [&](std::size_t r) {
-      of_row[r] = weight * difference(dense.row(r), logits.row(r), static_cast<float>(weight));
-    });
-    double sum = 0;
-    for (const double d : of_row) sum += d;
-    return sum;
   }
 
   sparsellm::cpu::executor& exec_;
@@ -199,8 +149,7 @@ class bias_fit {
   recorded_pass pass_;
   std::vector<per_site<fitted_bias>> biases_;  // [layers]
   std::vector<std::vector<kv_cache>> caches_;  // [windows][layers]
-  std::vector<buffer<float>> dense_;           // [windows][rows, width]: streams of the dense model
-  buffer<float> wanted_;
+  wanted_predictions wanted_;
 };
 
 }  // namespace

@@ -234,7 +234,7 @@ void recorded_pass::reverse_products(std::size_t layer, activation_site site, co
     end -= outputs;
     const const_rows of_output = columns(of_outputs, end, outputs);
     multiply(exec_, *transposed_[layer][p], of_output, one);
-    if (saw) saw(layer, p, of_output, one);
+    if (saw) saw(layer, p, of_output, one, inputs);
     const stack& w = model_.blocks()[layer].reading(site);
     const auto [linear, place] = w.linear_with(c.place_of(p));
     const auto keep = linear->sections().sections[place].keep;

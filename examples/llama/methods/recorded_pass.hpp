@@ -29,9 +29,9 @@ using logits_gradient = std::function<void(std::size_t first, rows logits)>;
 
 // Sees the loss's gradients at one projection, layers and projections from the last to the first:
 // of_output [tokens, outputs] and of_input [tokens, inputs], the latter with respect to what this
-// projection alone reads, skipped channels too. Valid until it returns.
-using gradient_observer =
-    std::function<void(std::size_t layer, projection p, const_rows of_output, const_rows of_input)>;
+// projection alone reads, skipped channels too, and that input. Valid until it returns.
+using gradient_observer = std::function<void(std::size_t layer, projection p, const_rows of_output,
+                                             const_rows of_input, const_rows input)>;
 
 // Throws value_error for parts of a family that have no way back here, naming them: LayerNorm,
 // norms of heads, learned positions, an MLP without a gate.

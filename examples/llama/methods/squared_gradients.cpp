@@ -53,7 +53,7 @@ squared_gradients sum_squared_gradients(sparsellm::cpu::executor& exec, const mo
             logits(r, static_cast<std::size_t>(ids[first + r + 1])) += 1.0f;
           });
         },
-        [&](std::size_t l, projection p, const_rows of_output, const_rows of_input) {
+        [&](std::size_t l, projection p, const_rows of_output, const_rows of_input, const_rows) {
           sums.layers[l][p].of_output += sum_of_squares(exec, of_output);
           sums.layers[l][p].of_input += sum_of_squares(exec, of_input);
         });
