@@ -65,8 +65,11 @@ struct options {
   double damping = 0.01;
   std::size_t refine = 15;     // rounds
   std::string target = "own";  // or dense
-  std::string plan;            // a file of patterns
-  std::string state;           // a directory of finished blocks: resumed from, and kept up to date
+  // Gains of norms that make up for what is pruned, fitted in so many steps.
+  std::size_t gain_steps = 0, gain_windows = 4;
+  double gain_rate = 0.02;
+  std::string plan;   // a file of patterns
+  std::string state;  // a directory of finished blocks: resumed from, and kept up to date
   std::size_t block = 256, bins = 100;
   double alpha = 1.0, seconds = 0;   // seconds 0: no limit
   std::vector<std::string> entropy;  // readings other than the default

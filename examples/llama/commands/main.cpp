@@ -188,6 +188,12 @@ struct program {
     sub->add_option("--target", options.target,
                     "With --update and --sequential, what outputs should come near: own (of the "
                     "dense weight on the pruned model's inputs) or dense (in the dense model)");
+    sub->add_option("--gain-steps", options.gain_steps,
+                    "Fit gains of the norms that make up for pruned weights, in so many steps")
+        ->check(whole_number);
+    sub->add_option("--gain-windows", options.gain_windows, "Calibration windows a step")
+        ->check(whole_number);
+    sub->add_option("--gain-rate", options.gain_rate, "The first step's length, of a gain");
     sub->add_option("--plan", options.plan,
                     "A file that plan wrote: a pattern for each weight, in place of --pattern")
         ->excludes(pattern);

@@ -21,8 +21,10 @@
 #include "files/gguf_writer.hpp"
 #include "files/output_directory.hpp"
 #include "files/pattern_name.hpp"
+#include "methods/fit_gains.hpp"
 #include "methods/pruning.hpp"
 #include "methods/pruning_state.hpp"
+#include "methods/recorded_pass.hpp"
 #include "sparsellm/calibrate/weight_hash.hpp"
 
 namespace llama {
@@ -232,6 +234,25 @@ options packed_as_floats(options o, sparsellm::element_kind type) {
   return o;
 }
 
+// Refused before the work.
+void check_gains(const setup& s, const options& o) {
+  if (o.gain_steps == 0) return;
+  check_way_back(s.model.shape());
+  require<value_error>(o.gain_rate > 0 && o.gain_rate < 1,
+                       "--gain-rate: a number in (0, 1) expected, got ", o.gain_rate);
+  require<value_error>(o.gain_windows != 0, "--gain-windows: at least 1 expected, got 0");
+}
+
+// Gains that make up for what is pruned. Returns the divergence that each step met; nothing when
+// there are none to fit.
+std::vector<double> mend_gains(setup& s, const options& o, const std::vector<window>& windows,
+                               wanted_predictions& wanted, std::vector<pruned_block>& blocks) {
+  if (o.gain_steps == 0) return {};
+  put_pruned(s.exec, s.model, blocks);
+  return fit_gains(s.exec, s.model, windows, {o.gain_steps, o.gain_windows, o.gain_rate}, wanted,
+                   blocks, show_progress("fitting gains on the CPU"));
+}
+
 void report(const options& o, const totals& all, double seconds, const std::string& written,
             ordered_json& result) {
   const sparsellm::retention& kept = all.retained;
@@ -269,6 +290,7 @@ void run_prune(const options& o, ordered_json& result) {
   const checkpoint_source from{s.model.file(), s.model.shape(),
                                std::filesystem::is_directory(o.model) ? o.model : std::string()};
   to.check(from);
+  check_gains(s, o);
   const std::vector<window> windows = text_windows(s, o, o.text, o.tokens);
 
   if (how.plan.has_value()) how.plan->check(s.model.identity());
@@ -277,8 +299,12 @@ void run_prune(const options& o, ordered_json& result) {
   std::optional<pruning_state> state;
   if (!o.state.empty())
     state.emplace(o.state, identity_of(s, provenance, how, o, windows), s.model.shape());
-  const auto [blocks, resumed] =
-      prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
+  if (o.gain_steps != 0) provenance["gain_steps"] = o.gain_steps;
+  wanted_predictions wanted;
+  if (o.gain_steps != 0)
+    wanted = predictions_of(s.exec, s.model, windows, show_progress("the dense model's outputs"));
+  auto [blocks, resumed] = prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
+  const std::vector<double> divergences = mend_gains(s, o, windows, wanted, blocks);
   totals all;
   ordered_json layers = ordered_json::array();
   for (const pruned_block& b : blocks) layers.push_back(all.add(b));
@@ -293,6 +319,7 @@ void run_prune(const options& o, ordered_json& result) {
   result["pruning"] = provenance;
   report(o, all, seconds, written, result);
   result["resumed_blocks"] = resumed;
+  if (!divergences.empty()) result["divergences"] = divergences;
   result["layers"] = layers;
 }
 

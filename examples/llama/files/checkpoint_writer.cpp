@@ -129,8 +129,8 @@ class contents {
     pruned_.dense.push_back("lm_head");
     for (std::size_t l = 0; l < c_.layers; ++l) {
       const std::string block = "blk." + std::to_string(l) + ".";
-      add_norm(block + "attn_norm");
-      add_norm(block + "ffn_norm");
+      add_norm(block + "attn_norm", blocks[l].attention_gain);
+      add_norm(block + "ffn_norm", blocks[l].mlp_gain);
       if (c_.parts.head_norms)
         for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"})
           add_vector(block + norm, c_.head_size, true);
@@ -140,7 +140,7 @@ class contents {
           add_vector(block + gguf_name(p) + ".bias", c_.extents_of(p).outputs, is_turned(p));
       }
     }
-    add_norm("output_norm");
+    add_norm("output_norm", {});
     if (file_.find("output.weight") != nullptr) add_as_is("output.weight", c_.vocabulary, c_.width);
   }
 
@@ -172,8 +172,15 @@ class contents {
                        out[i] = stored[t.stored_row(turned ? row_of_halves(i, c_.head_size) : i)];
                    });
   }
-  void add_norm(const std::string& name) {
-    add_vector(name + ".weight", c_.width, false);
+  // changed: the gain, where it is not the file's. Lives as long as this.
+  void add_norm(const std::string& name, const std::vector<float>& changed) {
+    if (changed.empty())
+      add_vector(name + ".weight", c_.width, false);
+    else
+      out_.add_dense(called(name + ".weight"), {c_.width},
+                     [&changed](std::size_t, sparsellm::vector_view<float> out) {
+                       std::copy(changed.begin(), changed.end(), out.begin());
+                     });
     if (c_.parts.norm == norm_kind::layer) add_vector(name + ".bias", c_.width, false);
   }
 

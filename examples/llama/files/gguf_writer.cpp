@@ -74,6 +74,11 @@ class contents {
     for (std::size_t l = 0; l < from.c.layers; ++l)
       for (const projection p : from.c.projections())
         places_[weight_of(file_, from.c, l, p).name] = {l, p};
+    for (std::size_t l = 0; l < from.c.layers; ++l) {
+      const std::string block = "blk." + std::to_string(l) + ".";
+      gains_[block + "attn_norm.weight"] = {l, &pruned_block::attention_gain};
+      gains_[block + "ffn_norm.weight"] = {l, &pruned_block::mlp_gain};
+    }
   }
 
   [[nodiscard]] tensor_type type_of(const tensor& t) const {
@@ -98,6 +103,10 @@ class contents {
       const std::vector<float> stored = row;
       for (std::size_t i = 0; i < row.size(); ++i) row[i] = stored[t.stored_row(i)];
     }
+    if (const auto at = gains_.find(t.name); at != gains_.end() && !blocks.empty()) {
+      const std::vector<float>& changed = blocks[at->second.layer].*at->second.gain;
+      if (!changed.empty()) row = changed;
+    }
     if (const auto at = places_.find(t.name); at != places_.end() && !blocks.empty()) {
       const pruned_weight& pruned = blocks[at->second.layer].weights[at->second.p];
       const weight_mask& mask = pruned.mask;
@@ -114,6 +123,10 @@ class contents {
     std::size_t layer;
     projection p;
   };
+  struct gain_place {
+    std::size_t layer;
+    std::vector<float> pruned_block::* gain;
+  };
 
   // The row of ours that a GGUF of the architecture has at r: heads are pairs of neighbours here.
   [[nodiscard]] std::size_t row_of(const tensor& t, std::size_t r) const {
@@ -125,6 +138,7 @@ class contents {
   tensor_type type_;
   bool halves_ = false;  // rows of q and k in the file: the halves of heads
   std::unordered_map<std::string, place> places_;
+  std::unordered_map<std::string, gain_place> gains_;
 };
 
 std::uint64_t rounded_up(std::uint64_t n, std::uint64_t alignment) {

@@ -4,6 +4,8 @@
 // A block after pruning: what a checkpoint holds of it, and what that keeps and costs.
 #pragma once
 
+#include <vector>
+
 #include "files/orders.hpp"
 #include "files/projection.hpp"
 #include "sparsellm/core/buffer.hpp"
@@ -28,6 +30,8 @@ struct pruned_weight {
 struct pruned_block {
   block_orders orders;
   per_projection<pruned_weight> weights;
+  // [width] of the norms before attention and before the MLP; empty: they are the file's.
+  std::vector<float> attention_gain{}, mlp_gain{};
 };
 
 }  // namespace llama

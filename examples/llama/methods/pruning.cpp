@@ -207,4 +207,10 @@ void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<win
   }
 }
 
+void put_pruned(sparsellm::cpu::executor& exec, model& m, const std::vector<pruned_block>& blocks) {
+  for (std::size_t l = 0; l < blocks.size(); ++l)
+    for (const activation_site site : activation_sites)
+      m.blocks()[l].reading(site) = left_of(exec, m, l, site, blocks[l]);
+}
+
 }  // namespace llama

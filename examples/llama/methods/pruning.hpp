@@ -48,4 +48,7 @@ void prune_model(sparsellm::cpu::executor& exec, model& m, const std::vector<win
                  const text_maker& make_text = make_host_text, order_search search = {},
                  const block_source& earlier = {});
 
+// Packs the pruned weights of all blocks in place of the model's.
+void put_pruned(sparsellm::cpu::executor& exec, model& m, const std::vector<pruned_block>& blocks);
+
 }  // namespace llama
