@@ -240,6 +240,14 @@ for update in obs sparsegpt; do
   "$program" generate --model "$folder/pruned" --prompt "the cat" --tokens 4 > /dev/null
   grep -q "\"update\": \"$update\"" "$folder/prune.json" || { echo "FAILED: no update $update"; failures=$((failures + 1)); }
 done
+for output in "$folder/pruned" "$folder/gains.gguf"; do
+  run prune --text "$folder/text" --tokens 256 --window 64 --output "$output" --gain-steps 3 --gain-windows 2 \
+    --gain-rate 0.05 --json "$folder/prune.json" > /dev/null
+  fields "$folder/prune.json" divergences
+  "$program" generate --model "$output" --prompt "the cat" --tokens 4 > /dev/null
+done
+refuses "a number in (0, 1) expected, got 0" prune --gain-steps 2 --gain-rate 0
+refuses "at least 1 expected, got 0" prune --gain-steps 2 --gain-windows 0
 refuses "none, obs or sparsegpt expected, got 'luck'" prune --update luck
 refuses "a number in (0, 1] expected, got 0" prune --update obs --damping 0
 prune --update sparsegpt --pattern 3:5 --sequential --target dense --refine 3 > /dev/null

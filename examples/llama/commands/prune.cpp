@@ -194,10 +194,21 @@ std::uint64_t identity_of(const setup& s, const ordered_json& provenance, const 
   return h.value();
 }
 
-// What a run gives: its blocks, and how many of them an earlier one had finished.
+// Refused before the work.
+void check_gains(const setup& s, const options& o) {
+  if (o.gain_steps == 0) return;
+  check_way_back(s.model.shape());
+  require<value_error>(o.gain_rate > 0 && o.gain_rate < 1,
+                       "--gain-rate: a number in (0, 1) expected, got ", o.gain_rate);
+  require<value_error>(o.gain_windows != 0, "--gain-windows: at least 1 expected, got 0");
+}
+
+// What a run gives: its blocks, how many of them an earlier one had finished, and the divergence
+// that each step of fitting gains met.
 struct pruned_model {
   std::vector<pruned_block> blocks;
   std::size_t resumed = 0;
+  std::vector<double> divergences{};
 };
 
 // Goes on from the state's blocks and keeps the others there; state: nullptr without one.
@@ -217,9 +228,18 @@ pruned_model prune_blocks(setup& s, const options& o, const pruning& how,
     return b;
   };
   try {
+    wanted_predictions wanted;
+    if (o.gain_steps != 0)
+      wanted = predictions_of(s.exec, s.model, windows, show_progress("the dense model's outputs"));
     prune_model(s.exec, s.model, windows, how, show_progress("pruning"), done,
                 device ? make_cuda_text : make_host_text,
                 device ? order_search(search_cuda_order) : order_search(), earlier);
+    if (o.gain_steps != 0) {
+      put_pruned(s.exec, s.model, result.blocks);
+      result.divergences =
+          fit_gains(s.exec, s.model, windows, {o.gain_steps, o.gain_windows, o.gain_rate}, wanted,
+                    result.blocks, show_progress("fitting gains on the CPU"));
+    }
   } catch (const interrupted&) {
     if (state == nullptr) throw;
     throw interrupted(
@@ -232,25 +252,6 @@ pruned_model prune_blocks(setup& s, const options& o, const pruning& how,
 options packed_as_floats(options o, sparsellm::element_kind type) {
   if (sparsellm::is_quantized(type)) o.weights = "bf16";
   return o;
-}
-
-// Refused before the work.
-void check_gains(const setup& s, const options& o) {
-  if (o.gain_steps == 0) return;
-  check_way_back(s.model.shape());
-  require<value_error>(o.gain_rate > 0 && o.gain_rate < 1,
-                       "--gain-rate: a number in (0, 1) expected, got ", o.gain_rate);
-  require<value_error>(o.gain_windows != 0, "--gain-windows: at least 1 expected, got 0");
-}
-
-// Gains that make up for what is pruned. Returns the divergence that each step met; nothing when
-// there are none to fit.
-std::vector<double> mend_gains(setup& s, const options& o, const std::vector<window>& windows,
-                               wanted_predictions& wanted, std::vector<pruned_block>& blocks) {
-  if (o.gain_steps == 0) return {};
-  put_pruned(s.exec, s.model, blocks);
-  return fit_gains(s.exec, s.model, windows, {o.gain_steps, o.gain_windows, o.gain_rate}, wanted,
-                   blocks, show_progress("fitting gains on the CPU"));
 }
 
 void report(const options& o, const totals& all, double seconds, const std::string& written,
@@ -300,11 +301,8 @@ void run_prune(const options& o, ordered_json& result) {
   if (!o.state.empty())
     state.emplace(o.state, identity_of(s, provenance, how, o, windows), s.model.shape());
   if (o.gain_steps != 0) provenance["gain_steps"] = o.gain_steps;
-  wanted_predictions wanted;
-  if (o.gain_steps != 0)
-    wanted = predictions_of(s.exec, s.model, windows, show_progress("the dense model's outputs"));
-  auto [blocks, resumed] = prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
-  const std::vector<double> divergences = mend_gains(s, o, windows, wanted, blocks);
+  const auto [blocks, resumed, divergences] =
+      prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
   totals all;
   ordered_json layers = ordered_json::array();
   for (const pruned_block& b : blocks) layers.push_back(all.add(b));
