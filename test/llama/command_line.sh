@@ -102,6 +102,13 @@ done
 fields "${own[0]}" format version windows
 echo "{" > "${own[0]}"  # what is no such file is written anew
 run calibrate --text self --tokens 1024 --window 64 --sparsity 0.5 --output "$folder/again.json" > /dev/null
+run calibrate --text "$folder/text" --tokens 256 --window 64 --own-tokens 128 --sparsity 0.5 \
+  --output "$folder/both.json" --json "$folder/both" > /dev/null
+grep -q '"tokens": 384' "$folder/both" || { echo "FAILED: not 256 tokens of a file and 128 of the model's"; failures=$((failures + 1)); }
+refuses "goes beside a text's file" run calibrate --text self --tokens 128 --window 64 --own-tokens 64 --sparsity 0.5 \
+  --output "$folder/both.json"
+refuses "less than a window of 512" run calibrate --text "$folder/text" --tokens 256 --own-tokens 64 --sparsity 0.5 \
+  --output "$folder/both.json"
 cmp -s "$folder/own.json" "$folder/again.json" || { echo "FAILED: another own text"; failures=$((failures + 1)); }
 fields "$folder/search.json" format version identity blocks divisions
 cp "$folder/way.json" "$folder/first.json"

@@ -53,6 +53,7 @@ struct options {
   double bias_rate = 0.05;
   // perplexity, calibrate
   std::string text;
+  std::size_t own_tokens = 0;                          // that the model writes, beside a text's
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
   bool sweep = false;  // perplexity: at several sparsities, with decode's speed
   std::string output;

@@ -112,6 +112,7 @@ struct program {
     sub->add_option("--tokens", options.tokens, "How many tokens of it")
         ->required()
         ->check(whole_number);
+    add_own_tokens(sub);
     sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
     sub->add_option("--sparsity", options.sparsity, "Share to skip, in [0, 1)")->required();
     add_device(sub);
@@ -156,6 +157,7 @@ struct program {
     add_update(sub);
     add_device(sub);
     sub->add_option("--tokens", prune_tokens, "How many tokens of the text")->check(whole_number);
+    add_own_tokens(sub);
     sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
   }
   void add_prune_command() {
@@ -177,6 +179,7 @@ struct program {
                     "Order channels first: none, global, local or both");
     add_device(sub);
     sub->add_option("--tokens", prune_tokens, "How many tokens of the text")->check(whole_number);
+    add_own_tokens(sub);
     sub->add_option("--window", options.window, "Tokens a window")->check(whole_number);
     sub->add_flag("--sequential", options.sequential,
                   "Calibrate each block on the outputs of the pruned blocks before it");
@@ -290,6 +293,11 @@ struct program {
                     "With --update: what is added to the diagonal of XᵀX, of its mean");
     sub->add_option("--refine", options.refine,
                     "With --update: rounds of conjugate gradients for the kept weights afterwards")
+        ->check(whole_number);
+  }
+  void add_own_tokens(CLI::App* sub) {
+    sub->add_option("--own-tokens", options.own_tokens,
+                    "So many tokens that the model writes itself, beside those of a file")
         ->check(whole_number);
   }
   void add_device(CLI::App* sub) {

@@ -226,9 +226,19 @@ std::vector<window> scored_windows(const tokenizer& t, const options& o) {
 
 std::vector<window> text_windows(setup& s, const options& o, const std::string& text,
                                  std::size_t tokens) {
-  if (text == own_text) return own_windows(s, o, tokens);
-  return cut_windows(read_ids(s.tokenizer, text), std::min(o.window, s.model.shape().context),
-                     tokens);
+  if (text == own_text) {
+    require<value_error>(o.own_tokens == 0,
+                         "--own-tokens: goes beside a text's file, --text self takes --tokens");
+    return own_windows(s, o, tokens);
+  }
+  const std::size_t length = std::min(o.window, s.model.shape().context);
+  std::vector<window> windows = cut_windows(read_ids(s.tokenizer, text), length, tokens);
+  if (o.own_tokens == 0) return windows;
+  require<value_error>(windows.front().size() == length, "--own-tokens: '", text, "' holds ",
+                       windows.front().size(), " tokens, less than a window of ", length,
+                       " like those that the model writes");
+  for (window& w : own_windows(s, o, o.own_tokens)) windows.push_back(std::move(w));
+  return windows;
 }
 
 std::size_t dense_positions(const options& o, std::size_t length, std::size_t otherwise) {
