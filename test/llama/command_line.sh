@@ -107,7 +107,7 @@ run calibrate --text "$folder/text" --tokens 256 --window 64 --own-tokens 128 --
 grep -q '"tokens": 384' "$folder/both" || { echo "FAILED: not 256 tokens of a file and 128 of the model's"; failures=$((failures + 1)); }
 refuses "goes beside a text's file" run calibrate --text self --tokens 128 --window 64 --own-tokens 64 --sparsity 0.5 \
   --output "$folder/both.json"
-refuses "less than a window of 512" run calibrate --text "$folder/text" --tokens 256 --own-tokens 64 --sparsity 0.5 \
+refuses "less than a window of 64" run calibrate --text "$folder/text" --tokens 40 --window 64 --own-tokens 64 --sparsity 0.5 \
   --output "$folder/both.json"
 cmp -s "$folder/own.json" "$folder/again.json" || { echo "FAILED: another own text"; failures=$((failures + 1)); }
 fields "$folder/search.json" format version identity blocks divisions
