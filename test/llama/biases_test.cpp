@@ -83,10 +83,8 @@ double loss_of(behind_prefix& b) {
   return loss;
 }
 
-sparsellm::threshold_table calibrated(loaded_tiny& t, const std::vector<window>& windows,
-                                      bool centred = false) {
+sparsellm::threshold_table calibrated(loaded_tiny& t, const std::vector<window>& windows) {
   calibration how;
-  how.centred = centred;
   how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
   how.sequential = true;
   how.dense_prefix = 8;
@@ -151,53 +149,6 @@ TEST_CASE("recorded_pass: gradients are those of finite differences") {
     }
 }
 
-TEST_CASE("recorded_pass: where a channel is skipped its input's gradient is its centre's") {
-  behind_prefix b;
-  (void)loss_of(b);
-  const auto reversed = [&](const gradient_observer& saw) {
-    b.pass.reverse(
-        [](std::size_t first, rows logits) {
-          for (std::size_t r = 0; r < logits.rows(); ++r)
-            for (std::size_t i = 0; i < logits.cols(); ++i) logits(r, i) = weight_of(first + r, i);
-        },
-        saw);
-  };
-  per_site<std::vector<double>> gradient;
-  reversed([&](std::size_t l, projection p, const_rows, const_rows of_input, const_rows input) {
-    if (l != 1) return;  // block 0 has no centres
-    const stack& w = b.t.m.blocks()[1].reading(site_of(p));
-    const auto [linear, place] = w.linear_with(b.t.m.shape().place_of(p));
-    const auto keep = linear->sections().sections[place].keep;
-    std::vector<double>& sums = gradient[site_of(p)];
-    sums.resize(input.cols(), 0.0);
-    for (std::size_t r = 0; r < input.rows(); ++r)
-      for (std::size_t i = 0; i < input.cols(); ++i)
-        if (!keep.keeps(w.from_centre(input(r, i), i), i))
-          sums[i] += static_cast<double>(of_input(r, i));
-  });
-  for (const activation_site site : activation_sites) {
-    stack& w = b.t.m.blocks()[1].reading(site);
-    const std::vector<double>& g = gradient[site];
-    double norm = 0;
-    for (const double v : g) norm += v * v;
-    norm = std::sqrt(norm);
-    REQUIRE(norm > 0);
-    const std::vector<float> before = w.centre();
-    const auto loss_at = [&](double length) {
-      std::vector<float> centre = before;
-      for (std::size_t i = 0; i < centre.size(); ++i)
-        centre[i] += static_cast<float>(length * g[i] / norm);
-      w.set_centre(b.t.exec, centre);
-      const double loss = loss_of(b);
-      w.set_centre(b.t.exec, before);
-      return loss;
-    };
-    const double slope = (loss_at(2e-3) - loss_at(-2e-3)) / 4e-3;
-    INFO(name(site) << ": " << slope << " against " << norm);
-    CHECK(std::fabs(slope / norm - 1) < 0.01);
-  }
-}
-
 TEST_CASE("recorded_pass: what a projection reads has its weight's gradient, skipped or not") {
   behind_prefix b;
   (void)loss_of(b);
@@ -249,39 +200,6 @@ TEST_CASE("fit_biases: lowers the divergence, with the same bits for every numbe
     other.m.use(other.exec, sparsellm::table_from_json(text), other.m.identity());
     CHECK(other.m.blocks()[1].down.sparse_bias() == in_use);
     CHECK(other.m.blocks()[1].down.bias().empty());
-  }
-}
-
-TEST_CASE("fit_biases: the centres of a table that has some are fitted too") {
-  std::vector<window> windows;
-  for (std::size_t w = 0; w < 4; ++w) windows.push_back(some_tokens(32, w + 1));
-  std::string of_one;
-  for (const std::size_t threads : {1, 2}) {
-    loaded_tiny t({}, {element_kind::bf16}, threads);
-    sparsellm::threshold_table table = calibrated(t, windows, true);
-    const sparsellm::threshold_table before = table;
-    const std::vector<double> met = fit_biases(t.exec, t.m, windows, 8, {12, 4, 0.1}, table, quiet);
-    CHECK(met.back() < 0.97 * met.front());
-    for (std::size_t i = 0; i < table.sites.size(); ++i) {
-      CHECK(table.sites[i].threshold == before.sites[i].threshold);
-      CHECK(table.sites[i].centre.size() == before.sites[i].centre.size());
-      CHECK(table.sites[i].centre != before.sites[i].centre);
-    }
-    CHECK(t.m.blocks()[1].down.centre() == table.at({1, "down"}).centre);
-    const std::string text = to_json(table);
-    if (threads == 1) of_one = text;
-    CHECK(text == of_one);
-    // A calibration that takes them over finds none of its own.
-    calibration how;
-    how.shares = allocate(sparsellm::uniform{0.5}, t.m, how.score);
-    how.sequential = how.centred = true;
-    how.dense_prefix = 8;
-    how.corrections = &table;
-    const sparsellm::threshold_table again = calibrate_model(t.exec, t.m, windows, how, quiet);
-    for (const sparsellm::site_threshold& s : table.sites) {
-      CHECK(again.at(s.where).centre == s.centre);
-      CHECK(again.at(s.where).bias == s.bias);
-    }
   }
 }
 

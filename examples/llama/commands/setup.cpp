@@ -295,7 +295,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
   if (divergences != nullptr) *divergences = met;
   if (!o.sequential) return table;
   // With the biases activations are others, of which other thresholds skip what was asked.
-  how.corrections = &table;
+  how.biases = &table;
   sparsellm::threshold_table corrected = run("calibrating with biases");
   corrected.method = table.method;
   return corrected;

@@ -51,6 +51,16 @@ void add_counts(sparsellm::activation_counts& counts, const std::vector<site_obs
   for (const site_observation& s : sites) counts.add({s.where, s.shape, 0, rows, values});
 }
 
+// Of a centre in the order that the activation's channels are packed in.
+std::vector<float> in_file_order(const model& m, std::size_t layer, activation_site site,
+                                 const std::vector<float>& centre) {
+  const sparsellm::channel_order& order = m.column_order(layer, m.shape().readers(site).front());
+  if (order.size() == 0) return centre;
+  std::vector<float> of_file(centre.size());
+  for (std::size_t i = 0; i < centre.size(); ++i) of_file[order[i]] = centre[i];
+  return of_file;
+}
+
 void set_to_zeros(site_threshold& entry, const histogram& seen) {
   entry.threshold = 0.0f;
   // Below 1, which is no sparsity: a channel may be live in another text.
@@ -128,10 +138,8 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       const std::vector<float> scale = how.score == table_score::column_scaled
                                            ? m.column_norms(exec, l, site)
                                            : std::vector<float>{};
-      const std::vector<float> centre = how.corrections != nullptr
-                                            ? m.centre_in(*how.corrections, l, site)
-                                        : how.centred ? find_centres(exec, *text, l, site, observed)
-                                                      : std::vector<float>{};
+      const std::vector<float> centre =
+          how.centred ? find_centres(exec, *text, l, site, observed) : std::vector<float>{};
       histogram seen;
       if (how.score != table_score::gate)
         seen = text->magnitudes(l, site, observed, scale, centre);
@@ -150,8 +158,8 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       } else {
         for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites) {
           if (how.zeros) set_to_zeros(entry, seen);
-          entry.centre = m.centre_of_file(l, site, centre);
-          if (how.corrections != nullptr) entry.bias = how.corrections->at(entry.where).bias;
+          entry.centre = in_file_order(m, l, site, centre);
+          if (how.biases != nullptr) entry.bias = how.biases->at(entry.where).bias;
           table.add(std::move(entry));
         }
       }

@@ -57,8 +57,8 @@ struct calibration {
   // Where what is counted of |x| is added, without hashes of weights; null for nowhere. Not with
   // other scores, nor with sequential.
   sparsellm::activation_counts* counts = nullptr;
-  // Whose biases and centres the new table takes over, and is observed with; null for none.
-  const sparsellm::threshold_table* corrections = nullptr;
+  // Whose biases the new table takes over, and is observed with; null for none.
+  const sparsellm::threshold_table* biases = nullptr;
 };
 
 // The centres [channels] of the site that the text has last gone to, over rows from `first` on of

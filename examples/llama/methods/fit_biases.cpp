@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <utility>
 
 #include "methods/adam.hpp"
 #include "methods/recorded_pass.hpp"
@@ -39,41 +38,6 @@ struct fitted_bias {
   }
 };
 
-// An activation's centre in units of how far from it skipped channels are.
-struct fitted_centre {
-  adam in_units;  // [channels]; of none: there is no centre
-  std::vector<float> before;
-  std::vector<double> unit;
-
-  [[nodiscard]] bool is_there() const noexcept { return !before.empty(); }
-  [[nodiscard]] std::vector<float> centre() const {
-    std::vector<float> c(before);
-    for (std::size_t i = 0; i < c.size(); ++i)
-      c[i] += static_cast<float>(in_units.value[i] * unit[i]);
-    return c;
-  }
-};
-
-// Whether projection p leaves out this channel, of an input x.
-class left_out {
- public:
-  left_out(const model& m, std::size_t layer, projection p)
-      : stack_(m.blocks()[layer].reading(site_of(p))),
-        keep_(keep_of(stack_.linear_with(m.shape().place_of(p)))) {}
-  [[nodiscard]] bool operator()(float x, std::size_t channel) const {
-    return !keep_.keeps(stack_.from_centre(x, channel), channel);
-  }
-
- private:
-  using sparsifier = sparsellm::sparse_linear::threshold_sparsifier;
-  [[nodiscard]] static sparsifier keep_of(std::pair<const stack::linear*, std::size_t> at) {
-    return at.first->sections().sections[at.second].keep;
-  }
-
-  const stack& stack_;
-  sparsifier keep_;
-};
-
 class bias_fit {
  public:
   bias_fit(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
@@ -84,8 +48,7 @@ class bias_fit {
         prefix_(dense_prefix),
         rows_(windows.front().size() - dense_prefix),
         pass_(exec, m, rows_, windows.front().size()),
-        biases_(m.shape().layers),
-        centres_(m.shape().layers) {
+        biases_(m.shape().layers) {
     run_dense(report);
     measure_units();
   }
@@ -102,22 +65,11 @@ class bias_fit {
         biases_[l][site].in_units.step(number, rate);
         model_.blocks()[l].reading(site).set_made_up(biases_[l][site].bias());
       }
-    for (std::size_t l = 0; l < centres_.size(); ++l)
-      for (const activation_site site : activation_sites) {
-        if (!centres_[l][site].is_there()) continue;
-        centres_[l][site].in_units.step(number, rate);
-        model_.blocks()[l].reading(site).set_centre(exec_, centres_[l][site].centre());
-      }
     return divergence;
   }
 
   [[nodiscard]] std::vector<float> bias(std::size_t layer, projection p) const {
     return biases_[layer][site_of(p)].bias();
-  }
-  // As the table has it.
-  [[nodiscard]] std::vector<float> centre(std::size_t layer, projection p) const {
-    const activation_site site = site_of(p);
-    return model_.centre_of_file(layer, site, centres_[layer][site].centre());
   }
 
  private:
@@ -150,7 +102,6 @@ class bias_fit {
     const rows x(stream.data(), rows_, c.width), y(whole.data(), rows_, c.width),
         z(kept.data(), rows_, c.width);
     const activation_observer observe = [&](std::size_t l, activation_site site, const_rows in) {
-      measure_centre(l, site, in);
       if (std::find(std::begin(fitted), std::end(fitted), site) == std::end(fitted)) return;
       products.product(model_.blocks()[l].reading(site), in, rows_, y);
       products.product(model_.blocks()[l].reading(site), in, 0, z);
@@ -172,28 +123,6 @@ class bias_fit {
       steps.run_block(l, x, prefix_, 0, {&caches_[0][l], 1}, &observe);
   }
 
-  // How far from its centre, root mean square, is what the site's first projection leaves out.
-  void measure_centre(std::size_t layer, activation_site site, const_rows in) {
-    const std::vector<float>& centre = model_.blocks()[layer].reading(site).centre();
-    if (centre.empty()) return;
-    fitted_centre& c = centres_[layer][site];
-    c.in_units = adam(centre.size());
-    c.before = centre;
-    c.unit.assign(centre.size(), 0.0);
-    const left_out skips(model_, layer, model_.shape().readers(site).front());
-    for (std::size_t ch = 0; ch < centre.size(); ++ch) {
-      double squares = 0;
-      std::size_t count = 0;
-      for (std::size_t t = 0; t < in.rows(); ++t) {
-        if (!skips(in(t, ch), ch)) continue;
-        const auto off = static_cast<double>(in(t, ch) - centre[ch]);
-        squares += off * off;
-        ++count;
-      }
-      if (count != 0) c.unit[ch] = std::sqrt(squares / static_cast<double>(count));
-    }
-  }
-
   // Of window w's divergence times `weight`, which it returns.
   double add_gradient(std::size_t w, double weight) {
     const config& c = model_.shape();
@@ -203,9 +132,7 @@ class bias_fit {
         [&](std::size_t first, rows logits) {
           divergence += wanted_.meet(pass_.steps(), w, first, weight, logits);
         },
-        [&](std::size_t l, projection p, const_rows of_output, const_rows of_input,
-            const_rows input) {
-          add_centre_gradient(l, p, of_input, input);
+        [&](std::size_t l, projection p, const_rows of_output, const_rows, const_rows) {
           if (p != projection::o && p != projection::down) return;
           fitted_bias& b = biases_[l][site_of(p)];
           for (std::size_t t = 0; t < of_output.rows(); ++t)
@@ -215,25 +142,13 @@ class bias_fit {
     return divergence;
   }
 
-  // A channel that is left out counts as its centre.
-  void add_centre_gradient(std::size_t layer, projection p, const_rows of_input, const_rows input) {
-    fitted_centre& c = centres_[layer][site_of(p)];
-    if (!c.is_there()) return;
-    const left_out skips(model_, layer, p);
-    for (std::size_t t = 0; t < input.rows(); ++t)
-      for (std::size_t ch = 0; ch < input.cols(); ++ch)
-        if (skips(input(t, ch), ch))
-          c.in_units.gradient[ch] += static_cast<double>(of_input(t, ch)) * c.unit[ch];
-  }
-
   sparsellm::cpu::executor& exec_;
   model& model_;
   const std::vector<window>& windows_;
   std::size_t prefix_, rows_;
   recorded_pass pass_;
-  std::vector<per_site<fitted_bias>> biases_;     // [layers]
-  std::vector<per_site<fitted_centre>> centres_;  // [layers]
-  std::vector<std::vector<kv_cache>> caches_;     // [windows][layers]
+  std::vector<per_site<fitted_bias>> biases_;  // [layers]
+  std::vector<std::vector<kv_cache>> caches_;  // [windows][layers]
   wanted_predictions wanted_;
 };
 
@@ -264,10 +179,6 @@ std::vector<double> fit_biases(sparsellm::cpu::executor& exec, model& m,
   for (sparsellm::site_threshold& s : table.sites)
     for (const projection p : {projection::o, projection::down})
       if (s.where.projection == name(p)) s.bias = fit.bias(s.where.layer, p);
-  for (sparsellm::site_threshold& s : table.sites)
-    for (const projection p : m.shape().projections())
-      if (s.where.projection == name(p) && !s.centre.empty())
-        s.centre = fit.centre(s.where.layer, p);
   table.method += " with biases";
   return divergences;
 }

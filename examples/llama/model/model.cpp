@@ -324,15 +324,7 @@ std::vector<float> model::made_up_by(const sparsellm::threshold_table& table, st
   return any ? all : std::vector<float>{};
 }
 
-std::vector<float> model::centre_of_file(std::size_t layer, activation_site site,
-                                         const std::vector<float>& packed) const {
-  const channel_order& order = column_order(layer, config_.readers(site).front());
-  if (order.size() == 0) return packed;
-  std::vector<float> of_file(packed.size());
-  for (std::size_t i = 0; i < packed.size(); ++i) of_file[order[i]] = packed[i];
-  return of_file;
-}
-
+// In the order that the activation's channels are packed in; empty where there is none.
 std::vector<float> model::centre_in(const sparsellm::threshold_table& table, std::size_t layer,
                                     activation_site site) const {
   const projection first = config_.readers(site).front();

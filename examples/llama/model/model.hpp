@@ -132,14 +132,6 @@ class model {
   // a time.
   [[nodiscard]] std::uint64_t weight_hash_of(std::size_t layer, projection p) const;
 
-  // Centres of a site's channels as a table has them, in the order that they are packed in, and
-  // such in the order of the weights' columns in the file, which is a table's. Empty: no centre.
-  // Throws format_error when projections that read one activation have different centres.
-  [[nodiscard]] std::vector<float> centre_in(const sparsellm::threshold_table& table,
-                                             std::size_t layer, activation_site site) const;
-  [[nodiscard]] std::vector<float> centre_of_file(std::size_t layer, activation_site site,
-                                                  const std::vector<float>& packed) const;
-
   // Sets the thresholds, biases and centres of every projection. Throws format_error when the table
   // is for another model, or knows each weight alone and this model's are others, or lacks a site,
   // or when projections that read one activation have different centres.
@@ -158,6 +150,8 @@ class model {
                                  std::size_t layer, activation_site site) const;
   [[nodiscard]] std::vector<float> made_up_by(const sparsellm::threshold_table& table,
                                               std::size_t layer, activation_site site) const;
+  [[nodiscard]] std::vector<float> centre_in(const sparsellm::threshold_table& table,
+                                             std::size_t layer, activation_site site) const;
   [[nodiscard]] std::vector<float> load_bias(std::size_t layer, activation_site site) const;
 
   model_source source_;
