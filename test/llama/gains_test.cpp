@@ -133,7 +133,7 @@ TEST_CASE("fit_gains: wrong options are refused") {
   loaded_tiny t;
   wanted_predictions wanted = predictions_of(t.exec, t.m, text, quiet);
   std::vector<pruned_block> blocks(2);
-  const auto fit = [&](gain_options how) {
+  const auto fit = [&](const descent& how) {
     return fit_gains(t.exec, t.m, text, how, wanted, blocks, quiet);
   };
   CHECK_SAYS(fit({2, 4, 0.0}), value_error, "a rate above 0 and below 1 expected, got 0");

@@ -300,7 +300,12 @@ void run_prune(const options& o, ordered_json& result) {
   std::optional<pruning_state> state;
   if (!o.state.empty())
     state.emplace(o.state, identity_of(s, provenance, how, o, windows), s.model.shape());
-  if (o.gain_steps != 0) provenance["gain_steps"] = o.gain_steps;
+  // What comes after the blocks is no part of their identity.
+  if (o.gain_steps != 0) {
+    provenance["gain_steps"] = o.gain_steps;
+    provenance["gain_windows"] = o.gain_windows;
+    provenance["gain_rate"] = o.gain_rate;
+  }
   const auto [blocks, resumed, divergences] =
       prune_blocks(s, o, how, windows, state.has_value() ? &*state : nullptr);
   totals all;

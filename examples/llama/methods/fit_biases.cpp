@@ -53,19 +53,32 @@ class bias_fit {
     measure_units();
   }
 
-  // Goes one step on the windows [first, first + count), from the last on to the first. Returns
-  // the divergence before it.
-  double step(std::size_t number, std::size_t first, std::size_t count, double rate) {
+  // Of window w's divergence, one of `count`, whose share it returns.
+  double add_gradient(std::size_t w, std::size_t count) {
+    const double weight = 1.0 / static_cast<double>(count * rows_);
+    const config& c = model_.shape();
+    (void)pass_.run(rest_of(w), prefix_, false, caches_[w]);
     double divergence = 0;
-    for (std::size_t i = 0; i < count; ++i)
-      divergence +=
-          add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * rows_));
+    pass_.reverse(
+        [&](std::size_t first, rows logits) {
+          divergence += wanted_.meet(pass_.steps(), w, first, weight, logits);
+        },
+        [&](std::size_t l, projection p, const_rows of_output, const_rows, const_rows) {
+          if (p != projection::o && p != projection::down) return;
+          fitted_bias& b = biases_[l][site_of(p)];
+          for (std::size_t t = 0; t < of_output.rows(); ++t)
+            for (std::size_t i = 0; i < c.width; ++i)
+              b.in_units.gradient[i] += static_cast<double>(of_output(t, i)) * b.unit[i];
+        });
+    return divergence;
+  }
+
+  void step(std::size_t number, double rate) {
     for (std::size_t l = 0; l < biases_.size(); ++l)
       for (const activation_site site : fitted) {
         biases_[l][site].in_units.step(number, rate);
         model_.blocks()[l].reading(site).set_made_up(biases_[l][site].bias());
       }
-    return divergence;
   }
 
   [[nodiscard]] std::vector<float> bias(std::size_t layer, projection p) const {
@@ -123,25 +136,6 @@ class bias_fit {
       steps.run_block(l, x, prefix_, 0, {&caches_[0][l], 1}, &observe);
   }
 
-  // Of window w's divergence times `weight`, which it returns.
-  double add_gradient(std::size_t w, double weight) {
-    const config& c = model_.shape();
-    (void)pass_.run(rest_of(w), prefix_, false, caches_[w]);
-    double divergence = 0;
-    pass_.reverse(
-        [&](std::size_t first, rows logits) {
-          divergence += wanted_.meet(pass_.steps(), w, first, weight, logits);
-        },
-        [&](std::size_t l, projection p, const_rows of_output, const_rows, const_rows) {
-          if (p != projection::o && p != projection::down) return;
-          fitted_bias& b = biases_[l][site_of(p)];
-          for (std::size_t t = 0; t < of_output.rows(); ++t)
-            for (std::size_t i = 0; i < c.width; ++i)
-              b.in_units.gradient[i] += static_cast<double>(of_output(t, i)) * b.unit[i];
-        });
-    return divergence;
-  }
-
   sparsellm::cpu::executor& exec_;
   model& model_;
   const std::vector<window>& windows_;
@@ -156,26 +150,21 @@ class bias_fit {
 
 std::vector<double> fit_biases(sparsellm::cpu::executor& exec, model& m,
                                const std::vector<window>& windows, std::size_t dense_prefix,
-                               const bias_options& how, sparsellm::threshold_table& table,
+                               const descent& how, sparsellm::threshold_table& table,
                                const progress& report) {
   const std::size_t length = windows.front().size();
   require<value_error>(dense_prefix < length, "biases: windows of ", length,
                        " tokens leave nothing to fit after a dense prefix of ", dense_prefix);
-  require<value_error>(how.rate > 0 && std::isfinite(how.rate),
-                       "biases: a rate above 0 expected, got ", how.rate);
-  require<value_error>(how.windows != 0, "biases: at least 1 window a step expected, got 0");
+  check(how, "biases");
   // About what a window's dense pass takes of one of a step.
   const double dense_share = 0.3 / (0.3 + static_cast<double>(how.steps * how.windows) /
                                               static_cast<double>(windows.size()));
   bias_fit fit(exec, m, windows, dense_prefix, [&](double share) { report(share * dense_share); });
-  const std::size_t count = std::min(how.windows, windows.size());
-  std::vector<double> divergences;
-  for (std::size_t s = 0; s < how.steps; ++s) {
-    const double left = 1.0 - static_cast<double>(s) / static_cast<double>(how.steps);
-    divergences.push_back(fit.step(s, s * count, count, how.rate * left));
-    report(dense_share +
-           (1 - dense_share) * static_cast<double>(s + 1) / static_cast<double>(how.steps));
-  }
+  const std::vector<double> divergences = descend(
+      how, windows.size(),
+      [&](std::size_t w, std::size_t count) { return fit.add_gradient(w, count); },
+      [&](std::size_t number, double rate) { fit.step(number, rate); },
+      [&](double share) { report(dense_share + (1 - dense_share) * share); });
   for (sparsellm::site_threshold& s : table.sites)
     for (const projection p : {projection::o, projection::down})
       if (s.where.projection == name(p)) s.bias = fit.bias(s.where.layer, p);

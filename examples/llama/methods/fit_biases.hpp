@@ -10,30 +10,24 @@
 #include <vector>
 
 #include "methods/calibration.hpp"
+#include "methods/descent.hpp"
 #include "model/model.hpp"
 #include "sparsellm/calibrate/threshold_table.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
 
-struct bias_options {
-  std::size_t steps = 0;    // of Adam (arXiv 1412.6980)
-  std::size_t windows = 4;  // that each step looks at
-  // The first step's length, of how much a channel loses (root mean square of what is skipped of
-  // it); falls to nothing by the last step.
-  double rate = 0.05;
-};
-
-// Fits biases to the Kullback-Leibler divergence of the sparse model's predictions from the dense
-// model's, at the positions from dense_prefix on of all windows, which are of one length, and puts
-// them into the table and the model, whose thresholds must be the table's. Returns the divergence
-// that each step met, in nats per token. Memory beside recorded_pass's: a key-value cache and a
-// residual stream for each window. The same bits for every number of threads. Throws value_error
-// as recorded_pass does, for windows that the prefix leaves nothing of, for a rate that is not
-// above 0, and for no windows a step.
+// Fits biases by Adam, whose steps are measured in how much a channel loses (root mean square of
+// what is skipped of it), to the Kullback-Leibler divergence of the sparse model's predictions from
+// the dense model's, at the positions from dense_prefix on of all windows, which are of one length,
+// and puts them into the table and the model, whose thresholds must be the table's. Returns the
+// divergence that each step met, in nats per token. Memory beside recorded_pass's: a key-value
+// cache and a residual stream for each window. The same bits for every number of threads. Throws
+// value_error as recorded_pass does, for windows that the prefix leaves nothing of, for a rate that
+// is not above 0, and for no windows a step.
 std::vector<double> fit_biases(sparsellm::cpu::executor& exec, model& m,
                                const std::vector<window>& windows, std::size_t dense_prefix,
-                               const bias_options& how, sparsellm::threshold_table& table,
+                               const descent& how, sparsellm::threshold_table& table,
                                const progress& report);
 
 }  // namespace llama

@@ -50,32 +50,9 @@ class gain_fit {
       }
   }
 
-  // Goes one step on `count` windows from `first` on, from the last on to the first. Returns the
-  // divergence before it.
-  double step(std::size_t number, std::size_t first, std::size_t count, double rate) {
-    double divergence = 0;
-    for (std::size_t i = 0; i < count; ++i)
-      divergence +=
-          add_gradient((first + i) % windows_.size(), 1.0 / static_cast<double>(count * length_));
-    for (std::size_t l = 0; l < changes_.size(); ++l)
-      for (const activation_site site : normalised_sites) {
-        changed_gain& c = changes_[l][site];
-        c.share.step(number, rate);
-        std::vector<float>& gain = norm_of(model_.blocks()[l], site).gain;
-        for (std::size_t i = 0; i < gain.size(); ++i)
-          gain[i] = static_cast<float>(static_cast<double>(c.before[i]) * (1 + c.share.value[i]));
-      }
-    return divergence;
-  }
-
- private:
-  struct changed_gain {
-    adam share;                 // [width] v, in the file's order
-    std::vector<float> before;  // [width]
-  };
-
-  // Of window w's divergence times `weight`, which it returns.
-  double add_gradient(std::size_t w, double weight) {
+  // Of window w's divergence, one of `count`, whose share it returns.
+  double add_gradient(std::size_t w, std::size_t count) {
+    const double weight = 1.0 / static_cast<double>(count * length_);
     (void)pass_.run(windows_[w], 0, true, caches_);
     double divergence = 0;
     pass_.reverse(
@@ -101,6 +78,23 @@ class gain_fit {
         });
     return divergence;
   }
+
+  void step(std::size_t number, double rate) {
+    for (std::size_t l = 0; l < changes_.size(); ++l)
+      for (const activation_site site : normalised_sites) {
+        changed_gain& c = changes_[l][site];
+        c.share.step(number, rate);
+        std::vector<float>& gain = norm_of(model_.blocks()[l], site).gain;
+        for (std::size_t i = 0; i < gain.size(); ++i)
+          gain[i] = static_cast<float>(static_cast<double>(c.before[i]) * (1 + c.share.value[i]));
+      }
+  }
+
+ private:
+  struct changed_gain {
+    adam share;                 // [width] v, in the file's order
+    std::vector<float> before;  // [width]
+  };
 
   model& model_;
   const std::vector<window>& windows_;
@@ -133,20 +127,17 @@ wanted_predictions predictions_of(sparsellm::cpu::executor& exec, const model& m
 }
 
 std::vector<double> fit_gains(sparsellm::cpu::executor& exec, model& m,
-                              const std::vector<window>& windows, const gain_options& how,
+                              const std::vector<window>& windows, const descent& how,
                               wanted_predictions& wanted, std::vector<pruned_block>& blocks,
                               const progress& report) {
   require<value_error>(how.rate > 0 && how.rate < 1,
                        "gains: a rate above 0 and below 1 expected, got ", how.rate);
-  require<value_error>(how.windows != 0, "gains: at least 1 window a step expected, got 0");
+  check(how, "gains");
   gain_fit fit(exec, m, windows, wanted);
-  const std::size_t count = std::min(how.windows, windows.size());
-  std::vector<double> divergences;
-  for (std::size_t s = 0; s < how.steps; ++s) {
-    const double left = 1.0 - static_cast<double>(s) / static_cast<double>(how.steps);
-    divergences.push_back(fit.step(s, s * count, count, how.rate * left));
-    report(static_cast<double>(s + 1) / static_cast<double>(how.steps));
-  }
+  const std::vector<double> divergences = descend(
+      how, windows.size(),
+      [&](std::size_t w, std::size_t count) { return fit.add_gradient(w, count); },
+      [&](std::size_t number, double rate) { fit.step(number, rate); }, report);
   for (std::size_t l = 0; l < blocks.size(); ++l) {
     blocks[l].attention_gain = m.blocks()[l].attention_norm.gain;
     blocks[l].mlp_gain = m.blocks()[l].mlp_norm.gain;

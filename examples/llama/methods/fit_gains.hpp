@@ -12,30 +12,26 @@
 
 #include "files/pruned_block.hpp"
 #include "methods/calibration.hpp"
+#include "methods/descent.hpp"
 #include "methods/wanted_predictions.hpp"
 #include "model/model.hpp"
 #include "sparsellm/cpu/executors/executor.hpp"
 
 namespace llama {
 
-struct gain_options {
-  std::size_t steps = 0;    // of Adam
-  std::size_t windows = 4;  // that each step looks at
-  double rate = 0.02;       // the first step's length, of a gain; falls to nothing by the last step
-};
-
 // The predictions of a model, all of whose channels count, at every position of all windows, which
 // are of one length.
 wanted_predictions predictions_of(sparsellm::cpu::executor& exec, const model& m,
                                   const std::vector<window>& windows, const progress& report);
 
-// Fits the gains of a model that is pruned already to the Kullback-Leibler divergence of its
-// predictions from `wanted`, the dense model's on the same windows, and puts them into the model
-// and the blocks. A gain of 0 stays 0. Returns the divergence that each step met, in nats per
-// token. Memory: recorded_pass's, and `wanted`. The same bits for every number of threads. Throws
-// value_error as recorded_pass does, for a rate that is not above 0, and for no windows a step.
+// Fits the gains of a model that is pruned already, by Adam, whose steps are shares of a gain, to
+// the Kullback-Leibler divergence of its predictions from `wanted`, the dense model's on the same
+// windows, and puts them into the model and the blocks. A gain of 0 stays 0. Returns the divergence
+// that each step met, in nats per token. Memory: recorded_pass's, and `wanted`. The same bits for
+// every number of threads. Throws value_error as recorded_pass does, for a rate that is not above
+// 0, and for no windows a step.
 std::vector<double> fit_gains(sparsellm::cpu::executor& exec, model& m,
-                              const std::vector<window>& windows, const gain_options& how,
+                              const std::vector<window>& windows, const descent& how,
                               wanted_predictions& wanted, std::vector<pruned_block>& blocks,
                               const progress& report);
 
