@@ -18,6 +18,31 @@
 
 using namespace sparsellm;
 
+namespace {
+
+// Random weights in a format; w [outputs, inputs] becomes what it keeps of them.
+template <class Format>
+auto pack_random(extents e, std::mt19937& random, std::vector<float>& w) {
+  std::normal_distribution<float> normal;
+  cpu::serial_executor exec;
+  w.resize(e.outputs * e.inputs);
+  for (float& v : w) v = normal(random);
+  auto packed = pack<Format>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
+  unpack(packed, matrix_view<float>(w.data(), e.outputs, e.inputs));
+  return packed;
+}
+
+// What a brick has of a weight: a level where there are scales; 0 for outputs that fill a strip up.
+template <class T, class View>
+float in_brick(const View& view, const std::vector<float>& w, std::size_t o, std::size_t c) {
+  if (o >= view.shape.outputs) return 0;
+  const float kept = w[o * view.shape.inputs + c];
+  if constexpr (std::is_same_v<T, std::int8_t>) return std::round(kept / view.scales[o]);
+  return kept;
+}
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of N:M weights", "",
                    (n_of_m<float, 2, 4>), (n_of_m<half, 4, 8>), (n_of_m<bfloat16, 2, 4>),
                    (n_of_m<bfloat16, 3, 7>), (n_of_m<bfloat16, 1, 2>), (n_of_m<std::int8_t, 2, 4>),
@@ -26,15 +51,10 @@ TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of N:M w
   using brick = typename detail::expanded<T>::type;
   constexpr std::size_t width = detail::brick_outputs;
   std::mt19937 random(43);
-  std::normal_distribution<float> normal;
-  cpu::serial_executor exec;
   // Outputs that fill no strip, channels that fill no cell and no half of one.
   for (const extents e : {extents{32, 64}, {70, 150}, {41, 33}, {8, 1}}) {
-    std::vector<float> w(e.outputs * e.inputs);
-    for (float& v : w) v = normal(random);
-    const auto packed =
-        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
-    unpack(packed, matrix_view<float>(w.data(), e.outputs, e.inputs));
+    std::vector<float> w;
+    const auto packed = pack_random<TestType>(e, random, w);
     const auto view = packed.view();
     for (const cpu::isa i : cpu::all_isas) {
       if (!cpu::supported(i)) continue;
@@ -46,12 +66,7 @@ TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of N:M w
         detail::nm_kernels<T>(i).expand(view, s, bricks.data());
         for (std::size_t c = 0; c < e.inputs; ++c)
           for (std::size_t o = 0; o < width; ++o) {
-            float expected = 0;
-            if (s * width + o < e.outputs) {
-              expected = w[(s * width + o) * e.inputs + c];
-              if constexpr (std::is_same_v<T, std::int8_t>)
-                expected = std::round(expected / view.scales[s * width + o]);
-            }
+            const float expected = in_brick<T>(view, w, s * width + o, c);
             wrong += widen(bricks[c * width + detail::slot_in_brick<brick>(o)]) != expected;
           }
         for (std::size_t o = 0; o < width; ++o)
@@ -70,15 +85,10 @@ TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of chann
   using brick = typename detail::expanded<T>::type;
   constexpr std::size_t width = detail::brick_outputs;
   std::mt19937 random(47);
-  std::normal_distribution<float> normal;
-  cpu::serial_executor exec;
   // Outputs that fill no strip and no word of a mask, more words than values are counted for.
   for (const extents e : {extents{64, 64}, {500, 30}, {90, 33}, {8, 1}}) {
-    std::vector<float> w(e.outputs * e.inputs);
-    for (float& v : w) v = normal(random);
-    const auto packed =
-        pack<TestType>(exec, matrix_view<const float>(w.data(), e.outputs, e.inputs));
-    unpack(packed, matrix_view<float>(w.data(), e.outputs, e.inputs));
+    std::vector<float> w;
+    const auto packed = pack_random<TestType>(e, random, w);
     const auto view = packed.view();
     const std::size_t strips = detail::brick_strips(e.outputs);
     for (const cpu::isa i : cpu::all_isas) {
@@ -93,14 +103,8 @@ TEMPLATE_TEST_CASE("expand: every instruction set makes the same bricks of chann
         for (std::size_t k = 0; k < some; ++k) {
           const std::size_t s = first + k / width / e.inputs, c = k / width % e.inputs;
           const std::size_t o = s * width + k % width;
-          float expected = 0;
-          if (o < e.outputs) {
-            expected = w[o * e.inputs + c];
-            if constexpr (std::is_same_v<T, std::int8_t>)
-              expected = std::round(expected / view.scales[o]);
-          }
           wrong += widen(bricks[k / width * width + detail::slot_in_brick<brick>(k % width)]) !=
-                   expected;
+                   in_brick<T>(view, w, o, c);
         }
         for (std::size_t o = 0; o < width; ++o) wrong += bricks[some + o] != narrow<brick>(77.0f);
       }

@@ -14,7 +14,7 @@ namespace sparsellm::inline v0::detail {
 // Bytes of a small batch's sums that a task goes through all channels with before the next outputs:
 // half of the smallest L2 of servers, for the weights pass through it too. The fewer the tokens
 // are, the longer are the runs that are read of a channel; with runs of 4 KiB whatever their number
-// a batch of two on 14336 outputs took a fifth longer than with 64 KiB.
+// a batch of two on 14336 outputs took longer than with 64 KiB.
 inline constexpr std::size_t batch_sum_bytes = std::size_t{256} << 10;
 
 struct brick_tuning {
