@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,8 +64,11 @@ std::vector<std::string> companions_of(const std::string& model) {
 output_directory::output_directory(std::string path, const std::string& source, bool force)
     : path_(std::move(path)) {
   try {
-    make();
-    lock();
+    // Another run that ends may remove what it made, until this one has its lock.
+    constexpr int most_tries = 8;
+    for (int i = 1; !(make() && lock()); ++i)
+      require<file_error>(i < most_tries, "cannot make the directory '", path_,
+                          "': ", std::strerror(ENOENT));
     // The checkpoint's own files are tried, which may be there already and be read-only.
     for (const char* name : written) sparsellm::output_file((fs::path(path_) / name).string());
     find_foreign(source, force);
@@ -74,17 +78,25 @@ output_directory::output_directory(std::string path, const std::string& source, 
   }
 }
 
-void output_directory::make() {
+bool output_directory::make() {
   std::error_code failed;
-  for (fs::path missing = fs::absolute(path_).lexically_normal();
-       !fs::exists(fs::status(missing, failed)) && missing.has_relative_path();
-       missing = missing.parent_path())
-    if (missing.has_filename()) made_.insert(made_.begin(), missing.string());
-  for (const std::string& folder : made_)
-    require<file_error>(::mkdir(folder.c_str(), 0777) == 0 || errno == EEXIST,
-                        "cannot make the directory '", folder, "': ", std::strerror(errno));
-  require<file_error>(fs::is_directory(path_, failed), "cannot make the directory '", path_,
-                      "': a file of this name is there");
+  std::vector<std::string> missing;  // the outermost first
+  for (fs::path folder = fs::absolute(path_).lexically_normal();
+       !fs::exists(fs::status(folder, failed)) && folder.has_relative_path();
+       folder = folder.parent_path())
+    if (folder.has_filename()) missing.insert(missing.begin(), folder.string());
+  for (const std::string& folder : missing) {
+    if (::mkdir(folder.c_str(), 0777) == 0) {
+      made_.push_back(folder);
+      continue;
+    }
+    if (errno == ENOENT) return false;
+    require<file_error>(errno == EEXIST, "cannot make the directory '", folder,
+                        "': ", std::strerror(errno));
+  }
+  require<file_error>(fs::is_directory(path_, failed) || !fs::exists(path_, failed),
+                      "cannot make the directory '", path_, "': a file of this name is there");
+  return true;
 }
 
 void output_directory::find_foreign(const std::string& source, bool force) {
@@ -111,17 +123,32 @@ output_directory::~output_directory() { release(); }
 
 void output_directory::release() noexcept {
   std::error_code ignored;
-  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, ignored);
-  if (lock_ >= 0) ::close(lock_);
+  // Without the lock the directory is another run's by now, however empty.
+  if (lock_ >= 0)
+    for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder)
+      fs::remove(*folder, ignored);
+  unlock();
 }
 
-void output_directory::lock() {
+void output_directory::unlock() noexcept {
+  if (lock_ >= 0) ::close(std::exchange(lock_, -1));
+}
+
+bool output_directory::lock() {
   lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0 && errno == ENOENT) return false;
   require<file_error>(lock_ >= 0, "cannot open the directory '", path_,
                       "': ", std::strerror(errno));
   // Where locks are not supported, files are still whole each.
-  require<file_error>(::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK, "'", path_,
-                      "': another run is writing there");
+  const bool others = ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (others) unlock();
+  require<file_error>(!others, "'", path_, "': another run is writing there");
+  struct stat locked{}, named{};
+  if (::fstat(lock_, &locked) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+      locked.st_dev == named.st_dev && locked.st_ino == named.st_ino)
+    return true;
+  unlock();
+  return false;
 }
 
 void output_directory::remove_foreign() const {

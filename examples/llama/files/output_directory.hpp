@@ -30,13 +30,15 @@ class output_directory {
   void remove_foreign() const;
 
  private:
-  void make();
-  void lock();
+  // Both are false where a directory is gone that was there: another run may have removed it.
+  bool make();
+  bool lock();
+  void unlock() noexcept;
   void find_foreign(const std::string& source, bool force);
   void release() noexcept;
 
   std::string path_;
-  std::vector<std::string> foreign_, made_;  // made_: the innermost last
+  std::vector<std::string> foreign_, made_;  // made_: by this run, the innermost last
   int lock_ = -1;
 };
 
