@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "sparsellm/core/config.hpp"
 #include "sparsellm/cpu/kernels/brick_table.hpp"
@@ -24,6 +25,13 @@ namespace sparsellm::inline v0::detail {
          (outputs + bitmap_outputs) * sizeof(std::int32_t) + 64;
 }
 
+// The same of a batch: integer sums of every token, of levels.
+template <class T>
+[[nodiscard]] constexpr std::size_t bitmap_batch_scratch(std::size_t tokens,
+                                                         std::size_t outputs) noexcept {
+  return std::is_same_v<T, std::int8_t> ? tokens * outputs * sizeof(std::int32_t) : 0;
+}
+
 template <class T>
 struct bitmap_table {
   // y [64 · number of words] = the sum over `active` of value · channel, outputs of words
@@ -36,10 +44,11 @@ struct bitmap_table {
   void (*expand)(const bitmap_weight<T>& w, index_range strips,
                  typename expanded<T>::type* bricks) noexcept;
 
-  // `channels` for a batch: sums [tokens][stride] = the sum over the active channels of x ·
-  // channel, x [active channels][tokens], zero where a token skips. Null for levels.
+  // `channels` for a batch below bitmap_tuning::expanding_batch: sums [tokens][stride] = the sum
+  // over the active channels of x · channel, x [active channels][tokens], zero where a token skips;
+  // scratch as bitmap_batch_scratch() says. Null where levels are not expanded by one instruction.
   void (*batch)(const bitmap_weight<T>& w, index_range words, active_channels active,
-                const float* x, std::size_t tokens, float* sums,
+                const float* x, std::size_t tokens, std::byte* scratch, float* sums,
                 std::size_t stride) noexcept = nullptr;
 };
 

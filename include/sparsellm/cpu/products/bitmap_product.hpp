@@ -62,14 +62,21 @@ struct bitmap_batch_channels {
   const bitmap_weight<T>& w;
   // Expanding a channel is most of the work of one token, and takes as long for several: measured
   // on one Xeon (docs/decisions/0028), a channel of the union costs as much as 1.75 of one token's,
-  // and 1/6 for every token.
+  // and 1/6 for every token; of levels, 1.25 and 1/5.
   static bool pays(std::size_t tokens, const batch_lists::counts& channels) noexcept {
-    return 12 * channels.kept > (21 + 2 * tokens) * channels.listed;
+    if constexpr (std::is_same_v<T, std::int8_t>)
+      return 20 * channels.kept > (25 + 4 * tokens) * channels.listed;
+    else
+      return 12 * channels.kept > (21 + 2 * tokens) * channels.listed;
   }
   static constexpr std::size_t shortest_run = bitmap_tuning::shortest_batch_run;
+  static constexpr std::size_t task_bytes(std::size_t tokens, std::size_t outputs) noexcept {
+    return bitmap_batch_scratch<T>(tokens, outputs);
+  }
   void operator()(index_range words, const active_channels& active, const float* x,
-                  std::size_t tokens, float* sums, std::size_t stride) const noexcept {
-    kernels.batch(w, words, active, x, tokens, sums, stride);
+                  std::size_t tokens, std::byte* scratch, float* sums,
+                  std::size_t stride) const noexcept {
+    kernels.batch(w, words, active, x, tokens, scratch, sums, stride);
   }
 };
 
@@ -94,11 +101,10 @@ void bitmap_product(const executor_ref& exec, const bitmap_weight<T>& w, const s
   if (tokens >= bitmap_tuning::expanding_batch)
     return expanded_product(exec, w, bitmap_bricks<T>{bitmap_kernels<T>(exec.isa), w}, sections, x,
                             tokens, y);
-  if constexpr (!std::is_same_v<T, std::int8_t>)
-    if (tokens > 1 &&
-        channel_batch_product(exec, w.shape, sections, x, tokens,
-                              bitmap_batch_channels<T>{bitmap_kernels<T>(exec.isa), w}, y))
-      return;
+  const bitmap_batch_channels<T> together{bitmap_kernels<T>(exec.isa), w};
+  if (tokens > 1 && together.kernels.batch != nullptr &&
+      channel_batch_product(exec, w.shape, sections, x, tokens, together, y))
+    return;
   constexpr std::size_t run = bitmap_tuning::run_words;
   const bitmap_channels<T> channels{bitmap_kernels<T>(exec.isa), w,
                                     bitmap_scratch(w.words() * bitmap_outputs)};

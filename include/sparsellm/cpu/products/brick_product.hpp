@@ -64,8 +64,9 @@ struct brick_batch_channels {
   // Reading the union never takes longer than reading every token's channels.
   static constexpr bool pays(std::size_t, const batch_lists::counts&) noexcept { return true; }
   static constexpr std::size_t shortest_run = brick_tuning::shortest_batch_run;
+  static constexpr std::size_t task_bytes(std::size_t, std::size_t) noexcept { return 0; }
   void operator()(index_range strips, const active_channels& active, const float* x,
-                  std::size_t tokens, float* sums, std::size_t stride) const noexcept {
+                  std::size_t tokens, std::byte*, float* sums, std::size_t stride) const noexcept {
     kernels.channel_batch(w, strips, active, x, tokens, sums, stride);
   }
 };

@@ -21,8 +21,9 @@
 
 namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE {
 
-// channels(strips, active, x, tokens, sums, stride) multiplies the listed channels for a range of
-// strips: sums [tokens][stride], x [channels][tokens]. A task of the product takes some strips,
+// channels(strips, active, x, tokens, scratch, sums, stride) multiplies the listed channels for a
+// range of strips: sums [tokens][stride], x [channels][tokens], channels.task_bytes(tokens,
+// outputs) of scratch. A task of the product takes some strips,
 // channels.shortest_run at least, and some parts. Where it has all parts of its strips it adds them
 // as it goes, in what the caches hold; where several tasks share them their sums are added at the
 // end. Returns false, with nothing done, where channels.pays(tokens, lists.total()) says that the
@@ -51,6 +52,8 @@ template <class Channels>
   batch_lists lists(layout, sections, parts, tokens, listers);
   const std::size_t sums_at =
       layout.reserve<float>((folds ? tasks * 2 : parts.count) * part_floats);
+  const std::size_t task_bytes = channels.task_bytes(tokens, some * outputs);
+  const std::size_t task_at = layout.reserve<std::byte>(tasks * task_bytes);
   std::byte* const scratch = exec.scratch(layout.bytes());
   lists.use(scratch);
 
@@ -73,7 +76,7 @@ template <class Channels>
                             : p == 0 ? sums
                                      : sums + part_floats;
           channels({section.strips.first + g, section.strips.first + g_end}, lists(s, p),
-                   lists.value(s, p), tokens, to, width);
+                   lists.value(s, p), tokens, scratch + task_at + task * task_bytes, to, width);
           if (folds && p != 0)
             for (std::size_t t = 0; t < tokens; ++t)
               vectors.add_parts(sums + t * width, part_floats, 2, (g_end - g) * outputs,

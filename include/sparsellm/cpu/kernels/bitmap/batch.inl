@@ -11,7 +11,7 @@ inline constexpr std::size_t bitmap_pass_channels = 16;
 
 template <class T>
 inline void bitmap_batch(const bitmap_weight<T>& w, index_range words, active_channels active,
-                         const float* x, std::size_t tokens, float* sums,
+                         const float* x, std::size_t tokens, std::byte*, float* sums,
                          std::size_t stride) noexcept {
   constexpr std::size_t steps = 32 / lanes;
   const token_groups groups(tokens);

@@ -13,12 +13,19 @@
 #endif
 #include "sparsellm/cpu/kernels/bitmap/floats.inl"
 #include "sparsellm/cpu/kernels/bitmap/batch.inl"
+#if defined(SPARSELLM_EXPANDS_BYTES)
+#include "sparsellm/cpu/kernels/bitmap/levels_batch_vbmi2.inl"
+#endif
 #include "sparsellm/cpu/kernels/bitmap/expand.inl"
 
 template <class T>
 constexpr bitmap_table<T> bitmap_kernels_of() noexcept {
   if constexpr (std::is_same_v<T, std::int8_t>)
+#if defined(SPARSELLM_EXPANDS_BYTES)
+    return {&bitmap_levels<T>, &expand_strips<T>, &bitmap_levels_batch<T>};
+#else
     return {&bitmap_levels<T>, &expand_strips<T>};
+#endif
   else
     return {&bitmap_floats<T>, &expand_strips<T>, &bitmap_batch<T>};
 }

@@ -79,8 +79,23 @@ inline void bitmap_floats(const bitmap_weight<T>& w, index_range words, active_v
   order_outputs<T>(y, n);
 }
 
-// Levels: integer sums of up to bitmap_tuning::level_channels channels, whose activations share a
-// scale. T is std::int8_t.
+// Of the first of `count` active channels, how many share a scale: those of the same
+// bitmap_tuning::level_channels channels, whatever else is active, so that a token of a batch is
+// rounded as it is alone.
+SPARSELLM_INLINE std::size_t level_chunk_length(const std::uint32_t* index,
+                                                std::size_t count) noexcept {
+  constexpr std::size_t most = bitmap_tuning::level_channels;
+  const std::size_t end = (index[0] / most + 1) * most;
+  std::size_t first = 0, last = count < most ? count : most;  // index[first] < end
+  if (index[last - 1] < end) return last;
+  while (last - first > 1) {
+    const std::size_t middle = (first + last) / 2;
+    (index[middle] < end ? first : last) = middle;
+  }
+  return last;
+}
+
+// Levels: integer sums of the channels whose activations share a scale. T is std::int8_t.
 template <class T>
 inline void bitmap_levels(const bitmap_weight<T>& w, index_range words, active_view<> active,
                           std::size_t ahead, std::byte* scratch, float* y) noexcept {
@@ -89,10 +104,8 @@ inline void bitmap_levels(const bitmap_weight<T>& w, index_range words, active_v
   auto* const sums = reinterpret_cast<std::int32_t*>(scratch + bitmap_tuning::level_channels *
                                                                    sizeof(std::int32_t));
   for (std::size_t o = 0; o < n; ++o) y[o] = 0.0f;
-  for (std::size_t i = 0; i < active.count; i += bitmap_tuning::level_channels) {
-    const std::size_t left = active.count - i;
-    const std::size_t count =
-        left < bitmap_tuning::level_channels ? left : bitmap_tuning::level_channels;
+  for (std::size_t i = 0, count = 0; i < active.count; i += count) {
+    count = level_chunk_length(active.index + i, active.count - i);
     const float scale = round_chunk(active.value + i, count, level);
     for (std::size_t o = 0; o < n; ++o) sums[o] = 0;
     std::int32_t bias = 0;
