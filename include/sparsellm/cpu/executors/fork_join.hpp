@@ -5,8 +5,8 @@
 // and joins a hundred times for work of a few microseconds, so threads spin for a while before they
 // sleep. On a machine with other programs a thread may be off its core for milliseconds: its work
 // is taken by those that run, nobody waits for a thread that has begun nothing, and who waits for
-// one that has soon sleeps, so that the system can run it on the core that this leaves
-// (docs/decisions/0020).
+// one that has soon sleeps, so that the system can run it on the core that this leaves; where that
+// keeps happening the others rest for a while (docs/decisions/0020, crowding.hpp).
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "sparsellm/core/config.hpp"
+#include "sparsellm/cpu/executors/crowding.hpp"
 #include "sparsellm/cpu/executors/waitable.hpp"
 #include "sparsellm/cpu/isa/target.hpp"
 
@@ -52,7 +53,10 @@ class fork_join {
 
   // Throws std::bad_alloc.
   explicit fork_join(std::size_t threads)
-      : threads_(threads), spins_(threads <= hardware_threads()), taken_(threads) {}
+      : threads_(threads),
+        spins_(threads <= hardware_threads()),
+        taken_(threads),
+        crowding_(threads) {}
 
   [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
 
@@ -65,18 +69,30 @@ class fork_join {
       for (std::size_t i = 0; i < count; ++i) body(i);
       return;
     }
-    failure_ = nullptr;
     const clock::time_point begun = clock::now();
+    if (crowding_.alone(begun)) {
+      for (std::size_t i = 0; i < count; ++i) body(i);
+      crowding_.was_alone(begun, clock::now());
+      return;
+    }
+    failure_ = nullptr;
     const std::uint32_t loop = start(
         [](const void* b, std::size_t i) { (*static_cast<const Body*>(b))(i); }, &body, count);
-    take(0, loop);
+    std::size_t taken = take(0, 0, loop);
+    clock::time_point done{};
     wait(
         unfinished_, [](std::uint32_t tasks) { return tasks == 0; },
         [&] {
           const clock::duration share = clock::now() - begun;
-          help(0, loop);
+          taken += help(0, loop);
+          done = clock::now();
           return std::max<clock::duration>(fork_join_tuning::for_the_end, share);
         });
+    const clock::time_point end = clock::now();
+    if (taken == tasks_of(count))
+      crowding_.add_missed(begun, end);
+    else if (end - begun > crowding_tuning::counted_wait)
+      crowding_.add(begun, first_done(begun, done == clock::time_point() ? end : done), end);
     if (failure_ != nullptr) std::rethrow_exception(failure_);
   }
 
@@ -104,14 +120,14 @@ class fork_join {
             return fork_join_tuning::for_the_next;
           });
       seen.loops = generation_.load();
-      take(t, seen.loops);
+      take(t, t, seen.loops);
     }
     ++seen.dismissals;
     if (inside_.subtract(1) == 0) inside_.notify();
   }
 
  private:
-  using clock = std::chrono::steady_clock;
+  using clock = crowding::clock;
   using call = void (*)(const void* body, std::size_t i);
 
   // A loop. Two in turn, so that a thread that comes late reads no half of the next one: it looks
@@ -123,8 +139,10 @@ class fork_join {
   };
   // Of one thread's range, in the upper half the loop, in the lower the next task. A word of an
   // earlier loop says that nothing was taken yet.
+  // And when the thread was last done with tasks, in ticks of the clock.
   struct alignas(64) next_task {
     std::atomic<std::uint64_t> word{0};
+    std::atomic<clock::rep> done{0};
   };
 
   static void pause() noexcept {
@@ -170,21 +188,40 @@ class fork_join {
     return loop;
   }
 
-  // Runs what is left of thread t's range of that loop. A loop that has ended has nothing left.
-  void take(std::size_t t, std::uint32_t loop) noexcept {
+  // Thread `me` runs what is left of thread t's range of that loop. A loop that has ended has
+  // nothing left. Returns how many tasks that were.
+  std::size_t take(std::size_t me, std::size_t t, std::uint32_t loop) noexcept {
     const job& current = jobs_[loop % 2];
     const call function = current.function.load(std::memory_order_acquire);
     const void* const body = current.body.load(std::memory_order_acquire);
     const std::size_t count = current.count.load(std::memory_order_acquire);
-    if (generation_.load() != loop) return;
+    if (generation_.load() != loop) return 0;
     const std::size_t tasks = tasks_of(count), last = tasks * (t + 1) / threads_;
     std::uint32_t done = 0;
     for (std::size_t task = 0; claim(t, loop, tasks * t / threads_, last, task); ++done)
       run_task(function, body, count * task / tasks, count * (task + 1) / tasks);
-    if (done != 0 && unfinished_.subtract(done) == 0) unfinished_.notify();
+    if (done == 0) return 0;
+    if (me != 0)
+      taken_[me].done.store(clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    if (unfinished_.subtract(done) == 0) unfinished_.notify();
+    return done;
   }
-  void help(std::size_t t, std::uint32_t loop) noexcept {
-    for (std::size_t other = 1; other < threads_; ++other) take((t + other) % threads_, loop);
+  std::size_t help(std::size_t me, std::uint32_t loop) noexcept {
+    std::size_t done = 0;
+    for (std::size_t other = 1; other < threads_; ++other)
+      done += take(me, (me + other) % threads_, loop);
+    return done;
+  }
+
+  // When the first of the threads that ran tasks of a loop was done, the leader at `done`.
+  [[nodiscard]] clock::time_point first_done(clock::time_point begun,
+                                             clock::time_point done) const noexcept {
+    for (std::size_t t = 1; t < threads_; ++t) {
+      const clock::time_point other(
+          clock::duration(taken_[t].done.load(std::memory_order_relaxed)));
+      if (other > begun) done = std::min(done, other);
+    }
+    return done;
   }
 
   // The next task of thread t's range [first, last); false when there is none.
@@ -222,6 +259,7 @@ class fork_join {
   std::exception_ptr failure_;
   std::mutex failure_mutex_;
   std::vector<next_task> taken_;
+  crowding crowding_;
   // Apart from each other: followers write one while they read the other.
   alignas(64) waitable generation_;  // the number of the loop that is run
   alignas(64) waitable unfinished_;  // tasks of it
