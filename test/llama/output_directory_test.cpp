@@ -4,7 +4,6 @@
 #include "files/output_directory.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -34,8 +33,8 @@ TEST_CASE("output directories that stay empty are removed, with the folders made
 TEST_CASE("an output directory stays while a run has it, whatever others try") {
   const temporary_folder folder;
   const std::string path = folder.path() + "/new/out";
-  constexpr int threads = 4, rounds = 500;
-  std::atomic<int> had{0}, gone{0};
+  constexpr int threads = 4, rounds = 5000;
+  std::atomic<int> had{0}, gone{0}, refused{0}, running{threads};
   std::vector<std::thread> runs;
   for (int t = 0; t < threads; ++t)
     runs.emplace_back([&] {
@@ -43,12 +42,14 @@ TEST_CASE("an output directory stays while a run has it, whatever others try") {
         try {
           const output_directory out(path, "", false);
           had += 1;
-          std::this_thread::sleep_for(std::chrono::microseconds(200));
+          const int before = refused;
+          while (refused == before && running > 1) std::this_thread::yield();
           if (!fs::is_directory(path)) gone += 1;
         } catch (const sparsellm::file_error&) {
-          // another has it
+          refused += 1;  // another has it
         }
       }
+      running -= 1;
     });
   for (std::thread& t : runs) t.join();
   CHECK(had.load() > 0);
