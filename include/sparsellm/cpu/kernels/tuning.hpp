@@ -75,8 +75,8 @@ struct nm_tuning {
 
 struct bitmap_tuning {
   static constexpr std::size_t expanding_batch = nm_tuning::expanding_batch;
-  // Active channels whose levels are summed as integers before they become floats: 512 products of
-  // 7 bits by 15 are the most that 32 bits hold.
+  // Neighbouring channels whose activations share a scale and are summed as integers before they
+  // become floats: 512 products of 7 bits by 15 are the most that 32 bits hold.
   static constexpr std::size_t level_channels = 512;
   // Words that a task of a batch reads of a channel at least.
   static constexpr std::size_t shortest_batch_run = 8;

@@ -41,6 +41,7 @@ inline void add_fours_to(const __m512i* word, std::size_t fours, const std::int3
   });
 }
 
+// As many tokens at once as there are, up to Tokens.
 template <std::size_t Tokens = level_tokens>
 inline void add_fours_to_tokens(std::size_t tokens, const __m512i* word, std::size_t fours,
                                 const std::int32_t* pairs, std::size_t pairs_stride, bool first,
@@ -81,8 +82,6 @@ inline void add_level_chunk(const bitmap_weight<T>& w, index_range words,
                             const level_chunk& chunk, std::size_t tokens, std::int32_t* sums,
                             std::size_t n) noexcept {
   constexpr std::size_t most = 4 * level_pass_fours;
-  const std::size_t groups = (tokens + level_tokens - 1) / level_tokens;
-  const std::size_t together = (tokens + groups - 1) / groups;
   for (std::size_t i = 0; i < count; i += most) {
     const std::size_t channels = count - i < most ? count - i : most;
     const std::size_t fours = (channels + 3) / 4;
@@ -99,9 +98,9 @@ inline void add_level_chunk(const bitmap_weight<T>& w, index_range words,
     for (std::size_t word = words.first; word < words.last; ++word, to += bitmap_outputs) {
       far.prefetch(word);
       for (std::size_t f = 0; f < fours; ++f) interleave_word(four[f], word, tile + 4 * f);
-      for (std::size_t t = 0; t < tokens; t += together)
-        add_fours_to_tokens(tokens - t < together ? tokens - t : together, tile, fours,
-                            pairs + 2 * t, 2 * tokens, i == 0, to + t * n, n);
+      for (std::size_t t = 0; t < tokens; t += level_tokens)
+        add_fours_to_tokens(tokens - t, tile, fours, pairs + 2 * t, 2 * tokens, i == 0, to + t * n,
+                            n);
     }
   }
 }
