@@ -24,12 +24,12 @@ struct crowding_tuning {
   static constexpr std::chrono::microseconds shared_loop{10};
   // A loop that takes so long alone is better shared, whoever is off their core meanwhile.
   static constexpr milliseconds long_loop{20};
-  // Waits are summed over this, and then the others rest: twice as long when they come back to the
-  // same, so that trying again costs a few per cent at most, and half as long when they do not.
-  static constexpr milliseconds window{20}, shortest_rest{32}, longest_rest{512};
-  // Of one thread's speed, what every other one is expected to add to work that waits for memory:
-  // n threads that lose less than what makes them as slow as one go on.
-  static constexpr double gain = 0.5;
+  // Waits are summed over a period, and then the others rest: twice as long when they come back to
+  // the same, so that trying again costs a few per cent at most, and half as long when they do not.
+  static constexpr milliseconds period{20}, shortest_rest{32}, longest_rest{512};
+  // Of one thread's speed, what every other one is expected to add to work that waits for memory
+  // (not measured): n threads that lose less than what makes them as slow as one go on.
+  static constexpr double worth = 0.5;
 };
 
 class crowding {
@@ -38,19 +38,19 @@ class crowding {
 
   explicit crowding(std::size_t threads) noexcept
       : most_lost_(std::chrono::duration_cast<clock::duration>(
-            crowding_tuning::window *
-            (1.0 - 1.0 / (1.0 + crowding_tuning::gain * static_cast<double>(threads - 1))))) {}
+            crowding_tuning::period *
+            (1.0 - 1.0 / (1.0 + crowding_tuning::worth * static_cast<double>(threads - 1))))) {}
 
   // Before each loop: whether the leader runs it alone.
   [[nodiscard]] bool alone(clock::time_point now) noexcept {
     if (now < rest_ends_) return true;
     const bool crowded = lost_ > most_lost_;
-    if (!crowded && now - window_begun_ < crowding_tuning::window) return false;
+    if (!crowded && now - period_begun_ < crowding_tuning::period) return false;
     if (crowded) rest_ends_ = now + next_rest_;
     next_rest_ = crowded
                      ? std::min<clock::duration>(2 * next_rest_, crowding_tuning::longest_rest)
                      : std::max<clock::duration>(next_rest_ / 2, crowding_tuning::shortest_rest);
-    window_begun_ = crowded ? rest_ends_ : now;
+    period_begun_ = crowded ? rest_ends_ : now;
     lost_ = {};
     return crowded;
   }
@@ -68,14 +68,15 @@ class crowding {
     if (end - begun > crowding_tuning::shared_loop) lost_ += end - begun;
   }
 
+  // After a loop that the leader ran alone.
   void was_alone(clock::time_point begun, clock::time_point end) noexcept {
     if (end - begun > crowding_tuning::long_loop) rest_ends_ = end;
   }
 
  private:
-  clock::duration most_lost_;  // of a window
+  clock::duration most_lost_;  // of a period
   clock::duration lost_{}, next_rest_ = crowding_tuning::shortest_rest;
-  clock::time_point window_begun_{}, rest_ends_{};
+  clock::time_point period_begun_{}, rest_ends_{};
 };
 
 }  // namespace sparsellm::inline v0::detail::inline SPARSELLM_BASELINE

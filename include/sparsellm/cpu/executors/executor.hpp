@@ -54,8 +54,9 @@ class executor : public executor_base {
   [[nodiscard]] std::size_t concurrency() const noexcept { return team_.threads(); }
 
   // As host_executor says. Each thread takes one contiguous range of indices first, so that it
-  // reads one stream, and then what others have not begun of theirs. Waits: spins for as long as
-  // its own share took, then sleeps. Allocates nothing.
+  // reads one stream, and then what others have not begun of theirs; while other programs keep
+  // taking threads off their cores the calling one works alone. Waits: spins for as long as its own
+  // share took, then sleeps. Allocates nothing.
   template <class Body>
   void parallel_for(std::size_t count, const Body& body) {
     team_.run(count, body);
