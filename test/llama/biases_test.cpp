@@ -24,12 +24,6 @@ using sparsellm::value_error;
 
 namespace {
 
-std::vector<kv_cache> caches_of(const model& m, std::size_t positions) {
-  std::vector<kv_cache> caches;
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches.emplace_back(m.shape(), positions);
-  return caches;
-}
-
 // A third of the channels is skipped whatever they hold, so that a small change of a bias changes
 // no choice. In every other block to a centre.
 void skip_fixed_channels(sparsellm::cpu::executor& exec, model& m) {
@@ -67,7 +61,7 @@ struct behind_prefix {
 
   loaded_tiny t;
   window ids = some_tokens(prefix + count, 3);
-  std::vector<kv_cache> caches = caches_of(t.m, prefix + count);
+  std::vector<kv_cache> caches = make_caches(t.m.shape(), prefix + count);
   recorded_pass pass{t.exec, t.m, count, prefix + count};
 };
 

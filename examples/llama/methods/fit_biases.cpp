@@ -96,8 +96,7 @@ class bias_fit {
     forward steps(exec_, model_, std::max<std::size_t>(prefix_, 1), windows_.front().size());
     buffer<float> prefix(prefix_ * c.width);
     for (std::size_t w = 0; w < windows_.size(); ++w) {
-      caches_.emplace_back();
-      for (std::size_t l = 0; l < c.layers; ++l) caches_[w].emplace_back(c, windows_[w].size());
+      caches_.push_back(make_caches(c, windows_[w].size()));
       const rows x(prefix.data(), prefix_, c.width);
       for (std::size_t t = 0; t < prefix_; ++t) model_.embed(windows_[w][t], t, x.row(t));
       for (std::size_t l = 0; l < c.layers && prefix_ != 0; ++l)

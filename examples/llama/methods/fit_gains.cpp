@@ -27,12 +27,6 @@ norm_step& norm_of(block& b, activation_site site) {
   return site == activation_site::attention_input ? b.attention_norm : b.mlp_norm;
 }
 
-std::vector<kv_cache> caches_for(const model& m, std::size_t positions) {
-  std::vector<kv_cache> caches;
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches.emplace_back(m.shape(), positions);
-  return caches;
-}
-
 class gain_fit {
  public:
   gain_fit(sparsellm::cpu::executor& exec, model& m, const std::vector<window>& windows,
@@ -42,7 +36,7 @@ class gain_fit {
         wanted_(wanted),
         length_(windows.front().size()),
         pass_(exec, m, length_, length_),
-        caches_(caches_for(m, length_)),
+        caches_(make_caches(m.shape(), length_)),
         changes_(m.shape().layers) {
     for (std::size_t l = 0; l < changes_.size(); ++l)
       for (const activation_site site : normalised_sites) {
@@ -113,7 +107,7 @@ wanted_predictions predictions_of(sparsellm::cpu::executor& exec, const model& m
   const std::size_t length = windows.front().size();
   wanted_predictions wanted;
   forward steps(exec, m, length, length);
-  std::vector<kv_cache> caches = caches_for(m, length);
+  std::vector<kv_cache> caches = make_caches(c, length);
   buffer<float> stream(length * c.width);
   const rows x(stream.data(), length, c.width);
   for (std::size_t w = 0; w < windows.size(); ++w) {

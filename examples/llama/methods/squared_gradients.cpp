@@ -32,8 +32,7 @@ squared_gradients sum_squared_gradients(sparsellm::cpu::executor& exec, const mo
   sparsellm::require<sparsellm::value_error>(count != 0, "fisher: at least 1 window expected");
   const std::size_t length = windows.front().size();
   recorded_pass pass(exec, m, length, length);
-  std::vector<kv_cache> caches;
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches.emplace_back(m.shape(), length);
+  std::vector<kv_cache> caches = make_caches(m.shape(), length);
   squared_gradients sums;
   sums.layers.resize(m.shape().layers);
   sums.tokens = static_cast<double>(count * length);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "files/config.hpp"
 #include "sparsellm/core/buffer.hpp"
@@ -82,5 +83,12 @@ class kv_cache {
   std::size_t head_size_, key_stride_, value_stride_;
   sparsellm::buffer<float> keys_, values_;
 };
+
+// One for each block.
+[[nodiscard]] inline std::vector<kv_cache> make_caches(const config& c, std::size_t capacity) {
+  std::vector<kv_cache> caches;
+  for (std::size_t l = 0; l < c.layers; ++l) caches.emplace_back(c, capacity);
+  return caches;
+}
 
 }  // namespace llama

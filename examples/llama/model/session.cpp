@@ -18,8 +18,7 @@ session::session(sparsellm::cpu::executor& exec, const model& m, std::size_t max
       positions_(positions) {
   require<shape_error>(positions <= m.shape().context, "model: at most ", m.shape().context,
                        " positions, got ", positions);
-  caches_.reserve(m.shape().layers);
-  for (std::size_t l = 0; l < m.shape().layers; ++l) caches_.emplace_back(m.shape(), positions);
+  caches_ = make_caches(m.shape(), positions);
 }
 
 std::size_t session::cache_bytes() const noexcept {
