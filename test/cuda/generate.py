@@ -87,7 +87,7 @@ def same_commands(model):
 with tempfile.TemporaryDirectory() as folder:
     tiny = os.path.join(folder, "tiny.gguf")
     subprocess.run([make_tiny, tiny], check=True)
-    compare("tiny model", tiny, 8, "both", 2048, ("--bias-steps", "2"))
+    compare("tiny model", tiny, 8, "both", 2048, ("--fit-steps", "2"))
     same_commands(tiny)
 if os.path.exists(real_model):
     with tempfile.TemporaryDirectory() as folder:

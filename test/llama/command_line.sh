@@ -82,8 +82,9 @@ for way in "--score wina" "--score cats" "--top-k" "--score wina --top-k" \
   "--allocation profile" "--allocation greedy --search $folder/search.json" \
   "--allocation layers --search $folder/search.json --search-windows 4" \
   "--allocation greedy --norm channel" "--allocation greedy --score wina" "--allocation fisher" \
-  "--bias-steps 3" "--sequential --dense-prefix 8 --bias-steps 3 --bias-windows 2 --bias-rate 0.1" \
-  "--allocation fisher --score wina --bias-steps 2"; do
+  "--fit-steps 3" "--sequential --dense-prefix 8 --fit-steps 3 --fit-windows 2 --bias-rate 0.1" \
+  "--fit-steps 2 --bias-rate 0" "--allocation fisher --score wina --centre --fit-steps 2" \
+  "--allocation fisher --fit-steps 2 --threshold-rate 0"; do
   # shellcheck disable=SC2086
   calibrate $way
 done
@@ -139,9 +140,10 @@ calibrate_fails "token or channel expected, got 'max'" --allocation greedy --nor
 calibrate_fails "at least 1 expected, got 0" --allocation greedy --search-windows 0
 calibrate_fails "takes no --sparsity" --score nonzero
 calibrate_fails "neither --score cats nor --top-k" --allocation greedy --top-k
-calibrate_fails "neither --score cats nor --top-k has" --bias-steps 2 --top-k
-calibrate_fails "at least 1 window a step" --bias-steps 2 --bias-windows 0
-calibrate_fails "a rate above 0 expected" --bias-steps 2 --bias-rate 0
+calibrate_fails "neither --score cats nor --top-k has" --fit-steps 2 --top-k
+calibrate_fails "at least 1 window a step" --fit-steps 2 --fit-windows 0
+calibrate_fails "a rate above 0 expected" --fit-steps 2 --bias-rate 0 --threshold-rate 0
+calibrate_fails "at least 0 expected, got -1" --fit-steps 2 --threshold-rate=-1
 calibrate_fails "takes thresholds alone" --score cats --top-k
 calibrate_fails "made from '" --allocation greedy --norm channel --search "$folder/search.json"
 calibrate_fails "--search '$folder/empty'" --allocation greedy --search "$folder/empty"

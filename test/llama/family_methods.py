@@ -49,7 +49,7 @@ def calibrations(name, model, gated):
     table = os.path.join(WORK, "table.json")
     for options in (["--score", "magnitude"], ["--score", "wina"], ["--score", "cats"], ["--top-k"], ["--sequential"],
                     ["--allocation", "profile"], ["--allocation", "greedy"], ["--allocation", "layers"],
-                    ["--allocation", "fisher"], ["--bias-steps", "2"]):
+                    ["--allocation", "fisher"], ["--fit-steps", "2"]):
         what = f"{name}: {' '.join(options)}"
         shutil.rmtree(table, ignore_errors=True)
         got = run("calibrate", "--model", model, "--text", TEXT, "--tokens", 256, "--window", 64, "--sparsity", 0.3,
@@ -57,7 +57,7 @@ def calibrations(name, model, gated):
         if "cats" in options and not gated:
             check(what, isinstance(got, str) and "gate" in got, got)
             continue
-        if ("fisher" in options or "--bias-steps" in options) and name.startswith(("qwen3", "opt")):
+        if ("fisher" in options or "--fit-steps" in options) and name.startswith(("qwen3", "opt")):
             check(what, isinstance(got, str) and "is not supported" in got, got)
             continue
         if isinstance(got, str):

@@ -48,9 +48,9 @@ struct options {
   double temperature = 0.0;
   std::uint64_t seed = 1;
   bool centre = false;  // thresholds on |x - centre|
-  // calibrate: biases that make up for what is skipped, fitted in so many steps
-  std::size_t bias_steps = 0, bias_windows = 4;
-  double bias_rate = 0.05;
+  // calibrate: biases that make up for what is skipped, and thresholds, fitted in so many steps
+  std::size_t fit_steps = 0, fit_windows = 4;
+  double bias_rate = 0.05, threshold_rate = 0.1;
   // perplexity, calibrate
   std::string text;
   std::size_t own_tokens = 0;                          // that the model writes, beside a text's

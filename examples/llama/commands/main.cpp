@@ -327,13 +327,15 @@ struct program {
                     "Their error of a block's output: token, or channel as TEAL's release");
     sub->add_flag("--centre", options.centre,
                   "Compare |x - centre|, where each channel mostly is, and skip to the centre");
-    sub->add_option("--bias-steps", options.bias_steps,
-                    "Fit biases of o and down that make up for what is skipped, in so many steps")
+    sub->add_option("--fit-steps", options.fit_steps,
+                    "Fit biases that make up for what is skipped, and thresholds, in so many steps")
         ->check(whole_number);
-    sub->add_option("--bias-windows", options.bias_windows, "Calibration windows a step")
+    sub->add_option("--fit-windows", options.fit_windows, "Calibration windows a step")
         ->check(whole_number);
     sub->add_option("--bias-rate", options.bias_rate,
-                    "The first step's length, of what a channel loses");
+                    "The first step's length, of what an output loses; 0: no biases");
+    sub->add_option("--threshold-rate", options.threshold_rate,
+                    "The same of thresholds' logarithms; 0: sparsity stays where it is");
   }
   void add_dense(CLI::App* sub, const char* what) {
     CLI::Option* prefix = sub->add_option("--dense-prefix", options.dense_prefix, what)

@@ -22,7 +22,7 @@
 #include "files/levels.hpp"
 #include "files/random_model.hpp"
 #include "methods/fisher.hpp"
-#include "methods/fit_biases.hpp"
+#include "methods/fit_table.hpp"
 #include "methods/recorded_pass.hpp"
 #include "methods/search.hpp"
 #include "model/session.hpp"
@@ -254,10 +254,11 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
   const sparsellm::table_score score = parse_score(o.score);
   require<value_error>(o.score != "nonzero" || sparsity == 0.0,
                        "--score nonzero: skips exact zeros and takes no --sparsity");
-  require<value_error>(
-      o.bias_steps == 0 || (score != sparsellm::table_score::gate && !o.top_k),
-      "--bias-steps: biases are fitted to thresholds, which neither --score cats nor --top-k has");
-  if (o.bias_steps != 0 || o.allocation == "fisher") check_way_back(s.model.shape());
+  require<value_error>(o.fit_steps == 0 || (score != sparsellm::table_score::gate && !o.top_k),
+                       "--fit-steps: fits thresholds and biases beside them, and neither --score "
+                       "cats nor --top-k has "
+                       "thresholds of that kind");
+  if (o.fit_steps != 0 || o.allocation == "fisher") check_way_back(s.model.shape());
   calibration how;
   if (o.allocation == "uniform") {
     how.shares = allocate(sparsellm::uniform{sparsity}, s.model, score);
@@ -287,16 +288,19 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                            o.device == "cuda" ? make_cuda_text : make_host_text);
   };
   sparsellm::threshold_table table = run("calibrating");
-  if (o.bias_steps == 0) return table;
+  if (o.fit_steps == 0) return table;
   const std::vector<double> met =
-      fit_biases(s.exec, s.model, windows, dense_positions(o, windows.front().size(), 0),
-                 {o.bias_steps, o.bias_windows, o.bias_rate}, table,
-                 show_progress("fitting biases on the CPU"));
+      fit_table(s.exec, s.model, windows, dense_positions(o, windows.front().size(), 0),
+                {o.fit_steps, o.fit_windows, o.bias_rate, o.threshold_rate}, table,
+                show_progress("fitting the table on the CPU"));
   if (divergences != nullptr) *divergences = met;
   if (!o.sequential) return table;
-  // With the biases activations are others, of which other thresholds skip what was asked.
+  // Activations are others now, of which other thresholds skip what was asked.
   how.biases = &table;
-  sparsellm::threshold_table corrected = run("calibrating with biases");
+  how.shares.shares.clear();
+  for (const sparsellm::site_threshold& site : table.sites)
+    how.shares.shares.push_back({site.where, site.sparsity});
+  sparsellm::threshold_table corrected = run("calibrating as fitted");
   corrected.method = table.method;
   return corrected;
 }

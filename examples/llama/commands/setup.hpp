@@ -66,7 +66,7 @@ void check_sparsity(double sparsity);
                                           std::size_t otherwise);
 
 // Calibrates as o says; the model leaves with the thresholds in use. `counts`, when given, gets
-// what was counted, `divergences` what fit_biases() returns. Throws value_error for options that do
+// what was counted, `divergences` what fit_table() returns. Throws value_error for options that do
 // not go together.
 sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity,
                                      const std::vector<window>& windows,

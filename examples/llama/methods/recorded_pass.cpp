@@ -217,8 +217,8 @@ void recorded_pass::reverse_block(std::size_t layer, rows gradient, const gradie
   reverse_norm(before, b.attention_norm, of_h, gradient);
 }
 
-// of_inputs = the sum over the site's projections of Wᵀ · of_outputs, each where it keeps a
-// channel.
+// of_inputs = the sum over the site's projections of Wᵀ · of_outputs, for channels that are kept
+// and channels that are skipped.
 void recorded_pass::reverse_products(std::size_t layer, activation_site site, const_rows of_outputs,
                                      const_rows inputs, rows of_inputs,
                                      const gradient_observer& saw) {
@@ -235,16 +235,10 @@ void recorded_pass::reverse_products(std::size_t layer, activation_site site, co
     const const_rows of_output = columns(of_outputs, end, outputs);
     multiply(exec_, *transposed_[layer][p], of_output, one);
     if (saw) saw(layer, p, of_output, one, inputs);
-    const stack& w = model_.blocks()[layer].reading(site);
-    const auto [linear, place] = w.linear_with(c.place_of(p));
-    const auto keep = linear->sections().sections[place].keep;
-    const bool all = dense_;
     exec_.parallel_for(tokens_, [&](std::size_t t) {
-      const vector_view<const float> x = inputs.row(t);
       float* const sum = &of_inputs(t, 0);
       const float* const more = &one(t, 0);
-      for (std::size_t ch = 0; ch < x.size(); ++ch)
-        sum[ch] += all || keep.keeps(w.from_centre(x[ch], ch), ch) ? more[ch] : 0.0f;
+      for (std::size_t ch = 0; ch < inputs.cols(); ++ch) sum[ch] += more[ch];
     });
   }
 }

@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A forward pass that is remembered, and the way back through it: gradients of a loss of the logits
-// with respect to what every projection reads and gives. Weights are frozen. Where a channel is
-// skipped no gradient passes (straight through the mask, whose thresholds are constants).
+// with respect to what every projection reads and gives. Weights are frozen. Gradients pass through
+// channels that are skipped as through others (straight through, arXiv 1308.3432): what is skipped
+// counts as a constant that was taken away. A channel that moves is skipped here and kept there; on
+// average over its values, what is kept of it changes nearly as much as it does, and the choice as
+// it stands now would let through much less.
 #pragma once
 
 #include <cstddef>
