@@ -150,7 +150,7 @@ std::vector<double> fit_table(sparsellm::cpu::executor& exec, model& m,
                                               static_cast<double>(windows.size()));
   fit fitted(exec, m, windows, dense_prefix, how, table,
              [&](double share) { report(share * dense_share); });
-  const std::vector<double> divergences = descend(
+  std::vector<double> divergences = descend(
       steps, windows.size(),
       [&](std::size_t w, std::size_t count) { return fitted.add_gradient(w, count); },
       [&](std::size_t number, double left) { fitted.step(number, left); },
