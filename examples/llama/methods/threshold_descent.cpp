@@ -12,7 +12,6 @@ namespace llama {
 namespace {
 
 constexpr double band = 0.3;
-constexpr double most_of_a_site = sparsellm::one_level::most_of_a_site;
 
 }  // namespace
 
@@ -33,7 +32,9 @@ threshold_descent::threshold_descent(sparsellm::cpu::executor& exec, model& m,
       const sparsellm::extents e = m.extents_of(p);
       const sparsellm::site_threshold& s = table.at({l, name(p)}, e);
       const auto weights = static_cast<double>(e.outputs * e.inputs);
-      layers_[l][p] = {weights, static_cast<double>(s.threshold)};
+      // As one_level has it, unless the table asks for more.
+      const double most = std::max(s.sparsity, sparsellm::one_level::most_of_a_site);
+      layers_[l][p] = {weights, static_cast<double>(s.threshold), most};
       held_ += weights * s.sparsity;
     }
 }
@@ -80,7 +81,7 @@ void threshold_descent::step(double rate) {
   const auto move_of = [&](const moved_threshold& s) {
     if (s.near == 0 || !(mean > 0)) return 0.0;
     const double move = rate * std::clamp(1.0 - s.cost_of_weight() / mean, -2.0, 1.0);
-    return s.share() < most_of_a_site ? move : std::min(move, 0.0);
+    return s.share() < s.most ? move : std::min(move, 0.0);
   };
   double expected = 0, slope = 0;
   each([&](const moved_threshold& s) {
@@ -119,7 +120,7 @@ void threshold_descent::put_into(sparsellm::threshold_table& table) const {
       if (s.where.projection != name(p)) continue;
       const moved_threshold& moved = layers_[s.where.layer][p];
       s.threshold = static_cast<float>(moved.threshold);
-      s.sparsity = skipped > 0 ? std::min(moved.lately * held_ / skipped, most_of_a_site) : 0.0;
+      s.sparsity = skipped > 0 ? std::min(moved.lately * held_ / skipped, moved.most) : 0.0;
     }
 }
 
