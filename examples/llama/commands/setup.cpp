@@ -256,8 +256,7 @@ sparsellm::threshold_table calibrate(setup& s, const options& o, double sparsity
                        "--score nonzero: skips exact zeros and takes no --sparsity");
   require<value_error>(o.fit_steps == 0 || (score != sparsellm::table_score::gate && !o.top_k),
                        "--fit-steps: fits thresholds and biases beside them, and neither --score "
-                       "cats nor --top-k has "
-                       "thresholds of that kind");
+                       "cats nor --top-k has thresholds of that kind");
   if (o.fit_steps != 0 || o.allocation == "fisher") check_way_back(s.model.shape());
   calibration how;
   if (o.allocation == "uniform") {

@@ -125,20 +125,19 @@ const_rows recorded_pass::run(const std::vector<std::int32_t>& tokens, std::size
                                   tokens.size());
   tokens_ = tokens.size();
   first_ = first;
-  dense_ = dense;
   caches_ = &caches;
   const rows x = view(stream_, model_.shape().width);
   for (std::size_t t = 0; t < tokens_; ++t) model_.embed(tokens[t], first + t, x.row(t));
-  for (std::size_t l = 0; l < records_.size(); ++l) run_block(l, x);
+  for (std::size_t l = 0; l < records_.size(); ++l) run_block(l, dense, x);
   return x;
 }
 
-void recorded_pass::run_block(std::size_t layer, rows x) {
+void recorded_pass::run_block(std::size_t layer, bool dense, rows x) {
   const block& b = model_.blocks()[layer];
-  if (!dense_) check(b);
+  if (!dense) check(b);
   const config& c = model_.shape();
   block_record& r = records_[layer];
-  const std::size_t dense_rows = dense_ ? tokens_ : 0;
+  const std::size_t dense_rows = dense ? tokens_ : 0;
   buffer<float> normal(tokens_ * c.width), hidden(tokens_ * c.hidden);
   const rows h = view(normal, c.width);
   std::copy_n(x.data(), tokens_ * c.width, r.before.data());

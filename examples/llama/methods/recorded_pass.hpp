@@ -76,7 +76,7 @@ class recorded_pass {
     return {b.data(), tokens_, width};
   }
   void check(const block& b) const;
-  void run_block(std::size_t layer, rows x);
+  void run_block(std::size_t layer, bool dense, rows x);
   void reverse_block(std::size_t layer, rows gradient, const gradient_observer& saw);
   void reverse_head(const logits_gradient& of_logits, rows gradient);
   void reverse_products(std::size_t layer, activation_site site, const_rows of_outputs,
@@ -98,7 +98,6 @@ class recorded_pass {
   std::vector<std::unique_ptr<head_gradient>> workers_;
 
   std::size_t tokens_ = 0, first_ = 0;  // of the last run
-  bool dense_ = false;
   std::vector<kv_cache>* caches_ = nullptr;
 };
 

@@ -34,7 +34,7 @@ threshold_descent::threshold_descent(sparsellm::cpu::executor& exec, model& m,
       const auto weights = static_cast<double>(e.outputs * e.inputs);
       // As one_level has it, unless the table asks for more.
       const double most = std::max(s.sparsity, sparsellm::one_level::most_of_a_site);
-      layers_[l][p] = {weights, static_cast<double>(s.threshold), most};
+      layers_[l][p] = {weights, static_cast<double>(s.threshold), most, s.sparsity};
       held_ += weights * s.sparsity;
     }
 }
@@ -92,7 +92,7 @@ void threshold_descent::step(double rate) {
   const double all = slope > 0 ? std::clamp((held_ - expected) / slope, -0.5, 0.5) : 0.0;
   each([&](moved_threshold& s) {
     constexpr double newest = 0.2;
-    s.lately = s.lately < 0 ? s.share() : (1 - newest) * s.lately + newest * s.share();
+    s.lately = (1 - newest) * s.lately + newest * s.share();
     s.threshold *= std::exp(move_of(s) + all);
     s.values = s.skipped = s.near = 0;
     s.harm = 0;

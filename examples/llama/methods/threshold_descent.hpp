@@ -36,8 +36,8 @@ class threshold_descent {
   struct moved_threshold {
     double weights = 0;  // of the projection
     double threshold = 0;
-    double most = 1;     // share beyond which it does not go
-    double lately = -1;  // skipped share of the last steps; below 0: none was seen yet
+    double most = 1;    // share beyond which it does not go
+    double lately = 0;  // skipped share of the last steps, at first the table's
     // Seen since the last step: values, those that were skipped, and those whose score is within
     // a factor of e^±`band` of the threshold, and what skipping all of the latter adds to the loss.
     std::size_t values = 0, skipped = 0, near = 0;
