@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "catch2_any.hpp"
+#include "files/orders.hpp"
 #include "llama/loaded_tiny.hpp"
+#include "llama/pruned.hpp"
 #include "llama/stream_of.hpp"
 #include "methods/fisher.hpp"
 #include "methods/threshold_descent.hpp"
@@ -120,6 +122,26 @@ TEST_CASE("fit_table: either alone leaves the other as it was") {
   CHECK(!thresholds.has_biases());
   CHECK(thresholds.sites[0].threshold != before.sites[0].threshold);
   CHECK(std::fabs(skipped_of(t.m, thresholds) - skipped_of(t.m, before)) < 1e-9);
+}
+
+TEST_CASE("fit_table: biases stand in the order of the file's rows") {
+  std::vector<window> windows{some_tokens(32, 1), some_tokens(32, 2)};
+  loaded_tiny plain;
+  const std::vector<block_orders> orders = random_orders(plain.m.shape(), 3);
+  loaded_tiny permuted(
+      {}, {element_kind::f32, 0.0, nullptr, sparsellm::table_score::magnitude, &orders});
+  threshold_table table = calibrated(permuted, windows);
+  (void)fit_table(permuted.exec, permuted.m, windows, 8, {3, 2, 0.1, 0.0}, table, quiet);
+  const std::vector<float> fitted = stream_of(permuted, 24, 0);
+  for (const projection p : {projection::v, projection::gate, projection::up}) {
+    const std::vector<float>& bias = table.at({1, name(p)}).bias;
+    CHECK(bias.front() != bias.back());
+  }
+  // The model has what its table gives it, and so has the one in the file's order.
+  permuted.m.use(permuted.exec, table, permuted.m.identity());
+  CHECK(stream_of(permuted, 24, 0) == fitted);
+  plain.m.use(plain.exec, table, plain.m.identity());
+  CHECK(apart(stream_of(plain, 24, 0), fitted) < 1e-3);
 }
 
 TEST_CASE("threshold_descent: sparsity goes where it costs less, and stays the same together") {

@@ -47,6 +47,13 @@ sparsellm::extents config::extents_of(projection p) const noexcept {
   return {outputs, channels_of(site_of(p))};
 }
 
+std::size_t config::first_output_of(projection p) const noexcept {
+  std::size_t first = 0;
+  for (const projection before : readers(site_of(p)).first(place_of(p)))
+    first += extents_of(before).outputs;
+  return first;
+}
+
 const tensor& weight_of(const model_file& file, const config& c, std::size_t layer, projection p) {
   const sparsellm::extents e = c.extents_of(p);
   return file.tensor_of("blk." + std::to_string(layer) + "." + gguf_name(p) + ".weight", e.outputs,

@@ -49,6 +49,8 @@ struct config {
   [[nodiscard]] std::size_t place_of(projection p) const noexcept {
     return index_of(p) - index_of(readers(site_of(p)).front());
   }
+  // Where its outputs begin among those of all readers of its activation.
+  [[nodiscard]] std::size_t first_output_of(projection p) const noexcept;
   [[nodiscard]] bool is_gated() const noexcept { return parts.mlp == mlp_kind::gated_silu; }
 };
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "files/orders.hpp"
+
 namespace llama {
 
 std::vector<float> bias_descent::fitted_bias::bias() const {
@@ -30,7 +32,7 @@ void bias_descent::measure(std::size_t layer, activation_site site, const_rows w
 
 void bias_descent::add(std::size_t layer, projection p, const_rows of_output) {
   fitted_bias& b = biases_[layer][site_of(p)];
-  const std::size_t first = first_output(p);
+  const std::size_t first = model_.shape().first_output_of(p);
   for (std::size_t t = 0; t < of_output.rows(); ++t)
     for (std::size_t i = 0; i < of_output.cols(); ++i)
       b.in_units.gradient[first + i] += static_cast<double>(of_output(t, i)) * b.unit[first + i];
@@ -50,18 +52,11 @@ void bias_descent::put_into(sparsellm::threshold_table& table) const {
     for (const projection p : model_.shape().projections()) {
       if (s.where.projection != name(p)) continue;
       const std::vector<float> all = biases_[s.where.layer][site_of(p)].bias();
-      const auto first = all.begin() + static_cast<std::ptrdiff_t>(first_output(p));
-      s.bias.assign(first, first + static_cast<std::ptrdiff_t>(s.shape.outputs));
+      const auto first =
+          all.begin() + static_cast<std::ptrdiff_t>(model_.shape().first_output_of(p));
+      s.bias = in_file_order(model_.row_order(s.where.layer, p),
+                             {first, first + static_cast<std::ptrdiff_t>(s.shape.outputs)});
     }
-}
-
-std::size_t bias_descent::first_output(projection p) const {
-  std::size_t first = 0;
-  for (const projection before : model_.shape().readers(site_of(p))) {
-    if (before == p) break;
-    first += model_.extents_of(before).outputs;
-  }
-  return first;
 }
 
 }  // namespace llama

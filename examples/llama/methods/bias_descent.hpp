@@ -31,16 +31,13 @@ class bias_descent {
   void put_into(sparsellm::threshold_table& table) const;
 
  private:
-  // Of all outputs of a site.
+  // Of all outputs of a site, in the orders that the model packs them in.
   struct fitted_bias {
     adam in_units;
     std::vector<double> unit;
 
     [[nodiscard]] std::vector<float> bias() const;
   };
-
-  // Where a projection's outputs begin among its site's.
-  [[nodiscard]] std::size_t first_output(projection p) const;
 
   model& model_;
   std::vector<per_site<fitted_bias>> biases_;  // [layers]

@@ -107,9 +107,7 @@ void block_trial::project(projection p, const std::vector<double>& sparsity, con
            x, y);
   const std::vector<float>& bias = block_.reading(site_of(p)).bias();
   if (bias.empty()) return;
-  std::size_t first = 0;  // of the projection's own in the stack's
-  for (const projection before : c.readers(site_of(p)).first(c.place_of(p)))
-    first += c.extents_of(before).outputs;
+  const std::size_t first = c.first_output_of(p);
   for (std::size_t t = 0; t < y.rows(); ++t)
     for (std::size_t i = 0; i < y.cols(); ++i) y(t, i) += bias[first + i];
 }

@@ -51,16 +51,6 @@ void add_counts(sparsellm::activation_counts& counts, const std::vector<site_obs
   for (const site_observation& s : sites) counts.add({s.where, s.shape, 0, rows, values});
 }
 
-// Of a centre in the order that the activation's channels are packed in.
-std::vector<float> in_file_order(const model& m, std::size_t layer, activation_site site,
-                                 const std::vector<float>& centre) {
-  const sparsellm::channel_order& order = m.column_order(layer, m.shape().readers(site).front());
-  if (order.size() == 0) return centre;
-  std::vector<float> of_file(centre.size());
-  for (std::size_t i = 0; i < centre.size(); ++i) of_file[order[i]] = centre[i];
-  return of_file;
-}
-
 void set_to_zeros(site_threshold& entry, const histogram& seen) {
   entry.threshold = 0.0f;
   // Below 1, which is no sparsity: a channel may be live in another text.
@@ -158,7 +148,9 @@ threshold_table calibrate_model(sparsellm::cpu::executor& exec, model& m,
       } else {
         for (site_threshold& entry : sparsellm::calibrate(how.shares, sites).sites) {
           if (how.zeros) set_to_zeros(entry, seen);
-          entry.centre = in_file_order(m, l, site, centre);
+          if (how.centred)
+            entry.centre =
+                in_file_order(m.column_order(l, m.shape().readers(site).front()), centre);
           if (how.biases != nullptr) entry.bias = how.biases->at(entry.where).bias;
           table.add(std::move(entry));
         }

@@ -98,8 +98,7 @@ class fit {
     std::vector<float> whole, kept;
     const rows x(stream.data(), rows_, c.width);
     const activation_observer observe = [&](std::size_t l, activation_site site, const_rows in) {
-      std::size_t outputs = 0;
-      for (const projection p : c.readers(site)) outputs += model_.extents_of(p).outputs;
+      const std::size_t outputs = model_.blocks()[l].reading(site).outputs();
       whole.resize(rows_ * outputs);
       kept.resize(rows_ * outputs);
       const rows y(whole.data(), rows_, outputs), z(kept.data(), rows_, outputs);

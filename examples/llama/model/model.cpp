@@ -148,9 +148,8 @@ std::vector<float> model::load_bias(std::size_t layer, activation_site site) con
     any = true;
     const std::vector<float> of_file =
         read_vector(file(), "blk." + std::to_string(layer) + "." + gguf_name(p) + ".bias", outputs);
-    const channel_order& order = row_order(layer, p);
-    for (std::size_t i = 0; i < outputs; ++i)
-      bias.push_back(of_file[order.size() == 0 ? i : order[i]]);
+    const std::vector<float> ordered = in_order(row_order(layer, p), of_file);
+    bias.insert(bias.end(), ordered.begin(), ordered.end());
   }
   return any ? bias : std::vector<float>{};
 }
@@ -317,9 +316,12 @@ std::vector<float> model::made_up_by(const sparsellm::threshold_table& table, st
     require<value_error>(bias.empty() || table.score != sparsellm::table_score::gate,
                          "threshold table: biases beside CATS' scores are not supported");
     any = any || !bias.empty();
-    const channel_order& order = row_order(layer, p);
-    for (std::size_t i = 0; i < extents_of(p).outputs; ++i)
-      all.push_back(bias.empty() ? 0.0f : bias[order.size() == 0 ? i : order[i]]);
+    if (bias.empty()) {
+      all.resize(all.size() + extents_of(p).outputs, 0.0f);
+      continue;
+    }
+    const std::vector<float> ordered = in_order(row_order(layer, p), bias);
+    all.insert(all.end(), ordered.begin(), ordered.end());
   }
   return any ? all : std::vector<float>{};
 }
@@ -336,11 +338,7 @@ std::vector<float> model::centre_in(const sparsellm::threshold_table& table, std
                           "threshold table: layer ", layer,
                           ": one centre expected for all that read an input, ", name(p),
                           " has another than ", name(first));
-  const channel_order& order = column_order(layer, first);
-  std::vector<float> placed(centre.size());
-  for (std::size_t i = 0; i < placed.size(); ++i)
-    placed[i] = centre[order.size() == 0 ? i : order[i]];
-  return placed;
+  return centre.empty() ? centre : in_order(column_order(layer, first), centre);
 }
 
 void model::use(sparsellm::cpu::executor& exec, const sparsellm::threshold_table& table,

@@ -33,6 +33,12 @@ class stack {
   // nothing.
   [[nodiscard]] const std::vector<float>& sparse_bias() const noexcept { return sparse_bias_; }
   void add_sparse_bias(sparsellm::vector_view<float> y) const noexcept { add(sparse_bias_, y); }
+  // Of all its weights.
+  [[nodiscard]] std::size_t outputs() const noexcept {
+    std::size_t sum = 0;
+    for (const linear& p : linears_) sum += p.shape().outputs;
+    return sum;
+  }
   [[nodiscard]] std::size_t bytes() const {
     std::size_t sum = 0;
     for (const linear& p : linears_) sum += p.bytes();
@@ -100,11 +106,6 @@ class stack {
   }
 
  private:
-  [[nodiscard]] std::size_t outputs() const noexcept {
-    std::size_t sum = 0;
-    for (const linear& p : linears_) sum += p.shape().outputs;
-    return sum;
-  }
   void sum_biases() {
     sparse_bias_ = bias_;
     for (const std::vector<float>* more : {&of_centre_, &made_up_}) {
