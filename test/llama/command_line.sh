@@ -47,9 +47,11 @@ python3 -c "import json,sys; s=json.load(open(sys.argv[1]))['sparsity']['model']
 run calibrate --text "$folder/text" --tokens 256 --window 64 --sparsity 0.4 --sequential \
   --output "$folder/table.json" > /dev/null
 fields "$folder/table.json" format version model weight_hash method tokens sites
-run perplexity --text "$folder/text" --window 64 --windows 3 --stride 32 --dense-prefix 8 \
+run perplexity --text "$folder/text" --window 64 --windows 3 --stride 32 --dense-prefix 8 --output-error \
   --thresholds "$folder/table.json" --json "$folder/perplexity.json" > /dev/null
-fields "$folder/perplexity.json" perplexity nll perplexity_half2 nll_half2 tokens_scored sparsity
+fields "$folder/perplexity.json" perplexity nll perplexity_half2 nll_half2 tokens_scored sparsity output_error
+python3 -c "import json,sys; e=json.load(open(sys.argv[1]))['output_error']['model']; sys.exit(not 0.01<e<0.9)" \
+  "$folder/perplexity.json"
 run bench --sparsity 0,0.5 --tokens 4 --rounds 1 --calibration-text "$folder/text" --json \
   "$folder/bench.json" > /dev/null
 fields "$folder/bench.json" results rounds prefill_tokens decode_tokens

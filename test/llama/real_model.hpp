@@ -19,6 +19,7 @@
 #include "methods/perplexity.hpp"
 #include "model/model.hpp"
 #include "model/session.hpp"
+#include "model/sparsity_meter.hpp"
 #include "shared_data.hpp"
 #include "sparsellm/calibrate/uniform.hpp"
 #include "sparsellm/core/replace_file.hpp"
@@ -63,7 +64,9 @@ struct real_model {
   llama::perplexity_result perplexity(const std::vector<llama::window>& w, std::size_t prefix,
                                       llama::sparsity_meter* meter) {
     llama::session s(exec, m, 512, 512);
-    return llama::measure_perplexity(exec, s, w, prefix, meter, quiet);
+    if (meter == nullptr) return llama::measure_perplexity(exec, s, w, prefix, nullptr, quiet);
+    const llama::activation_observer count = meter->observer(prefix);
+    return llama::measure_perplexity(exec, s, w, prefix, &count, quiet);
   }
   // What calibrations and prunings observe.
   [[nodiscard]] std::vector<llama::window> calibration_text(const two_texts& of) const {

@@ -56,8 +56,9 @@ inline void score_all(real_model& r, const std::vector<llama::window>& windows, 
       if (all[i].dense_prefix != prefix) continue;
       r.m.use(r.exec, tables[i], self);
       llama::sparsity_meter& meter = meters.try_emplace(all[i].name, r.m).first->second;
+      const llama::activation_observer count = meter.observer(0);
       const llama::perplexity_result after =
-          llama::measure_perplexity(r.exec, rest, {{middle, w.end()}}, 0, &meter, quiet);
+          llama::measure_perplexity(r.exec, rest, {{middle, w.end()}}, 0, &count, quiet);
       outcome& o = into[all[i].name];
       o.nll += before + after.nll * static_cast<double>(after.tokens_scored);
       o.nll_half2 += prefix == 0 ? after.nll_half2 : after.nll;

@@ -55,7 +55,8 @@ struct options {
   std::string text;
   std::size_t own_tokens = 0;                          // that the model writes, beside a text's
   std::size_t window = 512, windows = 16, stride = 0;  // stride 0: the window
-  bool sweep = false;  // perplexity: at several sparsities, with decode's speed
+  bool sweep = false;         // perplexity: at several sparsities, with decode's speed
+  bool output_error = false;  // perplexity: also what skipping changes in outputs
   std::string output;
   std::string write_counts;         // calibrate: the counts' file too
   std::vector<std::string> counts;  // thresholds: files of counts

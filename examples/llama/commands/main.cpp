@@ -101,7 +101,11 @@ struct program {
     sub->add_option("--windows", options.windows, "How many windows")->check(whole_number);
     sub->add_option("--stride", options.stride, "Tokens from one window to the next")
         ->check(whole_number);
-    sub->add_flag("--sweep", options.sweep, "A table of perplexity and speed by sparsity");
+    CLI::Option* sweep =
+        sub->add_flag("--sweep", options.sweep, "A table of perplexity and speed by sparsity");
+    sub->add_flag("--output-error", options.output_error,
+                  "Also how far skipping moves the projections' outputs")
+        ->excludes(sweep);
     add_device(sub);
     add_thresholds(sub);
   }

@@ -43,8 +43,9 @@ point measure(setup& s, const options& o, const std::vector<window>& windows, do
   const std::unique_ptr<decoder> run = make_decoder(s, o, o.window, o.window);
   point p;
   p.asked = sparsity;
+  const activation_observer count = meter.observer(prefix);
   p.perplexity =
-      std::exp(measure_perplexity(s.exec, *run, windows, prefix, sparse ? &meter : nullptr,
+      std::exp(measure_perplexity(s.exec, *run, windows, prefix, sparse ? &count : nullptr,
                                   show_progress(std::string("perplexity at ") + of))
                    .nll);
   p.achieved = meter.total();

@@ -27,17 +27,14 @@ double negative_log_likelihood(sparsellm::vector_view<const float> logits, std::
 
 perplexity_result measure_perplexity(sparsellm::cpu::executor& exec, decoder& s,
                                      const std::vector<window>& windows, std::size_t dense_prefix,
-                                     sparsity_meter* meter, const progress& report) {
+                                     const activation_observer* observe, const progress& report) {
   perplexity_result result;
   std::size_t scored_half2 = 0;
   sparsellm::buffer<float> logits;
-  const activation_observer observe = [&](std::size_t layer, activation_site site, const_rows x) {
-    meter->count(layer, site, x, std::min(dense_prefix, x.rows()));
-  };
   for (std::size_t w = 0; w < windows.size(); ++w) {
     const window& ids = windows[w];
     s.rewind();
-    s.append(ids, dense_prefix, meter != nullptr ? &observe : nullptr);
+    s.append(ids, dense_prefix, observe);
     const std::size_t vocabulary = s.vocabulary();
     if (logits.size() == 0) logits = sparsellm::buffer<float>(slice * vocabulary);
     std::vector<double> nll(ids.size() - 1);

@@ -10,7 +10,6 @@
 
 #include "methods/calibration.hpp"
 #include "model/decoder.hpp"
-#include "model/sparsity_meter.hpp"
 
 namespace llama {
 
@@ -20,10 +19,11 @@ struct perplexity_result {
 };
 
 // Scores tokens 1… of each window, all windows of one length; half2 is the tokens from the middle
-// on. Positions below dense_prefix use every channel. meter may be null; exec adds up.
+// on. Positions below dense_prefix use every channel. observe may be null; exec adds up.
 [[nodiscard]] perplexity_result measure_perplexity(sparsellm::cpu::executor& exec, decoder& s,
                                                    const std::vector<window>& windows,
-                                                   std::size_t dense_prefix, sparsity_meter* meter,
+                                                   std::size_t dense_prefix,
+                                                   const activation_observer* observe,
                                                    const progress& report);
 
 }  // namespace llama

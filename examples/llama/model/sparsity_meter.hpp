@@ -5,6 +5,7 @@
 // fixed, so what they achieve differs from what was asked and is worth knowing.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +21,12 @@ class sparsity_meter {
 
   // Rows [0, dense_rows) do not count.
   void count(std::size_t layer, activation_site site, const_rows x, std::size_t dense_rows);
+  // Counts what it sees, batches that begin at position 0. Borrows the meter.
+  [[nodiscard]] activation_observer observer(std::size_t dense_rows) {
+    return [this, dense_rows](std::size_t layer, activation_site site, const_rows x) {
+      count(layer, site, x, std::min(dense_rows, x.rows()));
+    };
+  }
 
   // Share of the skipped activations of a projection, over all layers; 0 when nothing was counted.
   [[nodiscard]] double sparsity(projection p) const noexcept;
