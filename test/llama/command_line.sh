@@ -448,19 +448,30 @@ refuses "--output and --write-counts name the same file" run calibrate --text "$
 SPARSELLM_ISA=avx9 refuses "got 'avx9'" long
 [ ! -e "$folder/x" ] || { echo "FAILED: a refused calibration left a file"; failures=$((failures + 1)); }
 
-# Ctrl-C while it works: status 130 and no file, unless it was done before.
-"$program" calibrate --model "$folder/tiny.gguf" --text "$folder/text" --tokens 100000 --window 2 \
-  --sparsity 0.5 --output "$folder/interrupted.json" > /dev/null 2>&1 &
-child=$!
-sleep 0.05
-kill -INT "$child" 2> /dev/null || true
-status=0
-wait "$child" || status=$?
-if [ "$status" -ne 0 ] && { [ "$status" -ne 130 ] || [ -e "$folder/interrupted.json" ]; }; then
-  echo "FAILED: interrupted with status $status"
+# Ctrl-C or SIGTERM while it works: status 130 or 143 and no file, unless it was done before.
+handles_signals() {  # whether a program, by its number, has got to where it listens to SIGTERM
+  local caught
+  caught=$(sed -n 's/^SigCgt:\s*//p' "/proc/$1/status" 2> /dev/null)
+  (( 0x${caught:-0} & 1 << 14 ))
+}
+for signal in INT:130 TERM:143; do
+  "$program" calibrate --model "$folder/tiny.gguf" --text "$folder/text" --tokens 100000 --window 2 \
+    --sparsity 0.5 --output "$folder/${signal%:*}.json" > /dev/null 2> "$folder/said" &
+  child=$!
+  until handles_signals "$child" || ! kill -0 "$child" 2> /dev/null; do :; done
+  kill -"${signal%:*}" "$child" 2> /dev/null || true
+  status=0
+  wait "$child" || status=$?
+  [ "$status" -eq 0 ] && continue
+  if [ "$status" -ne "${signal#*:}" ] || [ -e "$folder/${signal%:*}.json" ] || ! grep -q interrupted "$folder/said"; then
+    echo "FAILED: interrupted by $signal with status $status"
+    failures=$((failures + 1))
+  fi
+done
+if ls -A "$folder" | grep partial; then
+  echo "FAILED: half a file"
   failures=$((failures + 1))
 fi
-ls "$folder"/*.partial 2> /dev/null && { echo "FAILED: half a file"; failures=$((failures + 1)); }
 
 [ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }
 echo "the command line does what docs/llama.md says"

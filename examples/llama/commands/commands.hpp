@@ -16,7 +16,7 @@
 
 namespace llama {
 
-// The person pressed Ctrl-C; nothing was written.
+// Ctrl-C, or a request to end (SIGTERM); nothing was written.
 struct interrupted : sparsellm::error {
   using error::error;
 };

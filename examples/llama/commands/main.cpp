@@ -440,7 +440,7 @@ int main(int argc, char** argv) {
     return run(p);
   } catch (const llama::interrupted& e) {
     std::cerr << "\nsparsellm-llama: " << e.what() << "\n";
-    return 130;
+    return llama::interrupted_status();
   } catch (const std::exception& e) {
     std::cerr << "sparsellm-llama: " << e.what() << "\n";
     return 1;

@@ -19,8 +19,8 @@ namespace llama {
 
 namespace {
 
-std::atomic<bool> pressed{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+std::atomic<int> came{0};  // the signal; 0: none
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
 
 struct line {
   std::string what;
@@ -39,14 +39,17 @@ std::string left(std::chrono::steady_clock::duration taken, double share) {
 }  // namespace
 
 void watch_for_interrupts() {
-  std::signal(SIGINT, [](int) {
-    pressed = true;
-    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends the program at once
-  });
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int s) {
+      came = s;
+      std::signal(s, SIG_DFL);  // a second one ends the program at once
+    });
 }
 
+int interrupted_status() { return 128 + came; }
+
 void stop_if_interrupted() {
-  if (pressed) throw interrupted("interrupted; nothing was written");
+  if (came != 0) throw interrupted("interrupted; nothing was written");
 }
 
 progress show_progress(std::string what) {
